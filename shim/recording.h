@@ -64,9 +64,9 @@ enum rw_slot_flag {
 /* What a WAITING thread waits for. `object` and `object2` of struct rw_wait depend on it. */
 enum rw_wait_kind {
     RW_WAIT_NONE = 0,
-    RW_WAIT_MUTEX,          /* object: pthread_mutex_t */
-    RW_WAIT_RWLOCK_READ,    /* object: pthread_rwlock_t */
-    RW_WAIT_RWLOCK_WRITE,   /* object: pthread_rwlock_t */
+    RW_WAIT_MUTEX,          /* object: pthread_mutex_t, object2: its owner's TID when the wait began */
+    RW_WAIT_RWLOCK_READ,    /* object: pthread_rwlock_t, object2: its writer's TID when the wait began */
+    RW_WAIT_RWLOCK_WRITE,   /* the same */
     RW_WAIT_COND,           /* object: pthread_cond_t, object2: its pthread_mutex_t */
     RW_WAIT_SEMAPHORE,      /* object: sem_t */
     RW_WAIT_BARRIER,        /* object: pthread_barrier_t */
