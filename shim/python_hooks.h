@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sees the life of Python's interpreters: when one is made and destroyed, by which thread, and when the runtime is
+ * finalised. docs/interpreter-hooks.md says what is hooked in which build of Python, how, and what is not seen.
+ *
+ * Everything here may be called where there is no Python at all, and costs one failed symbol lookup then.
+ */
+#ifndef RACEWATCH_SHIM_PYTHON_HOOKS_H
+#define RACEWATCH_SHIM_PYTHON_HOOKS_H
+
+#include <stdint.h>
+
+/*
+ * Patches the functions' entries. Call once, at the end of the constructor, when the recording is there and the
+ * process has one thread only: code is rewritten that no other thread may be running. What could not be hooked is
+ * said in rw_header.hooks and as a problem; nothing is left half done.
+ */
+void rw_python_hooks_install(void);
+
+/*
+ * The interpreter that the calling thread is attached to, and its id. Stores 0 and UINT64_MAX where there is none or
+ * where it is not known: without Python, in a thread that holds no thread state, once finalisation has begun.
+ * Any thread, not in signal handlers; takes no lock and allocates nothing.
+ */
+void rw_python_current_interpreter(uint64_t *interpreter, uint64_t *id);
+
+#endif
