@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/incident/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <talloc.h>
+
+/* Returns `memory`, which must be there. */
+static void *need(void *memory)
+{
+    if (memory == NULL)
+        abort();
+    return memory;
+}
+
+void *rw_grow(struct rw_incident *incident, void *array, size_t count, size_t size)
+{
+    size_t room = array ? talloc_get_size(array) / size : 0;
+
+    if (count >= room) {
+        room = count + count / 2 + 4;
+        array = need(array ? talloc_realloc_size(incident, array, room * size) : talloc_size(incident, room * size));
+    }
+    memset((char *)array + count * size, 0, size);
+    return array;
+}
+
+/* Makes room for one more element; the expression is a pointer to it. */
+#define APPEND(incident, array, count) \
+    ((array) = rw_grow((incident), (array), (count), sizeof *(array)), (array) + (count)++)
+
+struct rw_incident *rw_incident_new(void *talloc_parent)
+{
+    struct rw_incident *incident = need(talloc_zero(talloc_parent, struct rw_incident));
+
+    incident->schema = RW_INCIDENT_SCHEMA;
+    return incident;
+}
+
+struct rw_process_info *rw_incident_add_process(struct rw_incident *incident, int pid)
+{
+    struct rw_process_info *process = APPEND(incident, incident->processes, incident->process_count);
+
+    process->pid = pid;
+    process->ppid = -1;
+    return process;
+}
+
+struct rw_process_info *rw_incident_find_process(const struct rw_incident *incident, int pid)
+{
+    for (size_t i = 0; i < incident->process_count; i++)
+        if (incident->processes[i].pid == pid)
+            return &incident->processes[i];
+    return NULL;
+}
+
+static void init_thread(struct rw_thread *thread, int tid)
+{
+    *thread = (struct rw_thread){
+        .tid = tid,
+        .creator_interpreter = -1,
+        .is_detached = -1,
+        .is_daemon = -1,
+        .interpreter_call_id = -1,
+        .cpu_s = -1,
+        .cpu_delta_s = -1,
+        .switches_delta = -1,
+        .transitions = -1,
+        .transitions_delta = -1,
+        .moved = -1,
+    };
+}
+
+struct rw_thread *rw_process_thread(struct rw_incident *incident, struct rw_process_info *process, int tid)
+{
+    struct rw_thread *thread = tid == 0 ? NULL : rw_process_find_thread(process, tid);
+
+    if (thread)
+        return thread;
+    thread = APPEND(incident, process->threads, process->thread_count);
+    if (tid != 0 && tid == process->pid) {
+        memmove(process->threads + 1, process->threads, (process->thread_count - 1) * sizeof *thread);
+        thread = process->threads;
+    }
+    init_thread(thread, tid);
+    thread->is_main = tid != 0 && tid == process->pid;
+    return thread;
+}
+
+struct rw_thread *rw_process_find_thread(const struct rw_process_info *process, int tid)
+{
+    if (tid <= 0)
+        return NULL;
+    for (size_t i = 0; i < process->thread_count; i++)
+        if (process->threads[i].tid == tid)
+            return &process->threads[i];
+    return NULL;
+}
+
+struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident, struct rw_process_info *process,
+                                                   uint64_t address)
+{
+    for (size_t i = 0; i < process->interpreter_count; i++)
+        if (process->interpreters[i].address == address)
+            return &process->interpreters[i];
+
+    struct rw_interpreter_info *interpreter = APPEND(incident, process->interpreters, process->interpreter_count);
+
+    interpreter->id = -1;
+    interpreter->address = address;
+    interpreter->gil.is_enabled = -1;
+    interpreter->gil.is_locked = -1;
+    interpreter->gil.holder_tid = -1;
+    return interpreter;
+}
+
+struct rw_interpreter_info *rw_process_find_interpreter(const struct rw_process_info *process, int64_t id)
+{
+    struct rw_interpreter_info *found = NULL;
+
+    /* An id is never used twice, but a recording may hold an entry without its end: prefer the live one. */
+    for (size_t i = 0; id >= 0 && i < process->interpreter_count; i++)
+        if (process->interpreters[i].id == id &&
+            (!found || (found->state && strcmp(found->state, "destroyed") == 0)))
+            found = &process->interpreters[i];
+    return found;
+}
+
+static const char *format_string(struct rw_incident *incident, const char *format, va_list arguments)
+{
+    return need(talloc_vasprintf(incident, format, arguments));
+}
+
+static void add_note(struct rw_incident *incident, const char ***notes, size_t *count, const char *text)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp((*notes)[i], text) == 0) {
+            talloc_free((void *)text);
+            return;
+        }
+    }
+    *notes = rw_grow(incident, *notes, *count, sizeof **notes);
+    (*notes)[(*count)++] = text;
+}
+
+void rw_process_note(struct rw_incident *incident, struct rw_process_info *process, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    add_note(incident, &process->notes, &process->note_count, format_string(incident, format, arguments));
+    va_end(arguments);
+}
+
+void rw_incident_note(struct rw_incident *incident, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    add_note(incident, &incident->notes, &incident->note_count, format_string(incident, format, arguments));
+    va_end(arguments);
+}
+
+struct rw_wait_on *rw_thread_wait_on(struct rw_incident *incident, struct rw_thread *thread)
+{
+    if (!thread->waits_on) {
+        thread->waits_on = need(talloc_zero(incident, struct rw_wait_on));
+        thread->waits_on->owner.tid = -1;
+        thread->waits_on->owner.pid = -1;
+        thread->waits_on->peer_pid = -1;
+        thread->waits_on->fd = -1;
+    }
+    return thread->waits_on;
+}
+
+void rw_add_frame(struct rw_incident *incident, struct rw_thread *thread, const struct rw_frame *frame)
+{
+    *APPEND(incident, thread->native, thread->native_count) = *frame;
+}
+
+void rw_add_python_frame(struct rw_incident *incident, struct rw_thread *thread, const struct rw_python_frame *frame)
+{
+    *APPEND(incident, thread->python, thread->python_count) = *frame;
+}
+
+void rw_thread_add_transition(struct rw_incident *incident, struct rw_thread *thread,
+                              const struct rw_transition *transition)
+{
+    *APPEND(incident, thread->history, thread->history_count) = *transition;
+}
+
+void rw_process_add_transition(struct rw_incident *incident, struct rw_process_info *process,
+                               const struct rw_transition *transition)
+{
+    *APPEND(incident, process->history, process->history_count) = *transition;
+}
+
+void rw_thread_add_state(struct rw_incident *incident, struct rw_thread *thread, const struct rw_thread_state_ref *ref)
+{
+    *APPEND(incident, thread->thread_states, thread->thread_state_count) = *ref;
+}
+
+void rw_interpreter_add_state(struct rw_incident *incident, struct rw_interpreter_info *interpreter,
+                              const struct rw_thread_state_ref *ref, int tid)
+{
+    size_t count = interpreter->thread_state_count;
+
+    interpreter->thread_state_tids =
+        rw_grow(incident, interpreter->thread_state_tids, count, sizeof *interpreter->thread_state_tids);
+    interpreter->thread_state_tids[count] = tid;
+    *APPEND(incident, interpreter->thread_states, interpreter->thread_state_count) = *ref;
+}
+
+void rw_verdict_culprit(struct rw_incident *incident, struct rw_verdict *verdict, int pid, const struct rw_thread *thread,
+                        const char *role, const char *why, ...)
+{
+    struct rw_culprit *culprit = APPEND(incident, verdict->culprits, verdict->culprit_count);
+    va_list arguments;
+
+    culprit->pid = pid;
+    culprit->tid = thread ? thread->tid : 0;
+    culprit->name = thread ? thread->name : NULL;
+    culprit->role = role;
+    va_start(arguments, why);
+    culprit->why = format_string(incident, why, arguments);
+    va_end(arguments);
+}
+
+void rw_verdict_evidence(struct rw_incident *incident, struct rw_verdict *verdict, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    *APPEND(incident, verdict->evidence, verdict->evidence_count) = format_string(incident, format, arguments);
+    va_end(arguments);
+}
+
+struct rw_verdict *rw_incident_add_also(struct rw_incident *incident)
+{
+    return APPEND(incident, incident->also, incident->also_count);
+}
+
+static const char *const certainty_names[] = {
+    [RW_UNKNOWN] = "unknown",
+    [RW_INFERRED] = "inferred",
+    [RW_EXACT] = "exact",
+};
+
+const char *rw_certainty_name(enum rw_certainty certainty)
+{
+    return (unsigned)certainty <= RW_EXACT ? certainty_names[certainty] : certainty_names[RW_UNKNOWN];
+}
+
+enum rw_certainty rw_certainty_of(const char *name)
+{
+    for (int i = RW_EXACT; name && i > RW_UNKNOWN; i--)
+        if (strcmp(name, certainty_names[i]) == 0)
+            return i;
+    return RW_UNKNOWN;
+}
