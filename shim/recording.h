@@ -326,6 +326,8 @@ struct rw_header {
     int32_t capture_signal;   /* whose handler is installed, 0 if none: tracing is allowed */
     uint32_t tracing_refused; /* errno that a trace of this process would meet, as far as the shim can tell */
     uint64_t capture_request; /* written by the monitor: which request the handler is to answer */
+    uint64_t monitor_seen_ns; /* written by the monitor: CLOCK_MONOTONIC when it last found the process alive; tells
+                               * a post-mortem how long the last states lasted */
 
     uint32_t hooks[RW_HOOK_COUNT]; /* enum rw_hook_way */
     uint32_t problem_count;        /* problems met, also those that did not fit */
