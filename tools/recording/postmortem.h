@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An incident from recordings alone, after every process and the monitor are gone: `racewatch report DIR` on what a
+ * SIGKILL left. And a listing of one recording for people who debug racewatch itself.
+ */
+#ifndef RACEWATCH_TOOLS_RECORDING_POSTMORTEM_H
+#define RACEWATCH_TOOLS_RECORDING_POSTMORTEM_H
+
+#include <stdio.h>
+
+#include "tools/incident/incident.h"
+
+/*
+ * Reads all recordings (*.rec) of a session's folder into a new incident, a talloc child of `parent`, with trigger
+ * "post-mortem". A process is the newest image of its pid; the images before, which ended by exec, are noted.
+ * Processes that ended in order are left out, except where a process that did not refers to nothing else: they are
+ * counted in a note. For each thread that was waiting, native[] is unwound from the stack copy in the recording
+ * (stack_source "recording"), with the .maps files beside the recordings and the ELF files where they still
+ * are what they were; elsewhere a frame is module + offset, or a bare pc.
+ *
+ * now_ns is the latest moment that the recordings know of (the monitor's last look, else the last event): times
+ * since then are not known, and a note says so. No verdict is made: call rw_diagnose() next.
+ *
+ * 0; -ENOENT: no folder, or no recording in it that can be read; or another negative errno. *why is then a talloc
+ * child of `parent`, one message for people; else NULL. A recording that cannot be read is a note, not an error.
+ */
+int rw_postmortem(const char *session_folder, void *parent, struct rw_incident **incident, char **why);
+
+/* Prints a recording as text: header, problems, tests, interpreters, semaphores held, slots with their events. Bytes
+ * that are not printable are escaped. 0 or a negative errno, in which case one line on `out` says why. */
+int rw_recording_print(const char *path, FILE *out);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading a recording (shim/recording.h) that another process may be writing, truncating or scribbling over.
+ *
+ * Every read is a pread into a copy of our own: a mapping would turn a truncated file into SIGBUS, and would let
+ * a value change between its check and its use. What a call hands out is a copy that was checked: counts and
+ * sizes are within their maxima, strings end with a NUL, states and kinds may still be numbers without a name.
+ * A call makes a bounded number of system calls and never waits for the writer.
+ *
+ * Errors, the same for all calls: 0, or
+ *     -ENOENT   there is no such entry (a free slot, a test that was overwritten, a thread without capture)
+ *     -EAGAIN   the writer was in the middle of it at each of a few looks, or died in the middle. The entry is
+ *               handed out all the same, checked as always, but its fields may be of two different moments
+ *     -EBADMSG  the file does not hold what its header promised (truncated or scribbled over); nothing is handed out
+ *     other     errno of the read
+ *
+ * A reader is used by one thread at a time. It keeps one descriptor (read-only) open.
+ */
+#ifndef RACEWATCH_TOOLS_RECORDING_READER_H
+#define RACEWATCH_TOOLS_RECORDING_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shim/recording.h"
+
+struct rw_reader;
+
+/* Opens and checks a recording. On failure *reader is NULL and *why (never NULL then; a talloc string without
+ * parent, the caller frees it with talloc_free) is one message for people, without the path, like "not a recording",
+ * "a recording of another version (2; this program reads 1)", "truncated: ...". *why is NULL on success.
+ * -EAGAIN: its process is still filling it in (or died while it did); worth another try a moment later.
+ * Symbolic links are not followed; only regular files are opened. */
+int rw_reader_open(const char *path, struct rw_reader **reader, char **why);
+
+void rw_reader_close(struct rw_reader *reader); /* NULL is allowed */
+
+const char *rw_reader_path(const struct rw_reader *reader); /* as given to open; lives as long as the reader */
+
+/* Reads the header page again: one system call. The old copy stays when it fails, and may be used further. */
+int rw_reader_refresh(struct rw_reader *reader);
+
+/* The header as of open or the last refresh. The pointer stays the same over refreshes. Its slot_used is never more
+ * than the file has room for; the numbers of entries and their sizes are those of recording.h. */
+const struct rw_header *rw_reader_header(const struct rw_reader *reader);
+
+/* Slot number `index` (0 .. slot_used-1): everything of struct rw_slot up to and without `capture`; capture and rings
+ * are zeroed. One system call of 160 bytes when nothing changed since the last call for this slot, three otherwise.
+ * -ENOENT: free. JOINED and DETACHED slots are handed out: they tell of threads that are gone. */
+int rw_reader_slot(struct rw_reader *reader, unsigned index, struct rw_slot *slot);
+
+/* Both rings of a slot, merged and in the order of time, oldest first. At most 2 * RW_EVENT_MAX events; those of
+ * threads that had the slot before (older than slot->created_ns) are left out. `slot` is what rw_reader_slot gave. */
+struct rw_history {
+    size_t count;
+    bool is_cut; /* older events of this thread were overwritten */
+    struct rw_event events[2 * RW_EVENT_MAX];
+};
+int rw_reader_history(struct rw_reader *reader, unsigned index, const struct rw_slot *slot, struct rw_history *history);
+
+/* The newest stack copy of a slot; capture->stack_length bytes of `stack` are valid. The caller compares
+ * capture->time_ns with the slot's times: a copy outlives the wait that it was made for. */
+int rw_reader_capture(struct rw_reader *reader, unsigned index, struct rw_capture *capture,
+                      uint8_t stack[RW_STACK_MAX]);
+
+/* A test by its number, 1 .. header->test_written; only the last RW_TEST_MAX are kept. */
+int rw_reader_test(struct rw_reader *reader, uint64_t number, struct rw_test *test);
+
+/* The test that runs now, or -ENOENT. */
+int rw_reader_current_test(struct rw_reader *reader, struct rw_test *test);
+
+/* Entry `index` (0 .. header->interpreter_count-1) of the table of interpreters; destroyed ones stay in it. */
+int rw_reader_interpreter(struct rw_reader *reader, unsigned index, struct rw_interpreter *interpreter);
+
+/* Who took the semaphore at this address last, where nobody has posted it since. -ENOENT: nobody is known. */
+int rw_reader_semaphore_owner(struct rw_reader *reader, uint64_t address, struct rw_semaphore *owner);
+
+/* Problem number `index` (0 .. RW_PROBLEM_MAX-1) of the header as of the last refresh; -ENOENT: none. */
+int rw_reader_problem(const struct rw_reader *reader, unsigned index, struct rw_problem *problem);
+
+/* The monitor's two words to the process. Both write to the file, which the caller must be allowed to.
+ * request_capture: numbers a new request for the capture handler and stores it; the captures that answer it carry
+ * *request. seen: notes that the process was alive at now_ns (CLOCK_MONOTONIC); about once a second is enough. */
+int rw_reader_request_capture(struct rw_reader *reader, uint64_t *request);
+int rw_reader_seen(struct rw_reader *reader, uint64_t now_ns);
+
+#endif
