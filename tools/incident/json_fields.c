@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/incident/json_fields.h"
+
+#include "tools/incident/incident.h"
+
+/* A row: its name, how it is written, the member. KEEP: null where not known. */
+#define ROW(name, type, member) {name, RW_FIELD_##type, offsetof(struct THIS, member), false, 0, NULL}
+#define KEEP(name, type, member) {name, RW_FIELD_##type, offsetof(struct THIS, member), true, 0, NULL}
+#define INSIDE(name, member, table) {name, RW_FIELD_RECORD, offsetof(struct THIS, member), true, 0, &table}
+#define POINTER(name, member, table) {name, RW_FIELD_RECORD_PTR, offsetof(struct THIS, member), true, 0, &table}
+#define MANY(name, member, count, table)                                                                       \
+    {name, RW_FIELD_ARRAY, offsetof(struct THIS, member), true, offsetof(struct THIS, count), &table}
+#define LIST(name, type, member, count)                                                                        \
+    {name, RW_FIELD_##type, offsetof(struct THIS, member), true, offsetof(struct THIS, count), NULL}
+#define END {NULL, 0, 0, false, 0, NULL}
+#define RECORD(name, fields) static const struct rw_record name = {sizeof(struct THIS), fields}
+
+#define THIS rw_frame
+static const struct rw_field frame_fields[] = {
+    ROW("function", STRING, function),
+    ROW("offset", NUMBER, offset),
+    ROW("file", STRING, file),
+    ROW("line", INT, line),
+    ROW("module", STRING, module),
+    ROW("module_offset", ADDRESS, module_offset),
+    ROW("build_id", STRING, build_id),
+    ROW("pc", ADDRESS, pc),
+    ROW("cfa", ADDRESS, cfa),
+    ROW("is_inlined", BOOL, is_inlined),
+    ROW("is_shim", BOOL, is_shim),
+    ROW("is_python_eval", BOOL, is_python_eval),
+    END,
+};
+RECORD(frame_record, frame_fields);
+#undef THIS
+
+#define THIS rw_python_frame
+static const struct rw_field python_frame_fields[] = {
+    ROW("function", STRING, function),
+    ROW("file", STRING, file),
+    ROW("line", INT, line),
+    ROW("kind", STRING, kind),
+    ROW("address", ADDRESS, address),
+    ROW("native_index", INT_M1, native_index),
+    ROW("interpreter", INT64_M1, interpreter),
+    ROW("is_entry", BOOL, is_entry),
+    ROW("is_torn", BOOL, is_torn),
+    END,
+};
+RECORD(python_frame_record, python_frame_fields);
+#undef THIS
+
+#define THIS rw_wait_on
+static const struct rw_field wait_on_fields[] = {
+    KEEP("kind", STRING, kind),
+    KEEP("object", ADDRESS, object),
+    ROW("name", STRING, name),
+    ROW("call", STRING, call),
+    KEEP("since", TIME, since_ns),
+    ROW("has_deadline", BOOL, has_deadline),
+    ROW("deadline_in_s", REAL, deadline_in_s),
+    KEEP("owner", INT_M1, owner.tid),
+    KEEP("owner_certainty", CERTAINTY, owner.certainty),
+    ROW("owner_pid", INT_M1, owner.pid),
+    ROW("owner_how", STRING, owner.how),
+    ROW("owner_taken_at", STRING, owner.taken_at),
+    ROW("peer_pid", INT_M1, peer_pid),
+    ROW("fd", INT_M1, fd),
+    ROW("evidence", STRING, evidence),
+    END,
+};
+RECORD(wait_on_record, wait_on_fields);
+#undef THIS
+
+#define THIS rw_transition
+static const struct rw_field transition_fields[] = {
+    ROW("event", STRING, event),
+    ROW("time", TIME, time_ns),
+    ROW("end", TIME, end_ns),
+    ROW("count", UINT32, count),
+    ROW("tid", INT, tid),
+    ROW("detail", STRING, detail),
+    ROW("where", STRING, where),
+    END,
+};
+RECORD(transition_record, transition_fields);
+#undef THIS
+
+#define THIS rw_thread_state_ref
+static const struct rw_field thread_state_fields[] = {
+    ROW("address", ADDRESS, address),
+    ROW("interpreter", INT64_M1, interpreter),
+    ROW("id", NUMBER, id),
+    ROW("is_attached", BOOL, is_attached),
+    END,
+};
+RECORD(thread_state_record, thread_state_fields);
+#undef THIS
+
+#define THIS rw_thread
+static const struct rw_field thread_fields[] = {
+    KEEP("tid", INT, tid),
+    KEEP("name", STRING, name),
+    ROW("comm", STRING, comm),
+    ROW("is_main", BOOL, is_main),
+    ROW("is_alive", BOOL, is_alive),
+    KEEP("state", STRING, state),
+    KEEP("since", TIME, since_ns),
+    ROW("os_state", CHARACTER, os_state),
+    ROW("pthread", ADDRESS, pthread),
+    ROW("creator_tid", INT, creator_tid),
+    ROW("creator_name", STRING, creator_name),
+    ROW("created", TIME, created_ns),
+    ROW("created_in_test", STRING, created_in_test),
+    ROW("created_at", STRING, created_at),
+    ROW("creator_interpreter", INT64_M1, creator_interpreter),
+    ROW("start_routine", STRING, start_routine),
+    ROW("is_detached", TRISTATE, is_detached),
+    ROW("is_daemon", TRISTATE, is_daemon),
+    MANY("thread_states", thread_states, thread_state_count, thread_state_record),
+    ROW("interpreter_call", STRING, interpreter_call),
+    ROW("interpreter_call_id", INT64_M1, interpreter_call_id),
+    ROW("interpreter_call_since", TIME, interpreter_call_since_ns),
+    POINTER("waits_on", waits_on, wait_on_record),
+    MANY("native", native, native_count, frame_record),
+    MANY("python", python, python_count, python_frame_record),
+    ROW("stack_source", STRING, stack_source),
+    ROW("stack_note", STRING, stack_note),
+    ROW("stopped_us", REAL, stopped_us),
+    MANY("history", history, history_count, transition_record),
+    ROW("cpu_s", REAL_M1, cpu_s),
+    ROW("cpu_delta_s", REAL_M1, cpu_delta_s),
+    ROW("switches_delta", INT64_M1, switches_delta),
+    ROW("transitions", INT64_M1, transitions),
+    ROW("transitions_delta", INT64_M1, transitions_delta),
+    ROW("moved", TRISTATE, moved),
+    END,
+};
+RECORD(thread_record, thread_fields);
+#undef THIS
+
+#define THIS rw_gil
+static const struct rw_field gil_fields[] = {
+    ROW("address", ADDRESS, address),
+    ROW("is_enabled", TRISTATE, is_enabled),
+    ROW("is_locked", TRISTATE, is_locked),
+    KEEP("holder", INT_M1, holder_tid),
+    KEEP("certainty", CERTAINTY, certainty),
+    ROW("holder_thread_state", ADDRESS, holder_thread_state),
+    END,
+};
+RECORD(gil_record, gil_fields);
+#undef THIS
+
+#define THIS rw_interpreter_info
+static const struct rw_field interpreter_fields[] = {
+    KEEP("id", INT64_M1, id),
+    ROW("address", ADDRESS, address),
+    ROW("is_main", BOOL, is_main),
+    KEEP("state", STRING, state),
+    ROW("created", TIME, created_ns),
+    ROW("creator_tid", INT, creator_tid),
+    ROW("created_in_test", STRING, created_in_test),
+    ROW("destroyer_tid", INT, destroyer_tid),
+    ROW("destroy_begin", TIME, destroy_begin_ns),
+    ROW("is_finalizing", BOOL, is_finalizing),
+    ROW("shares_gil", BOOL, shares_gil),
+    INSIDE("gil", gil, gil_record),
+    MANY("thread_states", thread_states, thread_state_count, thread_state_record),
+    LIST("thread_state_tids", INTS, thread_state_tids, thread_state_count),
+    END,
+};
+RECORD(interpreter_record, interpreter_fields);
+#undef THIS
+
+#define THIS rw_process_info
+static const struct rw_field process_fields[] = {
+    KEEP("pid", INT, pid),
+    ROW("ppid", INT_M1, ppid),
+    KEEP("name", STRING, name),
+    ROW("executable", STRING, executable),
+    ROW("command", STRING, command),
+    ROW("is_alive", BOOL, is_alive),
+    KEEP("python", STRING, python),
+    ROW("python_note", STRING, python_note),
+    ROW("started", TIME, started_ns),
+    ROW("main_returned", TIME, main_returned_ns),
+    ROW("exit_begin", TIME, exit_begin_ns),
+    ROW("finalize_begin", TIME, finalize_begin_ns),
+    ROW("finalize_end", TIME, finalize_end_ns),
+    ROW("test", STRING, test),
+    ROW("test_phase", STRING, test_phase),
+    ROW("test_begin", TIME, test_begin_ns),
+    ROW("tests_begun", NUMBER, tests_begun),
+    ROW("last_test", STRING, last_test),
+    ROW("last_test_end", TIME, last_test_end_ns),
+    MANY("interpreters", interpreters, interpreter_count, interpreter_record),
+    MANY("threads", threads, thread_count, thread_record),
+    MANY("history", history, history_count, transition_record),
+    LIST("notes", STRINGS, notes, note_count),
+    END,
+};
+RECORD(process_record, process_fields);
+#undef THIS
+
+#define THIS rw_culprit
+static const struct rw_field culprit_fields[] = {
+    KEEP("pid", INT, pid),
+    KEEP("tid", INT, tid),
+    KEEP("name", STRING, name),
+    KEEP("role", STRING, role),
+    KEEP("why", STRING, why),
+    END,
+};
+RECORD(culprit_record, culprit_fields);
+#undef THIS
+
+#define THIS rw_verdict
+static const struct rw_field verdict_fields[] = {
+    KEEP("class", STRING, class_name),
+    KEEP("sentence", STRING, sentence),
+    KEEP("certainty", CERTAINTY, certainty),
+    KEEP("look_at", STRING, look_at),
+    KEEP("test", STRING, test),
+    MANY("culprits", culprits, culprit_count, culprit_record),
+    LIST("evidence", STRINGS, evidence, evidence_count),
+    END,
+};
+RECORD(verdict_record, verdict_fields);
+#undef THIS
+
+#define THIS rw_incident
+static const struct rw_field incident_fields[] = {
+    KEEP("schema", INT, schema),
+    KEEP("trigger", STRING, trigger),
+    ROW("trigger_detail", STRING, trigger_detail),
+    KEEP("test", STRING, test),
+    ROW("command", STRING, command),
+    ROW("version", STRING, version),
+    ROW("now_ns", NUMBER, now_ns),
+    ROW("realtime_s", REAL, realtime_s),
+    ROW("took_ms", REAL, took_ms),
+    INSIDE("verdict", verdict, verdict_record),
+    MANY("also", also, also_count, verdict_record),
+    MANY("processes", processes, process_count, process_record),
+    LIST("notes", STRINGS, notes, note_count),
+    END,
+};
+const struct rw_record rw_incident_record = {sizeof(struct THIS), incident_fields};
+#undef THIS
