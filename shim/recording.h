@@ -284,6 +284,7 @@ enum rw_hook {
     RW_HOOK__PyXI_EndInterpreter,
     RW_HOOK_Py_FinalizeEx,
     RW_HOOK_Py_Exit,
+    RW_HOOK__Py_NewInterpreter, /* 3.9 to 3.11: what _xxsubinterpreters.create() calls */
     RW_HOOK_COUNT,
 };
 
