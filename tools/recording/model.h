@@ -21,8 +21,8 @@ typedef const char *(*rw_describe_fn)(void *ctx, uint64_t address, void *parent)
  * waits_on with evidence "recording", interpreter_call, history), the merged history, and notes for what was
  * cut, torn, refused or could not be hooked. The reader is refreshed first.
  *
- * Threads: key is the tid. NEW, RUNNING, WAITING and EXITED slots become threads; is_alive is set for the first three
- * as the recording's belief (a snapshot corrects it; a post-mortem clears it). JOINED and DETACHED ones are
+ * Threads: key is the tid. NEW, RUNNING, WAITING and EXITED slots become threads; is_alive is set for RUNNING and WAITING
+ * ones as the recording's belief (a snapshot corrects it; a post-mortem clears it). JOINED and DETACHED ones are
  * history only. Strings already set (name, executable, ...) are kept where the recording knows less.
  *
  * Uses incident->now_ns for deadlines; the caller has set it. `describe` may be NULL. Allocates in `incident`.
@@ -37,6 +37,7 @@ const char *rw_wait_kind_word(uint32_t wait_kind);       /* "mutex" "rwlock" "co
 const char *rw_event_word(uint32_t event_kind);          /* "thread-create", "join-begin", ..., "wait" */
 const char *rw_test_phase_word(uint32_t phase);          /* "setup" "call" "teardown" */
 const char *rw_interpreter_state_word(uint32_t state);   /* "creating" "alive" "destroying" "destroyed" */
+const char *rw_interpreter_op_word(uint32_t op);         /* "new" "destroy" "finalize" */
 const char *rw_hook_name(uint32_t hook);                 /* "Py_NewInterpreter", ... */
 
 #endif

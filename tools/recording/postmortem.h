@@ -12,9 +12,10 @@
 
 /*
  * Reads all recordings (*.rec) of a session's folder into a new incident, a talloc child of `parent`, with trigger
- * "post-mortem". A process is the newest image of its pid; the images before, which ended by exec, are noted.
- * Processes that ended in order are left out, except where a process that did not refers to nothing else: they are
- * counted in a note. For each thread that was waiting, native[] is unwound from the stack copy in the recording
+ * "post-mortem". A process is the newest image of its pid; the images before, which ended by exec, are noted. A
+ * process whose recording says that it ended in order has its milestones and its history, and no threads; one that
+ * still runs has is_alive set (a live dump tells more of it). Of all others it is said that they were killed or
+ * crashed. For each thread that was waiting, native[] is unwound from the stack copy in the recording
  * (stack_source "recording"), with the .maps files beside the recordings and the ELF files where they still
  * are what they were; elsewhere a frame is module + offset, or a bare pc.
  *

@@ -38,7 +38,10 @@ void rw_reader_close(struct rw_reader *reader); /* NULL is allowed */
 
 const char *rw_reader_path(const struct rw_reader *reader); /* as given to open; lives as long as the reader */
 
-/* Reads the header page again: one system call. The old copy stays when it fails, and may be used further. */
+/* What of the file is missing, for people; NULL if it is all there. As of open or the last refresh. */
+const char *rw_reader_note(const struct rw_reader *reader);
+
+/* Reads the header page again: two system calls. The old copy stays when it fails, and may be used further. */
 int rw_reader_refresh(struct rw_reader *reader);
 
 /* The header as of open or the last refresh. The pointer stays the same over refreshes. Its slot_used is never more
