@@ -249,6 +249,7 @@ struct rw_incident {
     const char **notes;         /* about the incident itself */
     size_t note_count;
     double took_ms;             /* from trigger to here */
+    double between_looks_s;     /* time that the threads' *_delta fields cover; 0: there was one look only */
 };
 
 #endif

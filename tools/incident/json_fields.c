@@ -240,6 +240,7 @@ static const struct rw_field incident_fields[] = {
     ROW("now_ns", NUMBER, now_ns),
     ROW("realtime_s", REAL, realtime_s),
     ROW("took_ms", REAL, took_ms),
+    ROW("between_looks_s", REAL, between_looks_s),
     INSIDE("verdict", verdict, verdict_record),
     MANY("also", also, also_count, verdict_record),
     MANY("processes", processes, process_count, process_record),
