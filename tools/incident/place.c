@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Which line of a stack a person should read: the user's own code, not what it is made of. */
+#include "tools/incident/words.h"
+
+#include <string.h>
+
+static const char *base_name(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    return slash ? slash + 1 : path;
+}
+
+bool rw_is_library_file(const char *file)
+{
+    /* Where Python's own modules and installed packages live, on Debian, under pyenv, in environments and
+     * in the wheels that Bazel's rules unpack. */
+    static const char *const parts[] = {"/site-packages/", "/dist-packages/", "/lib/python3", "/lib64/python3"};
+
+    if (!file || strncmp(file, "<frozen", 7) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(file, parts[i]))
+            return true;
+    return false;
+}
+
+bool rw_is_plumbing(const struct rw_frame *frame)
+{
+    static const char *const libraries[] = {"libc.so",   "libc-2.",      "libpthread", "ld-linux",  "libstdc++.so",
+                                            "libgcc_s.", "libpython3.", "libdl.so",   "librt.so.", "[vdso]"};
+    const char *module = base_name(frame->module);
+
+    if (frame->is_shim || frame->is_python_eval || !module)
+        return true;
+    /* The executable itself is Python where it is linked statically. */
+    if (strncmp(module, "python3", 7) == 0 || strcmp(module, "python") == 0)
+        return true;
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+        if (strncmp(module, libraries[i], strlen(libraries[i])) == 0)
+            return true;
+    return false;
+}
+
+static char *python_place(void *ctx, const struct rw_python_frame *frame)
+{
+    const char *file = frame->file ? frame->file : "?";
+
+    if (frame->line > 0)
+        return rw_words(ctx, "%s:%d in %s", file, frame->line, frame->function ? frame->function : "?");
+    return rw_words(ctx, "%s in %s", file, frame->function ? frame->function : "?");
+}
+
+static char *native_place(void *ctx, const struct rw_frame *frame)
+{
+    if (frame->file && frame->line > 0)
+        return rw_words(ctx, "%s:%d in %s", frame->file, frame->line, frame->function ? frame->function : "?");
+    if (frame->function)
+        return rw_words(ctx, "%s+0x%llx (%s)", frame->function, (unsigned long long)frame->offset,
+                        frame->module ? base_name(frame->module) : "?");
+    return rw_words(ctx, "%s+0x%llx", frame->module ? base_name(frame->module) : "?",
+                    (unsigned long long)frame->module_offset);
+}
+
+char *rw_place(void *ctx, const struct rw_thread *thread)
+{
+    const struct rw_frame *best = NULL;
+
+    for (size_t i = 0; i < thread->python_count; i++)
+        if (!thread->python[i].is_torn && thread->python[i].file && !rw_is_library_file(thread->python[i].file))
+            return python_place(ctx, &thread->python[i]);
+    if (thread->python_count && thread->python[0].file)
+        return python_place(ctx, &thread->python[0]);
+    for (size_t i = 0; i < thread->native_count && !best; i++)
+        if (!rw_is_plumbing(&thread->native[i]))
+            best = &thread->native[i];
+    for (size_t i = 0; i < thread->native_count && !best; i++)
+        if (!thread->native[i].is_shim)
+            best = &thread->native[i];
+    return best ? native_place(ctx, best) : NULL;
+}

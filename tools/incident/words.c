@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/incident/words.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <talloc.h>
+
+#include "tools/incident/model.h"
+#include "tools/incident/wait_kinds.h"
+
+char *rw_words(void *ctx, const char *format, ...)
+{
+    va_list arguments;
+    char *text;
+
+    va_start(arguments, format);
+    text = talloc_vasprintf(ctx, format, arguments);
+    va_end(arguments);
+    if (!text)
+        abort();
+    return text;
+}
+
+void rw_append(void *ctx, char **text, const char *format, ...)
+{
+    va_list arguments;
+
+    if (!*text)
+        *text = talloc_strdup(ctx, "");
+    va_start(arguments, format);
+    *text = talloc_vasprintf_append_buffer(*text, format, arguments);
+    va_end(arguments);
+    if (!*text)
+        abort();
+}
+
+char *rw_duration(void *ctx, double seconds)
+{
+    if (seconds < 0.9995)
+        return rw_words(ctx, "%.0f ms", seconds * 1e3);
+    if (seconds < 120)
+        return rw_words(ctx, "%.1f s", seconds);
+    if (seconds < 7200)
+        return rw_words(ctx, "%d min %02d s", (int)(seconds / 60), (int)seconds % 60);
+    return rw_words(ctx, "%.0f h %02d min", (double)(long)(seconds / 3600), (int)((long)(seconds / 60) % 60));
+}
+
+double rw_seconds_since(const struct rw_incident *incident, uint64_t since_ns)
+{
+    if (since_ns == 0)
+        return -1;
+    /* What began after the moment of the incident has lasted no time. */
+    return since_ns > incident->now_ns ? 0 : (double)(incident->now_ns - since_ns) / 1e9;
+}
+
+char *rw_for_how_long(void *ctx, const struct rw_incident *incident, uint64_t since_ns)
+{
+    double seconds = rw_seconds_since(incident, since_ns);
+    char *text;
+
+    if (seconds < 0)
+        return rw_words(ctx, "%s", "");
+    text = rw_duration(ctx, seconds);
+    return rw_words(ctx, " for %s", text);
+}
+
+char *rw_thread_short_label(void *ctx, const struct rw_thread *thread)
+{
+    if (!thread->name || !thread->name[0])
+        return thread->is_main ? rw_words(ctx, "the main thread") : rw_words(ctx, "thread %d", thread->tid);
+    if (strcmp(thread->name, "MainThread") == 0)
+        return rw_words(ctx, "MainThread");
+    return rw_words(ctx, "'%s'", thread->name);
+}
+
+char *rw_thread_label(void *ctx, const struct rw_thread *thread)
+{
+    char *label;
+
+    if ((!thread->name || !thread->name[0]) && !thread->is_main)
+        return rw_thread_short_label(ctx, thread);
+    label = rw_thread_short_label(ctx, thread);
+    if (thread->is_main && (!thread->name || strcmp(thread->name, "MainThread") != 0) && thread->name)
+        return rw_words(ctx, "%s (main thread, tid %d)", label, thread->tid);
+    return rw_words(ctx, "%s (tid %d)", label, thread->tid);
+}
+
+char *rw_object_words(void *ctx, const struct rw_wait_on *wait)
+{
+    const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
+
+    if (wait->fd >= 0 || kind->ends == RW_ENDS_BY_INPUT) {
+        if (wait->fd >= 0 && wait->name)
+            return rw_words(ctx, "fd %d (%s)", wait->fd, wait->name);
+        if (wait->fd >= 0)
+            return rw_words(ctx, "fd %d", wait->fd);
+        return rw_words(ctx, "%s", wait->name ? wait->name : "");
+    }
+    if (wait->name)
+        return rw_words(ctx, "`%s`", wait->name);
+    if (wait->object)
+        return rw_words(ctx, "0x%llx", (unsigned long long)wait->object);
+    return rw_words(ctx, "%s", "");
+}
+
+/* The call as the program wrote it, where it says more than the kind. */
+static const char *call_of(const struct rw_wait_on *wait)
+{
+    return wait->call ? wait->call : wait->kind ? wait->kind : "a call";
+}
+
+static char *input_words(void *ctx, const struct rw_wait_on *wait)
+{
+    char *object = rw_object_words(ctx, wait);
+
+    if (strcmp(wait->kind, "process") == 0) {
+        if (wait->peer_pid > 0)
+            return rw_words(ctx, "waits for child process %d to end", wait->peer_pid);
+        return rw_words(ctx, "waits for a child process to end");
+    }
+    if (strcmp(wait->kind, "signal") == 0)
+        return rw_words(ctx, "waits for a signal (%s)", call_of(wait));
+    return rw_words(ctx, "waits in %s%s%s", call_of(wait), object[0] ? " on " : "", object);
+}
+
+char *rw_wait_words(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait)
+{
+    const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
+    const struct rw_thread *owner;
+    char *object;
+
+    switch (kind->ends) {
+    case RW_ENDS_BY_EXIT:
+        owner = rw_process_find_thread(process, wait->owner.tid);
+        if (owner)
+            return rw_words(ctx, "waits for %s to end (%s)", rw_thread_label(ctx, owner), call_of(wait));
+        if (wait->owner.tid > 0)
+            return rw_words(ctx, "waits for thread %d to end (%s)", wait->owner.tid, call_of(wait));
+        return rw_words(ctx, "waits for a thread to end (%s)", call_of(wait));
+    case RW_ENDS_BY_INPUT:
+        return input_words(ctx, wait);
+    case RW_ENDS_BY_TIME:
+        if (wait->has_deadline && wait->deadline_in_s > 0)
+            return rw_words(ctx, "sleeps (%s more)", rw_duration(ctx, wait->deadline_in_s));
+        return rw_words(ctx, "sleeps");
+    case RW_ENDS_NEVER:
+        return rw_words(ctx, "%s", kind->phrase);
+    case RW_ENDS_UNKNOWN:
+        if (!kind->kind || strcmp(kind->kind, "syscall") == 0)
+            return rw_words(ctx, "waits in %s", call_of(wait));
+        break;
+    case RW_ENDS_BY_RELEASE:
+        if (strcmp(kind->kind, "gil") == 0)
+            return rw_words(ctx, "%s", kind->phrase);
+        break;
+    case RW_ENDS_BY_SIGNAL:
+        break;
+    }
+    object = rw_object_words(ctx, wait);
+    return rw_words(ctx, "%s%s%s", kind->phrase, object[0] ? " " : "", object);
+}
+
+char *rw_doing_words(void *ctx, const struct rw_process_info *process, const struct rw_thread *thread)
+{
+    char *text = NULL;
+
+    if (thread->state && strcmp(thread->state, "new") == 0 && thread->tid == 0)
+        return rw_words(ctx, "has not run yet");
+    if (rw_thread_is_gone(process, thread))
+        return rw_words(ctx, "has ended");
+    if (thread->interpreter_call && strcmp(thread->interpreter_call, "finalize") == 0)
+        rw_append(ctx, &text, "is finalising Python, ");
+    else if (thread->interpreter_call && thread->interpreter_call_id >= 0)
+        rw_append(ctx, &text, "is %s interpreter %lld, ",
+                  strcmp(thread->interpreter_call, "new") == 0 ? "making" : "destroying",
+                  (long long)thread->interpreter_call_id);
+    else if (thread->interpreter_call)
+        rw_append(ctx, &text, "is %s an interpreter, ",
+                  strcmp(thread->interpreter_call, "new") == 0 ? "making" : "destroying");
+    if (thread->os_state == 'T' || thread->os_state == 't')
+        rw_append(ctx, &text, "is stopped by a signal or a debugger");
+    else if (thread->waits_on)
+        rw_append(ctx, &text, "%s", rw_wait_words(ctx, process, thread->waits_on));
+    else if (thread->os_state == 'R')
+        rw_append(ctx, &text, "runs");
+    else if (thread->os_state == 'D')
+        rw_append(ctx, &text, "is inside the kernel and cannot be interrupted");
+    else if (thread->os_state == 'S')
+        rw_append(ctx, &text, "waits for something that could not be read");
+    else
+        rw_append(ctx, &text, "%s", thread->state && strcmp(thread->state, "running") == 0 ? "runs" : "is in a state that is not known");
+    return text;
+}
+
+bool rw_thread_is_gone(const struct rw_process_info *process, const struct rw_thread *thread)
+{
+    static const char *const ends[] = {"exited", "joined", "detached"};
+
+    if (thread->is_alive)
+        return thread->os_state == 'Z' || thread->os_state == 'X';
+    for (size_t i = 0; thread->state && i < sizeof ends / sizeof *ends; i++)
+        if (strcmp(thread->state, ends[i]) == 0)
+            return true;
+    /* Of a process that is gone the recording tells how its threads stood when it went. */
+    return process->is_alive && thread->tid != 0;
+}
