@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/snapshot/proc.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <talloc.h>
+#include <unistd.h>
+
+/* A small file of /proc, with a final 0; its length or a negative errno. */
+static ssize_t read_small(const char *path, char *buffer, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t used = 0;
+
+    if (fd < 0)
+        return errno == ENOENT ? -ESRCH : -errno;
+    while (used < size - 1) {
+        ssize_t got = read(fd, buffer + used, size - 1 - used);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            int error = errno;
+            close(fd);
+            return -error;
+        }
+        if (got == 0)
+            break;
+        used += (size_t)got;
+    }
+    close(fd);
+    buffer[used] = '\0';
+    return (ssize_t)used;
+}
+
+int rw_proc_threads(void *parent, int pid, int **tids, size_t *count)
+{
+    char path[64];
+    size_t room = 16, used = 0;
+    struct dirent *entry;
+
+    *tids = NULL;
+    *count = 0;
+    snprintf(path, sizeof(path), "/proc/%d/task", pid);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return errno == ENOENT ? -ESRCH : -errno;
+    int *list = talloc_array(parent, int, room);
+    while (list && (entry = readdir(folder))) {
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        if (used == room)
+            list = talloc_realloc(parent, list, int, room *= 2);
+        if (list)
+            list[used++] = atoi(entry->d_name);
+    }
+    closedir(folder);
+    if (!list)
+        return -ENOMEM;
+    if (used == 0) {
+        talloc_free(list);
+        return -ESRCH;
+    }
+    *tids = list;
+    *count = used;
+    return 0;
+}
+
+int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW_COMM_MAX])
+{
+    char path[64], text[512];
+    uint64_t user, system;
+
+    *times = (struct rw_thread_times){.tid = tid};
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+    ssize_t length = read_small(path, text, sizeof(text));
+    if (length < 0)
+        return (int)length;
+    /* comm may hold anything, brackets too: its end is the last bracket of the line. */
+    char *open_bracket = strchr(text, '('), *close_bracket = strrchr(text, ')');
+    if (!open_bracket || !close_bracket || close_bracket < open_bracket)
+        return -EPROTO;
+    *close_bracket = '\0';
+    if (comm)
+        snprintf(comm, RW_COMM_MAX, "%s", open_bracket + 1);
+    if (sscanf(close_bracket + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &times->state,
+               &user, &system) != 3)
+        return -EPROTO;
+    times->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);
+    if (read_small(path, text, sizeof(text)) > 0)
+        sscanf(text, "%" SCNu64 " %*u %" SCNu64, &times->cpu_ns, &times->switches);
+    return 0;
+}
+
+int rw_proc_threads_cpu(void *parent, int pid, struct rw_thread_times **threads, size_t *count)
+{
+    int *tids;
+    size_t all, used = 0;
+
+    *threads = NULL;
+    *count = 0;
+    int result = rw_proc_threads(parent, pid, &tids, &all);
+    if (result < 0)
+        return result;
+    struct rw_thread_times *list = talloc_array(parent, struct rw_thread_times, all);
+    for (size_t i = 0; list && i < all; i++)
+        if (rw_proc_thread(pid, tids[i], &list[used], NULL) == 0)
+            used++;
+    talloc_free(tids);
+    if (!list)
+        return -ENOMEM;
+    if (used == 0) {
+        talloc_free(list);
+        return -ESRCH;
+    }
+    *threads = list;
+    *count = used;
+    return 0;
+}
+
+static bool is_gone(char state)
+{
+    return state == 'Z' || state == 'X' || state == 'x';
+}
+
+int rw_proc_living_thread(int pid)
+{
+    struct rw_thread_times times;
+    int *tids, found = -ESRCH;
+    size_t count;
+
+    /* The leader first: that is all there is to read nearly always. */
+    int result = rw_proc_thread(pid, pid, &times, NULL);
+    if (result < 0 || !is_gone(times.state))
+        return result < 0 ? result : pid;
+    if (rw_proc_threads(NULL, pid, &tids, &count) < 0)
+        return -ESRCH;
+    for (size_t i = 0; i < count && found < 0; i++)
+        if (rw_proc_thread(pid, tids[i], &times, NULL) == 0 && !is_gone(times.state))
+            found = tids[i];
+    talloc_free(tids);
+    return found;
+}
+
+bool rw_proc_alive(int pid, uint64_t boottime_ns)
+{
+    char path[64], text[1024];
+    uint64_t start_ticks;
+
+    if (rw_proc_living_thread(pid) < 0)
+        return false;
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    if (read_small(path, text, sizeof(text)) < 0)
+        return false;
+    char *rest = strrchr(text, ')');
+    if (!rest || sscanf(rest + 1,
+                        " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+                        &start_ticks) != 1)
+        return false;
+    /* Start times are cut to whole ticks, so the process itself never seems younger than it is. */
+    uint64_t started_ns = start_ticks * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
+    return boottime_ns == 0 || started_ns <= boottime_ns;
+}
+
+/* "Key:\tvalue" in /proc/PID/status. */
+static const char *status_value(const char *text, const char *key)
+{
+    size_t length = strlen(key);
+
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, key, length) == 0 && line[length] == ':')
+            return line + length + 1;
+    }
+    return "";
+}
+
+int rw_proc_status(int pid, int tid, struct rw_proc_status *status)
+{
+    char path[64], text[4096];
+
+    *status = (struct rw_proc_status){0};
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
+    ssize_t length = read_small(path, text, sizeof(text));
+    if (length < 0)
+        return (int)length;
+    status->ppid = atoi(status_value(text, "PPid"));
+    status->tracer_pid = atoi(status_value(text, "TracerPid"));
+    status->caught = strtoull(status_value(text, "SigCgt"), NULL, 16);
+    status->ignored = strtoull(status_value(text, "SigIgn"), NULL, 16);
+    status->blocked = strtoull(status_value(text, "SigBlk"), NULL, 16);
+    status->pending =
+        strtoull(status_value(text, "SigPnd"), NULL, 16) | strtoull(status_value(text, "ShdPnd"), NULL, 16);
+    status->switches = strtoull(status_value(text, "voluntary_ctxt_switches"), NULL, 10) +
+                       strtoull(status_value(text, "nonvoluntary_ctxt_switches"), NULL, 10);
+    return 0;
+}
+
+int rw_proc_syscall(int pid, int tid, struct rw_proc_syscall *call)
+{
+    char path[64], text[256];
+    uint64_t *a = call->argument;
+
+    *call = (struct rw_proc_syscall){.number = -2};
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
+    ssize_t length = read_small(path, text, sizeof(text));
+    if (length < 0)
+        return (int)length;
+    if (strncmp(text, "running", 7) == 0)
+        return 0;
+    if (sscanf(text, "%d", &call->number) != 1)
+        return -EPROTO;
+    if (call->number < 0) {
+        call->number = -1;
+        return sscanf(text, "%*d %" SCNx64 " %" SCNx64, &call->stack_pointer, &call->pc) == 2 ? 0 : -EPROTO;
+    }
+    return sscanf(text,
+                  "%*d %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
+                  &a[0], &a[1], &a[2], &a[3], &a[4], &a[5], &call->stack_pointer, &call->pc) == 8
+               ? 0
+               : -EPROTO;
+}
+
+static int read_link(void *parent, const char *path, const char **target)
+{
+    char text[PATH_MAX];
+    ssize_t length = readlink(path, text, sizeof(text));
+
+    *target = NULL;
+    if (length < 0)
+        return errno == ENOENT ? -ESRCH : -errno;
+    *target = talloc_strndup(parent, text, (size_t)length);
+    return *target ? 0 : -ENOMEM;
+}
+
+int rw_proc_fd_target(void *parent, int pid, int tid, int fd, const char **target)
+{
+    char path[96];
+
+    /* Of the thread: threads made by a bare clone may have a table of their own. */
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", pid, tid, fd);
+    int result = read_link(parent, path, target);
+    return result == -ESRCH ? -ENOENT : result;
+}
+
+int rw_proc_executable(void *parent, int pid, const char **path)
+{
+    char link[64];
+    int tid = rw_proc_living_thread(pid);
+
+    *path = NULL;
+    if (tid < 0)
+        return tid;
+    snprintf(link, sizeof(link), "/proc/%d/task/%d/exe", pid, tid);
+    return read_link(parent, link, path);
+}
+
+int rw_proc_comm(int pid, char comm[RW_COMM_MAX])
+{
+    struct rw_thread_times times;
+
+    return rw_proc_thread(pid, pid, &times, comm);
+}

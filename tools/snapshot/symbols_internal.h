@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What symbols.c (addresses to names) and symbols_find.c (names to addresses) share. */
+#ifndef RACEWATCH_TOOLS_SNAPSHOT_SYMBOLS_INTERNAL_H
+#define RACEWATCH_TOOLS_SNAPSHOT_SYMBOLS_INTERNAL_H
+
+#include <elfutils/libdwfl.h>
+
+#include "tools/snapshot/module.h"
+#include "tools/snapshot/symbols.h"
+
+struct rw_place;
+
+struct rw_symbols {
+    struct rw_modules *modules;
+    Dwfl *dwfl;
+    struct rw_place *places; /* what was asked for already */
+};
+
+/* The module as libdw knows it; NULL where it has no believed file. */
+Dwfl_Module *rw_symbols_module(struct rw_symbols *symbols, struct rw_module *module);
+
+#endif
