@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+import time
+
+time.sleep(2)
