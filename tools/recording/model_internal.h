@@ -21,6 +21,9 @@ struct rw_fill {
 
     struct rw_slot *slots; /* copies of all; state FREE where there is none */
     unsigned slot_count;
+    const struct rw_slot **by_pthread; /* those that are not free: by pthread, of one pthread the youngest first */
+    unsigned by_pthread_count;
+    size_t history_max; /* transitions told of one thread */
     struct rw_interpreter *interpreters; /* in the order of the table, FREE ones left out */
     unsigned interpreter_count;
 };

@@ -96,6 +96,7 @@ const char *rw_hook_name(uint32_t hook)
         [RW_HOOK__PyXI_EndInterpreter] = "_PyXI_EndInterpreter",
         [RW_HOOK_Py_FinalizeEx] = "Py_FinalizeEx",
         [RW_HOOK_Py_Exit] = "Py_Exit",
+        [RW_HOOK__Py_NewInterpreter] = "_Py_NewInterpreter",
     };
     return WORD(names, hook);
 }
