@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/cpython/code.h"
+
+#include <stdlib.h>
+
+#include <talloc.h>
+
+#include "tools/cpython/lines.h"
+#include "tools/cpython/object.h"
+
+static bool has(uint32_t offset)
+{
+    return offset != RW_NO_FIELD;
+}
+
+static uint32_t tuple_count(struct rw_python *py, uint64_t tuple)
+{
+    int64_t count = rw_py_tuple_size(py, tuple);
+    return count > 0 && count < RW_PY_SLOTS_MAX ? (uint32_t)count : 0;
+}
+
+static void fill(struct rw_python *py, struct rw_py_code *code)
+{
+    const struct rw_layout *l = &py->layout;
+    uint8_t raw[520];
+    if (l->code.size > sizeof raw || rw_py_read(py, code->address, raw, l->code.size))
+        return;
+    const struct rw_py_type *type = rw_py_type_at(py, rw_py_field(raw, l->object.type));
+    if (!type || strcmp(type->name, "code"))
+        return;
+    code->file = rw_py_string(py, py->incident, rw_py_field(raw, l->code.filename));
+    code->function = rw_py_string(py, py->incident, rw_py_field(raw, l->code.name));
+    code->name = has(l->code.qualname) ? rw_py_string(py, py->incident, rw_py_field(raw, l->code.qualname)) : NULL;
+    if (!code->name)
+        code->name = code->function;
+    if (!code->name || !rw_py_bytes(py, rw_py_field(raw, l->code.lines), &code->lines))
+        return;
+    code->first_line = (int)rw_py_field32(raw, l->code.first_line);
+    code->flags = rw_py_field32(raw, l->code.flags);
+    code->stack_size = rw_py_field32(raw, l->code.stack_size);
+    code->local_count = rw_py_field32(raw, l->code.local_count);
+    code->local_names[0] = rw_py_field(raw, l->code.local_names);
+    if (has(l->code.cell_names)) {
+        code->local_names[1] = rw_py_field(raw, l->code.cell_names);
+        code->local_names[2] = rw_py_field(raw, l->code.free_names);
+        code->local_count += tuple_count(py, code->local_names[1]) + tuple_count(py, code->local_names[2]);
+        code->bytecode = rw_py_field(raw, l->code.bytecode);
+    } else {
+        code->exceptions = rw_py_field(raw, l->code.exceptions);
+        code->instructions = code->address + l->code.instructions;
+        code->tlbc = has(l->code.tlbc) ? rw_py_field(raw, l->code.tlbc) : 0;
+    }
+    code->is_code = code->stack_size <= RW_PY_SLOTS_MAX * 16 && code->local_count <= RW_PY_SLOTS_MAX * 16;
+}
+
+const struct rw_py_code *rw_py_code_at(struct rw_python *py, uint64_t address)
+{
+    struct rw_py_code *code;
+    HASH_FIND(hh, py->codes, &address, sizeof address, code);
+    if (code)
+        return code;
+    code = talloc_zero(py->scratch, struct rw_py_code);
+    if (!code)
+        abort();
+    code->address = address;
+    fill(py, code);
+    HASH_ADD(hh, py->codes, address, sizeof code->address, code);
+    return code;
+}
+
+int rw_py_code_line(struct rw_python *py, const struct rw_py_code *code, int32_t at)
+{
+    return rw_line_of(py->layout.minor, code->lines.data, code->lines.size, code->first_line, at);
+}
+
+const char *rw_py_code_base(const struct rw_py_code *code)
+{
+    const char *slash = code->file ? strrchr(code->file, '/') : NULL;
+    return slash ? slash + 1 : code->file ? code->file : "";
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/cpython/cpython.h"
+
+#include <stdlib.h>
+
+#include <talloc.h>
+
+#include "tools/cpython/code.h"
+#include "tools/cpython/object.h"
+#include "tools/cpython/python.h"
+
+int rw_cpython_inspect(struct rw_incident *incident, struct rw_process_info *process, struct rw_image *image,
+                       struct rw_reader *reader)
+{
+    struct rw_python py = {
+        .incident = incident,
+        .process = process,
+        .memory = image->memory,
+        .symbols = image->symbols,
+        .reader = reader,
+        .scratch = talloc_new(NULL),
+    };
+    if (!py.scratch)
+        abort();
+    if (rw_py_discover(&py)) {
+        rw_py_fill_gil(&py);
+        rw_py_fill_interpreters(&py);
+        rw_py_fill_frames(&py);
+        rw_py_merge(&py);
+        rw_py_fill_threads(&py);
+    }
+    HASH_CLEAR(hh, py.codes);
+    HASH_CLEAR(hh, py.types);
+    talloc_free(py.scratch);
+    return 0;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of interpreters, their thread states, and which OS thread each belongs to. */
+#include "tools/cpython/python.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <talloc.h>
+
+#include "tools/cpython/object.h"
+
+static bool has(uint32_t offset)
+{
+    return offset != RW_NO_FIELD;
+}
+
+static uint64_t optional(struct rw_python *py, uint64_t base, uint32_t offset)
+{
+    return has(offset) ? rw_py_word(py, base + offset) : 0;
+}
+
+/* glibc keeps a thread's TID in its struct pthread; the kernel clears it when the thread ends, and fork sets it anew in
+ * the child. So it is truer than native_thread_id, which older versions do not have and forks have left behind. */
+int rw_py_tid_of_pthread(struct rw_python *py, uint64_t pthread)
+{
+    uint32_t tid;
+    if (!pthread)
+        return 0;
+    for (size_t i = 0; i < py->process->thread_count; i++)
+        if (py->process->threads[i].pthread == pthread && py->process->threads[i].is_alive)
+            return py->process->threads[i].tid;
+    if (rw_py_read(py, pthread + py->tid_in_pthread, &tid, sizeof tid))
+        return 0; /* its stack was given back */
+    if (tid == 0)
+        return 0;
+    return rw_process_find_thread(py->process, (int)tid) ? (int)tid : -1;
+}
+
+static int tid_of_state(struct rw_python *py, uint64_t thread_id, uint64_t native)
+{
+    int tid = rw_py_tid_of_pthread(py, thread_id);
+    if (tid > 0)
+        return tid;
+    const struct rw_thread *thread =
+        native && native < INT32_MAX ? rw_process_find_thread(py->process, (int)native) : NULL;
+    if (tid < 0 && thread && thread->is_alive)
+        return thread->tid;
+    return 0;
+}
+
+static bool read_state(struct rw_python *py, const struct rw_py_interpreter *in, uint64_t address, uint64_t *next)
+{
+    const struct rw_layout *l = &py->layout;
+    struct rw_py_state state = {.address = address, .interpreter = in->address, .interpreter_id = in->id};
+    if (rw_py_read(py, address + l->thread_state.next, next, sizeof *next) ||
+        rw_py_word(py, address + l->thread_state.interp) != in->address)
+        return false;
+    state.thread_id = rw_py_word(py, address + l->thread_state.thread_id);
+    state.id = optional(py, address, l->thread_state.id);
+    state.tid = tid_of_state(py, state.thread_id, optional(py, address, l->thread_state.native_thread_id));
+    py->states = talloc_realloc(py->scratch, py->states, struct rw_py_state, py->state_count + 1);
+    if (!py->states)
+        abort();
+    py->states[py->state_count++] = state;
+    return true;
+}
+
+static void read_states(struct rw_python *py, const struct rw_py_interpreter *in)
+{
+    uint64_t address = rw_py_word(py, in->address + py->layout.interpreter.threads_head);
+    size_t first = py->state_count;
+    while (address && py->state_count - first < RW_PY_THREAD_STATES_MAX) {
+        uint64_t next = 0;
+        /* A state that was freed while we walked: begin again would not help for long; what there is, is right. */
+        if (!read_state(py, in, address, &next))
+            return;
+        address = next;
+    }
+}
+
+static bool read_interpreter(struct rw_python *py, uint64_t address, uint64_t *next)
+{
+    const struct rw_layout *l = &py->layout;
+    struct rw_py_interpreter in = {.address = address};
+    if (rw_py_read(py, address + l->interpreter.next, next, sizeof *next) ||
+        rw_py_read(py, address + l->interpreter.id, &in.id, sizeof in.id) || in.id < -1 || in.id > INT32_MAX)
+        return false;
+    if (has(l->interpreter.gil))
+        in.gil = rw_py_word(py, address + l->interpreter.gil);
+    else
+        in.gil = py->runtime + l->runtime.gil;
+    py->interpreters =
+        talloc_realloc(py->scratch, py->interpreters, struct rw_py_interpreter, py->interpreter_count + 1);
+    if (!py->interpreters)
+        abort();
+    py->interpreters[py->interpreter_count++] = in;
+    read_states(py, &in);
+    return true;
+}
+
+int rw_py_read_interpreters(struct rw_python *py, const char **why)
+{
+    uint64_t address;
+    py->interpreter_count = py->state_count = 0;
+    if (rw_py_read(py, py->runtime + py->layout.runtime.interpreters_head, &address, sizeof address)) {
+        *why = "its memory could not be read";
+        return -EBADMSG;
+    }
+    if (!address) {
+        *why = "it has no interpreter: not started yet, or finalised";
+        return -ENOENT;
+    }
+    while (address && py->interpreter_count < RW_PY_INTERPRETERS_MAX) {
+        uint64_t next = 0;
+        if (!read_interpreter(py, address, &next))
+            break;
+        address = next;
+    }
+    if (!py->interpreter_count) {
+        *why = "the list of interpreters makes no sense";
+        return -EBADMSG;
+    }
+    return 0;
+}
+
+const struct rw_py_interpreter *rw_py_interpreter_of(const struct rw_python *py, int64_t id)
+{
+    for (size_t i = 0; i < py->interpreter_count; i++)
+        if (py->interpreters[i].id == id)
+            return &py->interpreters[i];
+    return NULL;
+}
+
+static bool is_finalizing(struct rw_python *py, const struct rw_py_interpreter *in)
+{
+    const struct rw_layout *l = &py->layout;
+    if (in->id == 0 && rw_py_word(py, py->runtime + l->runtime.finalizing))
+        return true;
+    if (!has(l->interpreter.finalizing))
+        return false;
+    /* an int up to 3.11, a thread state in 3.12 */
+    return l->minor <= 11 ? rw_py_int(py, in->address + l->interpreter.finalizing) != 0
+                          : rw_py_word(py, in->address + l->interpreter.finalizing) != 0;
+}
+
+void rw_py_fill_interpreters(struct rw_python *py)
+{
+    const struct rw_py_interpreter *main_one = rw_py_interpreter_of(py, 0);
+    for (size_t i = 0; i < py->interpreter_count; i++) {
+        const struct rw_py_interpreter *in = &py->interpreters[i];
+        struct rw_interpreter_info *info = rw_process_interpreter(py->incident, py->process, in->address);
+        info->id = in->id;
+        info->is_main = in->id == 0;
+        info->is_finalizing = is_finalizing(py, in);
+        info->shares_gil = main_one && in != main_one && in->gil && in->gil == main_one->gil;
+        if (!info->state)
+            info->state = "alive";
+        for (size_t s = 0; s < py->state_count; s++) {
+            const struct rw_py_state *state = &py->states[s];
+            if (state->interpreter != in->address)
+                continue;
+            struct rw_thread_state_ref ref = {.address = state->address, .interpreter = in->id, .id = state->id,
+                                              .is_attached = state->is_attached};
+            rw_interpreter_add_state(py->incident, info, &ref, state->tid);
+            struct rw_thread *thread = state->tid > 0 ? rw_process_find_thread(py->process, state->tid) : NULL;
+            if (thread)
+                rw_thread_add_state(py->incident, thread, &ref);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading words of the process; nothing below the first page is ever an address. */
+#include "tools/cpython/python.h"
+
+#include <errno.h>
+
+int rw_py_read(struct rw_python *py, uint64_t address, void *buffer, size_t size)
+{
+    if (address < 4096 || address + size < address)
+        return -EFAULT;
+    return rw_memory_read(py->memory, address, buffer, size);
+}
+
+uint64_t rw_py_word(struct rw_python *py, uint64_t address)
+{
+    uint64_t value;
+    return rw_py_read(py, address, &value, sizeof value) ? 0 : value;
+}
+
+uint32_t rw_py_int(struct rw_python *py, uint64_t address)
+{
+    uint32_t value;
+    return rw_py_read(py, address, &value, sizeof value) ? 0 : value;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of this folder share: one look at one process. Internal to tools/cpython/.
+ *
+ * Memory that is read may have been freed and used again a moment later, and may be hostile: every length is
+ * bounded, every list is walked at most so far, every object's type is looked at before its fields mean anything.
+ * An address of 0 comes out of every failed read.
+ */
+#ifndef RACEWATCH_TOOLS_CPYTHON_PYTHON_H
+#define RACEWATCH_TOOLS_CPYTHON_PYTHON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "tools/cpython/layout.h"
+#include "tools/incident/incident.h"
+#include "tools/incident/model.h"
+#include "tools/snapshot/image.h"
+
+struct rw_reader;
+
+#define RW_PY_INTERPRETERS_MAX 1024u
+#define RW_PY_THREAD_STATES_MAX 16384u
+#define RW_PY_FRAMES_MAX 20000u /* of one thread; deep recursion is to be seen, an endless list is not */
+#define RW_PY_SLOTS_MAX 4096u   /* locals and stack slots of one frame */
+
+/* A thread state, and whose it is. */
+struct rw_py_state {
+    uint64_t address;
+    uint64_t interpreter; /* address */
+    int64_t interpreter_id;
+    uint64_t thread_id; /* pthread_t */
+    uint64_t id;
+    int tid; /* of the OS thread; 0: none backs it */
+    bool is_attached;
+};
+
+struct rw_py_interpreter {
+    uint64_t address;
+    int64_t id;
+    uint64_t gil; /* its struct, 0 if not known */
+    uint64_t threading; /* the __dict__ of its module `threading`; 0: not imported, or not known */
+};
+
+/* A frame as it was read; `python[]` of the thread has the same frames, at the same indices. */
+struct rw_py_frame {
+    uint64_t address;
+    uint64_t previous;
+    uint64_t code;
+    uint64_t globals;
+    int64_t interpreter_id;
+    int32_t at;      /* byte offset of its instruction; negative before the first one */
+    uint64_t anchor; /* an address in the native frame of its evaluation loop; 0 if not known */
+    bool is_entry;
+    bool is_torn;
+};
+
+struct rw_py_stack {
+    int tid;
+    struct rw_py_frame *frames;
+    size_t count;
+};
+
+struct rw_py_bytes {
+    uint8_t *data;
+    size_t size;
+};
+
+struct rw_py_code; /* code.h */
+struct rw_py_type;
+
+struct rw_python {
+    struct rw_incident *incident;
+    struct rw_process_info *process;
+    struct rw_memory *memory;
+    struct rw_symbols *symbols;
+    struct rw_reader *reader; /* may be NULL */
+    void *scratch;            /* talloc: everything that does not outlive the look */
+    uint64_t runtime;
+    struct rw_layout layout;
+    uint32_t tid_in_pthread; /* offset of the TID in glibc's struct pthread */
+    struct rw_py_interpreter *interpreters;
+    size_t interpreter_count;
+    struct rw_py_state *states;
+    size_t state_count;
+    struct rw_py_stack *stacks; /* one for each thread of the process, in its order */
+    size_t stack_count;
+    struct rw_py_code *codes; /* hash tables by address */
+    struct rw_py_type *types;
+};
+
+/* --- discover.c: which Python, and with what layout. False: none, or none that is believed (python_note says why). */
+bool rw_py_discover(struct rw_python *py);
+
+/* --- interpreters.c */
+/* Reads interpreters and thread states into py; 0, or -EBADMSG with *why where they make no sense with the layout. */
+int rw_py_read_interpreters(struct rw_python *py, const char **why);
+void rw_py_fill_interpreters(struct rw_python *py);
+/* The TID of the thread whose pthread_t this is, 0 if it has ended, -1 if it cannot be known. */
+int rw_py_tid_of_pthread(struct rw_python *py, uint64_t pthread);
+const struct rw_py_interpreter *rw_py_interpreter_of(const struct rw_python *py, int64_t id);
+
+/* --- frames.c */
+void rw_py_fill_frames(struct rw_python *py);
+struct rw_py_stack *rw_py_stack_of(struct rw_python *py, int tid); /* or NULL */
+/* Frames of one thread state, innermost first; a talloc array under scratch. -EAGAIN: it changed under us, the frames
+ * that may be wrong are marked. */
+int rw_py_walk(struct rw_python *py, const struct rw_py_state *state, struct rw_py_frame **frames, size_t *count);
+
+/* --- gil.c, merge.c, threads.c, locks.c */
+void rw_py_fill_gil(struct rw_python *py);
+void rw_py_merge(struct rw_python *py);
+void rw_py_fill_threads(struct rw_python *py);
+void rw_py_refine_waits(struct rw_python *py);
+
+/* --- memory.c */
+int rw_py_read(struct rw_python *py, uint64_t address, void *buffer, size_t size);
+uint64_t rw_py_word(struct rw_python *py, uint64_t address);
+uint32_t rw_py_int(struct rw_python *py, uint64_t address);
+
+/* A field of a structure that was read into a buffer. */
+static inline uint64_t rw_py_field(const void *buffer, uint32_t offset)
+{
+    uint64_t value;
+    memcpy(&value, (const char *)buffer + offset, sizeof value);
+    return value;
+}
+
+static inline uint32_t rw_py_field32(const void *buffer, uint32_t offset)
+{
+    uint32_t value;
+    memcpy(&value, (const char *)buffer + offset, sizeof value);
+    return value;
+}
+
+/* From 3.14 references on the stack, and the code that a frame runs, carry two bits of their own. */
+static inline uint64_t rw_py_untag(const struct rw_python *py, uint64_t reference)
+{
+    return py->layout.minor >= 14 ? reference & ~UINT64_C(3) : reference;
+}
+
+#endif
