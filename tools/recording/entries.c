@@ -74,14 +74,15 @@ int rw_reader_slot(struct rw_reader *reader, unsigned index, struct rw_slot *slo
         return -ENOENT;
     uint64_t offset = slot_offset(reader, index);
 
-    /* The counter says whether the cached copy still is the slot. `transitions` is taken anew each time: it moves
-     * with every event, and not every event changes the state. */
+    /* The counter says whether the cached copy still is the slot. What precedes `transitions` must be the same too: some
+     * of it is written in one store, without the counter (the handle that pthread_create returns). `transitions` itself is
+     * taken anew each time: it moves with every event, and not every event changes the state. */
     memset(slot, 0, sizeof(*slot));
     int error = rw_reader_read(reader, offset, slot, offsetof(struct rw_slot, stack_top));
     if (error != 0)
         return error;
     struct rw_slot_cache *cache = slot_cache(reader, index);
-    if (cache != NULL && cache->is_valid && cache->sequence == slot->sequence) {
+    if (cache != NULL && cache->is_valid && memcmp(cache->bytes, slot, offsetof(struct rw_slot, transitions)) == 0) {
         uint64_t transitions = slot->transitions;
         memcpy(slot, cache->bytes, RW_SLOT_HEAD);
         slot->transitions = transitions;
@@ -133,13 +134,19 @@ int rw_reader_history(struct rw_reader *reader, unsigned index, const struct rw_
     uint64_t before[2];
     struct rings rings;
     uint64_t after[2];
+    uint32_t generation;
     int error = rw_reader_read(reader, offset, before, sizeof(before));
     if (error == 0)
         error = rw_reader_read(reader, offset, &rings, sizeof(rings));
     if (error == 0)
         error = rw_reader_read(reader, offset, after, sizeof(after));
+    if (error == 0)
+        error = rw_reader_read(reader, slot_offset(reader, index) + offsetof(struct rw_slot, generation), &generation,
+                               sizeof(generation));
     if (error != 0)
         return error;
+    if (generation != slot->generation)
+        return -ENOENT; /* another thread has the slot by now */
 
     for (int ring = 0; ring < 2; ring++) {
         if (before[ring] > after[ring]) {
@@ -249,6 +256,18 @@ int rw_reader_semaphore_owner(struct rw_reader *reader, uint64_t address, struct
         return memcmp(owner, &table[i], sizeof(*owner)) == 0 && owner->tid > 0 ? 0 : -EAGAIN;
     }
     return -ENOENT;
+}
+
+int rw_reader_semaphores(struct rw_reader *reader, struct rw_semaphore held[RW_SEMAPHORE_MAX], size_t *count)
+{
+    const struct rw_header *header = &reader->header;
+    *count = 0;
+    int error = rw_reader_read(reader, header->semaphore_offset, held, header->semaphore_count * sizeof(held[0]));
+    for (uint32_t i = 0; error == 0 && i < header->semaphore_count; i++) {
+        if (held[i].address != 0)
+            held[(*count)++] = held[i];
+    }
+    return error;
 }
 
 int rw_reader_problem(const struct rw_reader *reader, unsigned index, struct rw_problem *problem)

@@ -101,7 +101,10 @@ int64_t rw_fill_interpreter_id(const struct rw_fill *fill, uint64_t address, uin
         return (int64_t)id;
     for (unsigned i = 0; i < fill->interpreter_count && address != 0; i++) {
         const struct rw_interpreter *known = &fill->interpreters[i];
-        if (known->address == address && known->id <= INT64_MAX && known->created_ns <= at_ns &&
+        if (known->address != address || known->id > INT64_MAX)
+            continue;
+        /* The main interpreter may be noticed late; the others have been at this address since they were made. */
+        if ((known->created_ns <= at_ns || known->id == 0) &&
             (known->destroy_end_ns == 0 || known->destroy_end_ns >= at_ns))
             return (int64_t)known->id;
     }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An incident from recordings alone, after every process and the monitor are gone: `racewatch report DIR` on what a
- * SIGKILL left. And a listing of one recording for people who debug racewatch itself.
+ * SIGKILL left.
  */
 #ifndef RACEWATCH_TOOLS_RECORDING_POSTMORTEM_H
 #define RACEWATCH_TOOLS_RECORDING_POSTMORTEM_H
 
-#include <stdio.h>
-
 #include "tools/incident/incident.h"
+#include "tools/recording/print.h"
 
 /*
  * Reads all recordings (*.rec) of a session's folder into a new incident, a talloc child of `parent`, with trigger
@@ -26,9 +25,5 @@
  * child of `parent`, one message for people; else NULL. A recording that cannot be read is a note, not an error.
  */
 int rw_postmortem(const char *session_folder, void *parent, struct rw_incident **incident, char **why);
-
-/* Prints a recording as text: header, problems, tests, interpreters, semaphores held, slots with their events. Bytes
- * that are not printable are escaped. 0 or a negative errno, in which case one line on `out` says why. */
-int rw_recording_print(const char *path, FILE *out);
 
 #endif

@@ -49,12 +49,13 @@ int rw_reader_refresh(struct rw_reader *reader);
 const struct rw_header *rw_reader_header(const struct rw_reader *reader);
 
 /* Slot number `index` (0 .. slot_used-1): everything of struct rw_slot up to and without `capture`; capture and rings
- * are zeroed. One system call of 160 bytes when nothing changed since the last call for this slot, three otherwise.
+ * are zeroed. One system call, of 112 bytes, when nothing changed since the last call for this slot; four otherwise.
  * -ENOENT: free. JOINED and DETACHED slots are handed out: they tell of threads that are gone. */
 int rw_reader_slot(struct rw_reader *reader, unsigned index, struct rw_slot *slot);
 
 /* Both rings of a slot, merged and in the order of time, oldest first. At most 2 * RW_EVENT_MAX events; those of
- * threads that had the slot before (older than slot->created_ns) are left out. `slot` is what rw_reader_slot gave. */
+ * threads that had the slot before (older than slot->created_ns) are left out. `slot` is what rw_reader_slot gave;
+ * -ENOENT: the slot was given to another thread since then. */
 struct rw_history {
     size_t count;
     bool is_cut; /* older events of this thread were overwritten */
@@ -76,8 +77,12 @@ int rw_reader_current_test(struct rw_reader *reader, struct rw_test *test);
 /* Entry `index` (0 .. header->interpreter_count-1) of the table of interpreters; destroyed ones stay in it. */
 int rw_reader_interpreter(struct rw_reader *reader, unsigned index, struct rw_interpreter *interpreter);
 
-/* Who took the semaphore at this address last, where nobody has posted it since. -ENOENT: nobody is known. */
+/* Who took the semaphore at this address last, where nobody has posted it since. -ENOENT: nobody is known. -EAGAIN: it
+ * changed hands while it was looked at; *owner is not to be believed then. */
 int rw_reader_semaphore_owner(struct rw_reader *reader, uint64_t address, struct rw_semaphore *owner);
+
+/* All semaphores that are held, as far as one quick look finds them. */
+int rw_reader_semaphores(struct rw_reader *reader, struct rw_semaphore held[RW_SEMAPHORE_MAX], size_t *count);
 
 /* Problem number `index` (0 .. RW_PROBLEM_MAX-1) of the header as of the last refresh; -ENOENT: none. */
 int rw_reader_problem(const struct rw_reader *reader, unsigned index, struct rw_problem *problem);

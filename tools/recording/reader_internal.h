@@ -13,10 +13,7 @@
 /* The last copy of a slot that was found whole. */
 struct rw_slot_cache {
     bool is_valid;
-    union {
-        uint32_t sequence;
-        unsigned char bytes[RW_SLOT_HEAD];
-    };
+    unsigned char bytes[RW_SLOT_HEAD];
 };
 
 struct rw_reader {

@@ -189,6 +189,7 @@ void make_rich_recording(struct made *made)
     main_thread->capture.registers[16] = 0x401234;
     memset(made->slots[0].stack, 0x41, 512);
 
+    worker->created_ns = start + 2 * MADE_S;
     worker->creator_tid = MADE_PID;
     worker->creator_generation = main_thread->generation;
     worker->creator_interpreter = 0x6000;

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* A listing of one recording, for people who debug racewatch itself. */
+#ifndef RACEWATCH_TOOLS_RECORDING_PRINT_H
+#define RACEWATCH_TOOLS_RECORDING_PRINT_H
+
+#include <stdio.h>
+
+/* Prints a recording as text: header, problems, tests, interpreters, semaphores held, slots with their events. Bytes
+ * that are not printable are escaped. 0 or a negative errno, in which case one line on `out` says why. */
+int rw_recording_print(const char *path, FILE *out);
+
+#endif
