@@ -133,8 +133,9 @@ class FolderWatch:
 class Program:
     """A program under test with a folder of its own; `with` sees to it that everything has ended afterwards."""
 
-    def __init__(self, argv, env=None, cwd=None, **more):
+    def __init__(self, argv, env=None, cwd=None, folder_mode=0o700, **more):
         self.folder = tempfile.mkdtemp(prefix="racewatch-test-")
+        os.chmod(self.folder, folder_mode)
         self.stdout_path = os.path.join(self.folder, "stdout")
         self.stderr_path = os.path.join(self.folder, "stderr")
         self.out = os.path.join(self.folder, "out")
