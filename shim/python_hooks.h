@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sees the life of Python's interpreters: when one is made and destroyed, by which thread, and when the runtime is
- * finalised. docs/interpreter-hooks.md says what is hooked in which build of Python, how, and what is not seen.
+ * Sees the life of Python's interpreters: when one is made and destroyed, by which thread, and when the
+ * runtime is finalised. docs/interpreter-hooks.md says what is hooked in which build of Python, how, and what
+ * is not seen.
  *
  * Everything here may be called where there is no Python at all, and costs one failed symbol lookup then.
  */
@@ -11,17 +12,30 @@
 #include <stdint.h>
 
 /*
- * Patches the functions' entries. Call once, at the end of the constructor, when the recording is there and the
- * process has one thread only: code is rewritten that no other thread may be running. What could not be hooked is
- * said in rw_header.hooks and as a problem; nothing is left half done.
+ * Patches the functions' entries. Call once, at the end of the constructor, when the recording is there and
+ * the process has one thread only: code is rewritten that no other thread may be running. What could not be
+ * hooked is said in rw_header.hooks and as a problem; nothing is left half done.
  */
 void rw_python_hooks_install(void);
 
 /*
- * The interpreter that the calling thread is attached to, and its id. Stores 0 and UINT64_MAX where there is none or
- * where it is not known: without Python, in a thread that holds no thread state, once finalisation has begun.
- * Any thread, not in signal handlers; takes no lock and allocates nothing.
+ * The interpreter that the calling thread is attached to, and its id. Stores 0 and UINT64_MAX where there is
+ * none or where it is not known: without Python, in a thread that holds no thread state, once finalisation
+ * has begun. Any thread, not in signal handlers; takes no lock and allocates nothing.
  */
 void rw_python_current_interpreter(uint64_t *interpreter, uint64_t *id);
+
+/*
+ * The same for the creator of a thread, where more can be told: up to Python 3.11 a thread in a
+ * subinterpreter is recognised only if `return_address` (of pthread_create) shows that Python itself makes
+ * the thread.
+ */
+void rw_python_creator_interpreter(const void *return_address, uint64_t *interpreter, uint64_t *id);
+
+/*
+ * exit() begins in the calling thread. A finalisation that Py_Exit began is over then: in 3.13 it calls
+ * nothing that could be hooked and that returns.
+ */
+void rw_python_exit_begins(void);
 
 #endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/python_api.h"
+
+#include <stddef.h>
+
+static struct {
+    int (*is_initialized)(void);
+    int64_t (*interpreter_id)(void *interpreter);
+    void *(*current)(void);    /* the current thread state, unchecked */
+    void *(*registered)(void); /* the one that the thread is registered with */
+    bool current_is_thread_local;
+    struct rw_elf_function start_new_thread;
+} api;
+
+static uintptr_t function(const struct rw_elf_module *module, const char *name)
+{
+    struct rw_elf_function found;
+    return rw_elf_module_function(module, name, &found) ? found.address : 0;
+}
+
+void rw_python_api_load(const struct rw_elf_module *module)
+{
+    api.is_initialized = (int (*)(void))function(module, "Py_IsInitialized");
+    api.interpreter_id = (int64_t(*)(void *))function(module, "PyInterpreterState_GetID");
+    api.registered = (void *(*)(void))function(module, "PyGILState_GetThisThreadState");
+    uintptr_t current = function(module, "PyThreadState_GetUnchecked"); /* 3.13 */
+    if (!current)
+        current = function(module, "_PyThreadState_UncheckedGet");
+    /* Came in 3.12, as the thread-local thread state did. */
+    api.current_is_thread_local = function(module, "Py_NewInterpreterFromConfig") != 0;
+    if (!rw_elf_module_function(module, "PyThread_start_new_thread", &api.start_new_thread))
+        api.start_new_thread = (struct rw_elf_function){0, 0};
+    /* Last: other threads may run where Python was loaded late, and without this one the rest is not asked.
+     */
+    __atomic_store_n(&api.current, (void *(*)(void))current, __ATOMIC_RELEASE);
+}
+
+bool rw_python_is_initialized(void)
+{
+    return api.is_initialized && api.is_initialized() != 0;
+}
+
+uint64_t rw_python_interpreter_id(void *interpreter)
+{
+    return interpreter && api.interpreter_id ? (uint64_t)api.interpreter_id(interpreter)
+                                             : RW_INTERPRETER_ID_UNKNOWN;
+}
+
+struct rw_python_thread_state *rw_python_current(uintptr_t caller)
+{
+    void *(*const get)(void) = __atomic_load_n(&api.current, __ATOMIC_ACQUIRE);
+    void *const current = get ? get() : NULL;
+    if (!current || api.current_is_thread_local)
+        return current;
+    if (caller - api.start_new_thread.address < api.start_new_thread.size)
+        return current;
+    return api.registered && api.registered() == current ? current : NULL;
+}
