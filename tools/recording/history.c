@@ -89,6 +89,8 @@ static char *tell_wait(const struct telling *telling)
     void *ctx = fill->incident;
     uint32_t result = (uint32_t)(event->arg >> 32);
     const char *object = rw_fill_wait_text(fill, (uint32_t)event->arg, event->object, event->time_ns);
+    if (event->end_ns == 0 && event->count > 1)
+        return rw_need(talloc_asprintf(ctx, "waits for %s, %" PRIu32 " times in a row", object, event->count));
     if (event->end_ns == 0)
         return rw_need(talloc_asprintf(ctx, "waits for %s", object));
     char *length = duration(ctx, event->end_ns > event->time_ns ? event->end_ns - event->time_ns : 0);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* A session's folder: which recordings there are, and which processes they are of. */
+#include "tools/recording/postmortem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <talloc.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/incident/model.h"
+#include "tools/recording/reader.h"
+
+/* More recordings than this are not read: each keeps a descriptor open until the end. */
+#define RECORDINGS_MAX 512u
+
+struct found {
+    char *name;
+    struct rw_reader *reader;
+};
+
+struct session {
+    struct rw_incident *incident;
+    struct found *found; /* those that can be read */
+    size_t count;
+    size_t refused;
+};
+
+static bool is_recording_name(const char *name)
+{
+    size_t length = strlen(name);
+    return name[0] != '.' && length > 4 && strcmp(name + length - 4, ".rec") == 0;
+}
+
+static int by_name(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+/* The names of the recordings in a folder, sorted, as a talloc array; or a negative errno. */
+static int list_folder(const char *folder, void *parent, char ***names, size_t *count)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    DIR *entries = fdopendir(fd);
+    if (entries == NULL) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    *names = NULL;
+    *count = 0;
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+        if (!is_recording_name(entry->d_name))
+            continue;
+        char **grown = talloc_realloc(parent, *names, char *, *count + 1);
+        if (grown == NULL)
+            break;
+        *names = grown;
+        (*names)[(*count)++] = talloc_strdup(parent, entry->d_name);
+    }
+    closedir(entries);
+    if (*count > 0)
+        qsort(*names, *count, sizeof((*names)[0]), by_name);
+    return 0;
+}
+
+static void open_all(struct session *session, const char *folder, char **names, size_t count, char **first_why)
+{
+    session->found = talloc_zero_array(session->incident, struct found, count + 1);
+    for (size_t i = 0; i < count && session->count < RECORDINGS_MAX; i++) {
+        char *path = talloc_asprintf(session->incident, "%s/%s", folder, names[i]);
+        char *why;
+        struct found *found = &session->found[session->count];
+        if (rw_reader_open(path, &found->reader, &why) == 0) {
+            found->name = names[i];
+            session->count++;
+        } else {
+            session->refused++;
+            rw_incident_note(session->incident, "%s: %s", names[i], why);
+            if (*first_why == NULL)
+                *first_why = talloc_asprintf(session->incident, "%s: %s", names[i], why);
+            talloc_free(why);
+        }
+        talloc_free(path);
+    }
+    if (count - session->refused > session->count)
+        rw_incident_note(session->incident, "%zu more recordings were not read", count - session->refused - session->count);
+}
+
+static int by_beginning(const void *left, const void *right)
+{
+    const struct rw_header *a = rw_reader_header(((const struct found *)left)->reader);
+    const struct rw_header *b = rw_reader_header(((const struct found *)right)->reader);
+    if (a->created_ns != b->created_ns)
+        return a->created_ns < b->created_ns ? -1 : 1;
+    return (a->pid > b->pid) - (a->pid < b->pid);
+}
+
+/* The recording that this pid has after this one; NULL if it is the newest. */
+static const struct rw_header *next_of_pid(const struct session *session, size_t index)
+{
+    int pid = rw_reader_header(session->found[index].reader)->pid;
+    for (size_t i = index + 1; i < session->count; i++) {
+        const struct rw_header *header = rw_reader_header(session->found[i].reader);
+        if (header->pid == pid)
+            return header;
+    }
+    return NULL;
+}
+
+static const char *program(const struct rw_header *header)
+{
+    const char *slash = strrchr(header->executable, '/');
+    return slash != NULL ? slash + 1 : header->executable;
+}
+
+/* The images that this process had before: a program that it executed took the place of each. */
+static void tell_former_images(struct session *session, size_t index, struct rw_process_info *process)
+{
+    for (size_t i = 0; i < index; i++) {
+        const struct rw_header *header = rw_reader_header(session->found[i].reader);
+        if (header->pid == process->pid && header->exec_ns != 0)
+            rw_process_note(session->incident, process, "the process was %s before, and executed the program that is told of here",
+                            program(header));
+    }
+}
+
+/* The moment of the incident: the latest that any of the recordings knows of. All are of one machine's clock. */
+static void set_now(struct session *session)
+{
+    struct rw_incident *incident = session->incident;
+    bool is_watched = false;
+    for (size_t i = 0; i < session->count; i++) {
+        uint64_t latest = rw_recording_latest_ns(session->found[i].reader);
+        const struct rw_header *header = rw_reader_header(session->found[i].reader);
+        if (latest < incident->now_ns)
+            continue;
+        incident->now_ns = latest;
+        incident->realtime_s = ((double)header->created_realtime_ns + (double)(latest - header->created_ns)) / 1e9;
+        is_watched = header->monitor_seen_ns == latest;
+    }
+    char when[64] = "at a time that is not known";
+    time_t seconds = (time_t)incident->realtime_s;
+    struct tm broken_down;
+    if (gmtime_r(&seconds, &broken_down) != NULL)
+        strftime(when, sizeof(when), "at %Y-%m-%d %H:%M:%S UTC", &broken_down);
+    rw_incident_note(incident,
+                     is_watched ? "made from recordings alone: this is what was known when the monitor last looked, %s"
+                                : "made from recordings alone: this is what was known after the last recorded event, %s; "
+                                  "how long it stayed so is not known",
+                     when);
+}
+
+static void add_processes(struct session *session)
+{
+    struct rw_incident *incident = session->incident;
+    for (size_t i = 0; i < session->count; i++) {
+        const struct rw_header *header = rw_reader_header(session->found[i].reader);
+        const struct rw_header *next = next_of_pid(session, i);
+        if (next != NULL && header->exec_ns == 0)
+            rw_incident_note(incident, "an earlier process %d (%s) ended, and its pid was used again", header->pid,
+                             program(header));
+        if (next != NULL)
+            continue;
+        struct rw_process_info *process = rw_incident_add_process(incident, header->pid);
+        tell_former_images(session, i, process);
+        int error = rw_postmortem_process(incident, process, session->found[i].reader);
+        if (error != 0)
+            rw_process_note(incident, process, "its recording cannot be read: %s", strerror(-error));
+        if (incident->command == NULL)
+            incident->command = process->name;
+        if (incident->test == NULL && process->thread_count > 0)
+            incident->test = process->test;
+    }
+}
+
+static int give_up(struct rw_incident *made, void *parent, char **why, int error, const char *message)
+{
+    *why = talloc_strdup(parent, message);
+    talloc_free(made);
+    return error;
+}
+
+int rw_postmortem(const char *session_folder, void *parent, struct rw_incident **incident, char **why)
+{
+    *incident = NULL;
+    *why = NULL;
+    struct session session = {.incident = rw_incident_new(parent)};
+    char **names = NULL;
+    size_t count = 0;
+    int error = list_folder(session_folder, session.incident, &names, &count);
+    if (error != 0)
+        return give_up(session.incident, parent, why, error, strerror(-error));
+    if (count == 0)
+        return give_up(session.incident, parent, why, -ENOENT, "there are no recordings in it");
+    char *first_why = NULL;
+    open_all(&session, session_folder, names, count, &first_why);
+    if (session.count == 0)
+        return give_up(session.incident, parent, why, -ENOENT, first_why);
+
+    qsort(session.found, session.count, sizeof(session.found[0]), by_beginning);
+    session.incident->version = RW_VERSION;
+    session.incident->trigger = "post-mortem";
+    session.incident->trigger_detail =
+        talloc_asprintf(session.incident, "from %zu recording%s, without the processes", session.count,
+                        session.count == 1 ? "" : "s");
+    set_now(&session);
+    add_processes(&session);
+    for (size_t i = 0; i < session.count; i++)
+        rw_reader_close(session.found[i].reader);
+    *incident = session.incident;
+    return 0;
+}
