@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/command/command_name.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+char *rw_command_name(void *parent, char *const *argv) {
+    const char *program = base_name(argv[0]);
+    for (size_t i = 1; argv[i] != NULL; i++) {
+        if (strcmp(argv[i], "-c") == 0)
+            break; /* what follows is a program's text */
+        if (strcmp(argv[i], "-m") == 0 && argv[i + 1] != NULL)
+            return talloc_asprintf(parent, "%s -m %s", program, argv[i + 1]);
+        if (argv[i][0] != '-') {
+            if (access(argv[i], F_OK) != 0)
+                break;
+            return talloc_asprintf(parent, "%s %s", program, base_name(argv[i]));
+        }
+    }
+    return talloc_strdup(parent, program);
+}

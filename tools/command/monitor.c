@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* racewatch monitor: started by the shim in the first process of a tree, with nothing but a session to go by. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "tools/command/commands.h"
+#include "tools/command/options.h"
+#include "tools/monitor/monitor.h"
+
+struct arguments {
+    const char *session;
+    pid_t first;
+    bool made_out;
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case 's':
+        arguments->session = argument;
+        return 0;
+    case 'f':
+        arguments->first = atoi(argument);
+        return 0;
+    case 'm':
+        arguments->made_out = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int rw_command_monitor(int argc, char **argv) {
+    static const struct argp_option flags[] = {
+        {"session", 's', "PATH", 0, "the session's folder", 0},
+        {"first", 'f', "PID", 0, "the first process", 0},
+        {"made-out", 'm', NULL, 0, "the folder for reports was made for this session", 0},
+        {0},
+    };
+    struct argp argp = {.options = flags, .parser = parse, .doc = "Watch a session. The shim starts this by itself."};
+    struct arguments arguments = {0};
+    rw_parse(&argp, argc, argv, RW_EXIT_USAGE, &arguments);
+    if (arguments.session == NULL || arguments.first <= 0)
+        rw_usage_error("--session and --first are needed");
+    void *scratch = talloc_new(NULL);
+    struct rw_options *options = rw_options_new(scratch);
+    rw_options_from_environment(options, NULL);
+    struct rw_session *session;
+    char *why;
+    if (rw_session_open(scratch, arguments.session, arguments.made_out, &session, &why) != 0)
+        rw_usage_error("%s", why);
+    umask(077);
+    if (chdir("/") != 0) /* keep nobody's folder busy */
+        rw_usage_error("%s", strerror(errno));
+    sigset_t taken;
+    sigemptyset(&taken);
+    sigaddset(&taken, SIGTERM);
+    sigaddset(&taken, SIGINT);
+    sigprocmask(SIG_BLOCK, &taken, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    struct rw_monitor_setup setup = {
+        .options = options,
+        .session = session,
+        .first = arguments.first,
+        .signal_fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK),
+    };
+    struct rw_monitor_result result;
+    int error = rw_monitor_run(scratch, &setup, &result);
+    talloc_free(scratch);
+    return error == 0 ? 0 : 1;
+}

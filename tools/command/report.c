@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * racewatch report: what a run left behind, as text, JSON or Markdown. Incidents are told from their JSON, so that this
+ * works elsewhere and later; recordings that no incident tells of are what a killed run and monitor left.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <talloc.h>
+
+#include "tools/command/commands.h"
+#include "tools/command/found.h"
+#include "tools/diagnosis/diagnosis.h"
+#include "tools/incident/json.h"
+#include "tools/recording/postmortem.h"
+#include "tools/report/report.h"
+
+#define MARKDOWN_BYTES_MAX (1024u * 1024)
+
+enum format { TEXT, JSON, MARKDOWN };
+
+struct arguments {
+    enum format format;
+    const char *path;
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    static const char *const words[] = {"text", "json", "markdown"};
+    struct arguments *arguments = state->input;
+    if (key == 'f') {
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+            if (strcmp(argument, words[i]) == 0) {
+                arguments->format = (enum format)i;
+                return 0;
+            }
+        rw_usage_error("'%s' is none of text, json, markdown", argument);
+    }
+    if (key != ARGP_KEY_ARG)
+        return ARGP_ERR_UNKNOWN;
+    if (arguments->path != NULL)
+        rw_usage_error("one folder at a time");
+    arguments->path = argument;
+    return 0;
+}
+
+struct printer {
+    enum format format;
+    json_t *all; /* with JSON: an array, so that several incidents are one document */
+    size_t printed;
+};
+
+static void print(struct printer *printer, const struct rw_incident *incident) {
+    if (printer->format == JSON) {
+        json_array_append_new(printer->all, rw_incident_to_json(incident));
+    } else {
+        if (printer->printed > 0)
+            printf("\n%s\n\n", printer->format == TEXT ? "========================================" : "---");
+        if (printer->format == TEXT)
+            rw_report_text(incident, stdout);
+        else
+            rw_report_markdown(incident, stdout, MARKDOWN_BYTES_MAX);
+    }
+    printer->printed++;
+}
+
+static bool print_incident(struct printer *printer, void *scratch, const char *path) {
+    char *why = NULL;
+    struct rw_incident *incident = rw_incident_read(scratch, path, &why);
+    if (incident == NULL) {
+        fprintf(stderr, "racewatch report: %s: %s\n", path, why);
+        return false;
+    }
+    print(printer, incident);
+    talloc_free(incident);
+    return true;
+}
+
+static bool print_session(struct printer *printer, void *scratch, const struct rw_found_session *session) {
+    char *why = NULL;
+    struct rw_incident *incident = NULL;
+    if (session->is_watched) {
+        fprintf(stderr, "racewatch report: %s: this run is still being watched\n", session->path);
+        return true;
+    }
+    if (rw_postmortem(session->path, scratch, &incident, &why) != 0) {
+        fprintf(stderr, "racewatch report: %s: %s\n", session->path, why);
+        return false;
+    }
+    rw_diagnose(incident);
+    print(printer, incident);
+    talloc_free(incident);
+    return true;
+}
+
+int rw_command_report(int argc, char **argv) {
+    static const struct argp_option flags[] = {
+        {"format", 'f', "text|json|markdown", 0, "how to print (default: text)", 0},
+        {0},
+    };
+    struct argp argp = {
+        .options = flags,
+        .parser = parse,
+        .args_doc = "PATH",
+        .doc = "Print what was found. PATH is the folder for reports, an incident's folder, an incident.json, or a "
+               "session's folder of recordings.\vRecordings that no incident tells of are told post mortem: the run or its "
+               "monitor was killed. With json, the output is an array if PATH may hold several incidents.",
+    };
+    struct arguments arguments = {.format = TEXT};
+    rw_parse(&argp, argc, argv, RW_EXIT_USAGE, &arguments);
+    if (arguments.path == NULL)
+        rw_usage_error("which folder? (racewatch report PATH)");
+    void *scratch = talloc_new(NULL);
+    struct rw_found found;
+    char *why;
+    if (rw_find(scratch, arguments.path, &found, &why) != 0)
+        rw_usage_error("%s: %s", arguments.path, why);
+    struct printer printer = {.format = arguments.format, .all = json_array()};
+    bool all_well = true;
+    for (size_t i = 0; i < found.incident_count; i++)
+        all_well &= print_incident(&printer, scratch, found.incidents[i]);
+    for (size_t i = 0; i < found.session_count; i++)
+        if (found.sessions[i].has_untold)
+            all_well &= print_session(&printer, scratch, &found.sessions[i]);
+    if (printer.format == JSON) {
+        json_dumpf(found.is_single && json_array_size(printer.all) == 1 ? json_array_get(printer.all, 0) : printer.all,
+                   stdout, RW_JSON_FLAGS);
+        printf("\n");
+    }
+    if (printer.printed == 0 && all_well && printer.format != JSON)
+        printf("Nothing was found.\n");
+    json_decref(printer.all);
+    talloc_free(scratch);
+    return fflush(stdout) != 0 || !all_well ? 1 : 0;
+}

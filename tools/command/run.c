@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * racewatch run: starts the program with the shim and is its monitor. To the program it is as good as not there: the
+ * same descriptors, process group, signal mask and dispositions; its exit status is the program's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "tools/command/command_name.h"
+#include "tools/command/commands.h"
+#include "tools/command/library.h"
+#include "tools/command/options.h"
+#include "tools/monitor/monitor.h"
+
+extern char **environ;
+
+struct arguments {
+    struct rw_options *options;
+    char **command;
+};
+
+#define FIRST_KEY 0x100 /* of the options' flags: no letters */
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct arguments *arguments = state->input;
+    char *why;
+    if (key == ARGP_KEY_ARG) {
+        arguments->command = state->argv + state->next - 1;
+        state->next = state->argc;
+        return 0;
+    }
+    if (key < FIRST_KEY || key >= FIRST_KEY + 0x1000)
+        return ARGP_ERR_UNKNOWN;
+    const struct rw_option_row *row = &rw_option_rows()[key - FIRST_KEY];
+    if (rw_options_set(arguments->options, row->key, argument != NULL ? argument : "1", &why) != 0)
+        rw_usage_error("%s", why);
+    return 0;
+}
+
+/* One flag for each row; --help is argp's. A flag option needs no value. */
+static const struct argp_option *flags(void *parent) {
+    const struct rw_option_row *rows = rw_option_rows();
+    size_t count = 0;
+    while (rows[count].key != NULL)
+        count++;
+    struct argp_option *list = talloc_zero_array(parent, struct argp_option, (unsigned)count + 1);
+    size_t out = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rows[i].key, "help") == 0)
+            continue;
+        char *doc = talloc_asprintf(list, "%s%s%s%s", rows[i].help, *rows[i].standard != '\0' ? " (default: " : "",
+                                    rows[i].standard, *rows[i].standard != '\0' ? ")" : "");
+        list[out++] = (struct argp_option){
+            .name = rows[i].name,
+            .key = FIRST_KEY + (int)i,
+            .arg = rows[i].value_word,
+            .flags = strcmp(rows[i].value_word, "0|1") == 0 ? OPTION_ARG_OPTIONAL : 0,
+            .doc = doc,
+        };
+    }
+    return list;
+}
+
+/* The program without us, in our place. */
+static int run_alone(char **command) {
+    execvp(command[0], command);
+    int error = errno;
+    fprintf(stderr, "racewatch run: %s: %s\n", command[0], strerror(error));
+    return error == ENOENT ? RW_EXIT_NOT_FOUND : RW_EXIT_NOT_RUN;
+}
+
+static void set_environment(void *scratch, const struct rw_options *options, const struct rw_session *session,
+                            const char *library) {
+    const char *before = getenv("LD_PRELOAD");
+    const char *preload = before != NULL && *before != '\0' ? talloc_asprintf(scratch, "%s:%s", library, before) : library;
+    const char *given = rw_options_string(scratch, options);
+    setenv("LD_PRELOAD", preload, 1);
+    setenv("RACEWATCH_SESSION", talloc_asprintf(scratch, "%d:%s", (int)getpid(), session->path), 1);
+    setenv("RACEWATCH_DIR", session->out, 1);
+    if (*given != '\0')
+        setenv("RACEWATCH_OPTIONS", given, 1);
+    else
+        unsetenv("RACEWATCH_OPTIONS");
+}
+
+static void signals_to_take(sigset_t *set) {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        sigaddset(set, numbers[i]);
+}
+
+static int spawn(char **command, const sigset_t *mask, pid_t *child) {
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, mask);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    int error = posix_spawnp(child, command[0], NULL, &attributes, command, environ);
+    posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+static void say(const struct rw_monitor_result *result, char **command) {
+    if (result->trouble != NULL)
+        fprintf(stderr, "racewatch: %s\n", result->trouble);
+    if (!result->has_seen)
+        fprintf(stderr,
+                "racewatch: %s was not watched: it is linked statically, changes its user, or drops LD_PRELOAD\n",
+                command[0]);
+    if (result->told == 0)
+        return;
+    fprintf(stderr, "racewatch: %zu incident%s, first: %s", result->told, result->told == 1 ? "" : "s",
+            result->first_sentence);
+    if (result->first_report != NULL)
+        fprintf(stderr, "; see %s", result->first_report);
+    fprintf(stderr, "\n");
+}
+
+static int watch(void *scratch, const struct arguments *arguments, struct rw_session *session, const char *library) {
+    char **command = arguments->command;
+    sigset_t taken, before;
+    signals_to_take(&taken);
+    sigprocmask(SIG_BLOCK, &taken, &before);
+    set_environment(scratch, arguments->options, session, library);
+    pid_t child;
+    int error = spawn(command, &before, &child);
+    if (error != 0) {
+        fprintf(stderr, "racewatch run: %s: %s\n", command[0], strerror(error));
+        rw_session_remove(session);
+        rw_session_close(session);
+        return error == ENOENT ? RW_EXIT_NOT_FOUND : RW_EXIT_NOT_RUN;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    struct rw_monitor_setup setup = {
+        .options = arguments->options,
+        .session = session,
+        .command = rw_command_name(scratch, command),
+        .child = child,
+        .first = child,
+        .signal_fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK),
+        .log = arguments->options->verbose ? stderr : NULL,
+    };
+    struct rw_monitor_result result;
+    error = rw_monitor_run(scratch, &setup, &result);
+    if (error != 0) {
+        fprintf(stderr, "racewatch run: nothing is watched: %s\n", strerror(-error));
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        result = (struct rw_monitor_result){.has_seen = true};
+        while (waitpid(child, &result.wait_status, 0) < 0 && errno == EINTR)
+            ;
+    }
+    say(&result, command);
+    if (result.told > 0 && arguments->options->error_exitcode > 0)
+        return (int)(arguments->options->error_exitcode & 0xff);
+    return WIFSIGNALED(result.wait_status) ? 128 + WTERMSIG(result.wait_status) : WEXITSTATUS(result.wait_status);
+}
+
+int rw_command_run(int argc, char **argv) {
+    void *scratch = talloc_new(NULL);
+    struct arguments arguments = {.options = rw_options_new(scratch)};
+    struct argp argp = {.options = flags(scratch),
+                        .parser = parse,
+                        .args_doc = "[--] COMMAND...",
+                        .doc = "Run a program and watch it. Its exit status is the program's own.\v"
+                               "Flags win over RACEWATCH_OPTIONS=\"key=value:...\", which has the same names."};
+    rw_options_from_environment(arguments.options, stderr);
+    rw_parse(&argp, argc, argv, RW_EXIT_OWN, &arguments);
+    if (arguments.options->help) {
+        rw_options_print(stderr);
+        arguments.options->help = false;
+    }
+    if (arguments.command == NULL)
+        rw_usage_error("which command? (racewatch run [OPTION...] [--] COMMAND...)");
+    const char *is_on = getenv("RACEWATCH");
+    if (is_on != NULL && strcmp(is_on, "0") == 0)
+        return run_alone(arguments.command);
+    char *why = NULL, *library = rw_find_library(scratch, &why);
+    struct rw_session *session = NULL;
+    if (library == NULL || rw_session_create(scratch, arguments.options->dir, &session, &why) != 0) {
+        fprintf(stderr, "racewatch run: nothing is watched: %s\n", why);
+        return run_alone(arguments.command);
+    }
+    int status = watch(scratch, &arguments, session, library);
+    talloc_free(scratch);
+    return status;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/monitor/capture.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "tools/cpython/cpython.h"
+#include "tools/diagnosis/diagnosis.h"
+#include "tools/incident/json.h"
+#include "tools/incident/model.h"
+#include "tools/monitor/deltas.h"
+#include "tools/recording/model.h"
+#include "tools/recording/postmortem.h"
+#include "tools/recording/reader.h"
+#include "tools/snapshot/image.h"
+#include "tools/snapshot/proc.h"
+#include "tools/snapshot/process.h"
+
+/* A child that its parent has forgotten still ends. */
+#define CHILD_SECONDS_MAX 60
+
+static uint64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* What rw_postmortem says of one process, whose struct becomes a part of `incident`. */
+static void add_gone(struct rw_incident *incident, const struct rw_capture_plan *plan,
+                     const struct rw_capture_target *target) {
+    struct rw_incident *dead = NULL;
+    char *why = NULL;
+    struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
+    if (rw_postmortem(plan->session_path, incident, &dead, &why) == 0) {
+        const struct rw_process_info *found = rw_incident_find_process(dead, target->pid);
+        if (found != NULL) {
+            *process = *found; /* its parts stay where they are: `dead` belongs to the incident */
+            process->is_alive = false;
+            return;
+        }
+    }
+    if (rw_recording_fill(incident, process, target->reader, NULL, NULL) != 0)
+        rw_process_note(incident, process, "its recording cannot be read%s%s", why != NULL ? ": " : "",
+                        why != NULL ? why : "");
+    process->is_alive = false;
+}
+
+static void add_living(struct rw_incident *incident, const struct rw_capture_plan *plan,
+                       const struct rw_capture_target *target) {
+    struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
+    struct rw_image *image = NULL;
+    int error = rw_image_open(incident, target->pid, target->saved_maps, &image);
+    if (target->reader != NULL &&
+        rw_recording_fill(incident, process, target->reader, image != NULL ? rw_symbols_describe : NULL,
+                          image != NULL ? image->symbols : NULL) != 0)
+        rw_process_note(incident, process, "its recording cannot be read");
+    if (error != 0) {
+        process->is_alive = false;
+        rw_process_note(incident, process, "it could not be looked at: %s", strerror(-error));
+        return;
+    }
+    struct rw_snapshot_options options = RW_SNAPSHOT_OPTIONS_DEFAULT;
+    options.native = plan->native;
+    error = rw_snapshot_process(incident, process, image, target->reader, &options);
+    if (error != 0) {
+        rw_process_note(incident, process, "it could not be looked at: %s", strerror(-error));
+        return;
+    }
+    if (plan->python)
+        rw_cpython_inspect(incident, process, image, target->reader);
+}
+
+struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *plan) {
+    struct rw_incident *incident = rw_incident_new(parent);
+    struct timespec real;
+    clock_gettime(CLOCK_REALTIME, &real);
+    incident->now_ns = now_ns();
+    incident->realtime_s = (double)real.tv_sec + (double)real.tv_nsec / 1e9;
+    incident->version = RW_VERSION;
+    incident->trigger = talloc_strdup(incident, plan->trigger);
+    incident->trigger_detail = talloc_strdup(incident, plan->trigger_detail);
+    incident->command = talloc_strdup(incident, plan->command);
+    for (size_t i = 0; i < plan->target_count; i++) {
+        const struct rw_capture_target *target = &plan->targets[i];
+        if (target->is_gone)
+            add_gone(incident, plan, target);
+        else
+            add_living(incident, plan, target);
+    }
+    if (incident->test == NULL && incident->process_count > 0)
+        incident->test = incident->processes[0].test;
+    if (plan->previous != NULL)
+        rw_fill_deltas(incident, plan->previous);
+    rw_diagnose(incident);
+    incident->took_ms = (double)(now_ns() - incident->now_ns) / 1e6;
+    return incident;
+}
+
+struct rw_capture_child {
+    pid_t pid;
+    int pidfd;
+    int memory; /* what it has to say: JSON */
+    bool is_stopped;
+};
+
+static int destroy(struct rw_capture_child *child) {
+    if (child->pid > 0) {
+        kill(child->pid, SIGKILL);
+        while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    if (child->pidfd >= 0)
+        close(child->pidfd);
+    if (child->memory >= 0)
+        close(child->memory);
+    return 0;
+}
+
+static void child_main(const struct rw_capture_plan *plan, int memory) {
+    /* Alone, it is nobody's to signal but its parent's; and a monitor that is killed takes it along. */
+    static const int defaults[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM};
+    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+        signal(defaults[i], defaults[i] == SIGINT || defaults[i] == SIGQUIT ? SIG_IGN : SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    alarm(CHILD_SECONDS_MAX);
+    struct rw_incident *incident = rw_capture_now(NULL, plan);
+    FILE *file = fdopen(memory, "w");
+    int error = file == NULL ? -ENOMEM : rw_incident_write(incident, file);
+    if (error == 0 && fflush(file) != 0)
+        error = -errno;
+    _exit(error == 0 ? 0 : 1);
+}
+
+struct rw_capture_child *rw_capture_start(void *parent, const struct rw_capture_plan *plan) {
+    struct rw_capture_child *child = talloc_zero(parent, struct rw_capture_child);
+    child->pidfd = -1;
+    child->memory = memfd_create("racewatch-look", MFD_CLOEXEC);
+    talloc_set_destructor(child, destroy);
+    child->pid = child->memory < 0 ? -1 : fork();
+    if (child->pid == 0)
+        child_main(plan, child->memory);
+    if (child->pid > 0)
+        child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+    if (child->pid < 0 || child->pidfd < 0) {
+        int error = errno;
+        talloc_free(child);
+        errno = error;
+        return NULL;
+    }
+    return child;
+}
+
+int rw_capture_fd(const struct rw_capture_child *child) {
+    return child->pidfd;
+}
+
+void rw_capture_stop(struct rw_capture_child *child) {
+    child->is_stopped = true;
+    if (child->pid > 0)
+        kill(child->pid, SIGKILL);
+}
+
+struct rw_incident *rw_capture_result(struct rw_capture_child *child, void *parent, uint64_t *cpu_ns, char **why) {
+    int status = 0;
+    struct rusage usage;
+    memset(&usage, 0, sizeof(usage));
+    *why = NULL;
+    pid_t waited;
+    while ((waited = wait4(child->pid, &status, 0, &usage)) < 0 && errno == EINTR)
+        ;
+    child->pid = -1;
+    *cpu_ns = ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) * 1000000000u +
+              ((uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec) * 1000u;
+    if (child->is_stopped)
+        *why = talloc_strdup(parent, "the look took too long and was given up");
+    else if (waited < 0)
+        *why = talloc_asprintf(parent, "the look is lost: %s", strerror(errno));
+    else if (WIFSIGNALED(status))
+        *why = talloc_asprintf(parent, "the look ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else if (WEXITSTATUS(status) != 0)
+        *why = talloc_strdup(parent, "the look could not be written down");
+    if (*why != NULL)
+        return NULL;
+    json_error_t error;
+    lseek(child->memory, 0, SEEK_SET);
+    json_t *json = json_loadfd(child->memory, 0, &error);
+    struct rw_incident *incident = NULL;
+    if (json != NULL)
+        incident = rw_incident_from_json(parent, json, why);
+    else
+        *why = talloc_asprintf(parent, "the look cannot be read: %s", error.text);
+    json_decref(json);
+    return incident;
+}

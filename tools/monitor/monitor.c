@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/monitor/monitor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "tools/monitor/looks.h"
+#include "tools/monitor/out_folder.h"
+#include "tools/monitor/progress.h"
+#include "tools/monitor/publish.h"
+#include "tools/monitor/triggers.h"
+#include "tools/monitor/watch.h"
+#include "tools/recording/reader.h"
+#include "tools/snapshot/proc.h"
+
+#define MS UINT64_C(1000000)
+#define SECOND UINT64_C(1000000000)
+#define TICK_MIN_NS (100 * MS)
+#define TICK_MAX_NS (500 * MS)
+#define TICK_SHARE 250 /* a tick may take this part of the time between ticks */
+#define RESCAN_NS (1 * SECOND)
+#define MAPS_AGE_NS (500 * MS)
+#define SEEN_NS (1 * SECOND)
+#define GAP_NS (2 * SECOND)     /* between ticks: the monitor itself was stopped */
+#define SIGNAL_LOOK_NS (2 * SECOND)
+#define FIRST_WAIT_NS (30 * SECOND)
+
+struct monitor {
+    const struct rw_monitor_setup *setup;
+    struct rw_watch *watch;
+    struct rw_triggers triggers;
+    struct rw_out *out;
+    struct rw_publisher *publisher;
+    struct rw_looks *looks;
+    int child_fd;
+    bool child_ended;
+    bool is_asked_to_end;
+    bool has_seen;
+    int exit_status; /* of the first process, -1 not known */
+    int wait_status;
+    int signal_to_pass; /* 0 none */
+    uint64_t pass_ns;   /* at the latest */
+    uint64_t start_ns, tick_ns, last_tick_ns, interval_ns, rescan_ns;
+};
+
+static uint64_t clock_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
+}
+
+static void begin_look(struct monitor *monitor, const struct rw_want *want, uint64_t now_ns) {
+    if (monitor->setup->log != NULL)
+        fprintf(monitor->setup->log, "racewatch: looking at process %d: %s\n", want->pid, want->detail);
+    rw_looks_begin(monitor->looks, want, now_ns);
+}
+
+/* A process that ended: was it killed while it was stuck? Its recording is needed until that is told. */
+static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t now_ns) {
+    struct rw_want want;
+    bool is_root = watched->pid == monitor->setup->first;
+    if (is_root && watched->reader != NULL && !watched->was_replaced) {
+        rw_reader_refresh(watched->reader);
+        if (rw_reader_header(watched->reader)->exit_begin_ns != 0)
+            monitor->exit_status = rw_reader_header(watched->reader)->exit_status & 0xff;
+    }
+    rw_looks_gone(monitor->looks, watched, now_ns);
+    if (rw_triggers_gone(watched, is_root, now_ns, &want)) {
+        begin_look(monitor, &want, now_ns);
+        rw_looks_finish(monitor->looks, SIGNAL_LOOK_NS);
+    }
+    watched->is_kept |= strcmp(monitor->setup->options->keep, "always") == 0;
+    rw_watch_forget(monitor->watch, watched);
+}
+
+static void settle_ended(struct monitor *monitor, uint64_t now_ns) {
+    for (size_t i = rw_watch_count(monitor->watch); i-- > 0;)
+        if (i < rw_watch_count(monitor->watch) && rw_watch_at(monitor->watch, i)->is_over)
+            settle(monitor, rw_watch_at(monitor->watch, i), now_ns);
+}
+
+static void note_alive(struct rw_watched *watched, uint64_t now_ns) {
+    if (now_ns < watched->told_seen_ns + SEEN_NS)
+        return;
+    watched->told_seen_ns = now_ns;
+    rw_reader_seen(watched->reader, now_ns);
+    if (now_ns >= watched->seen_ns + MAPS_AGE_NS)
+        rw_watched_save_maps(watched);
+}
+
+static void tick(struct monitor *monitor, uint64_t now_ns) {
+    bool was_away = now_ns > monitor->last_tick_ns + monitor->interval_ns + GAP_NS;
+    bool rescan = now_ns >= monitor->rescan_ns;
+    rw_watch_update(monitor->watch, now_ns, rescan);
+    if (rescan)
+        monitor->rescan_ns = now_ns + RESCAN_NS;
+    for (size_t i = 0; i < rw_watch_count(monitor->watch); i++) {
+        struct rw_watched *watched = rw_watch_at(monitor->watch, i);
+        monitor->has_seen = true;
+        if (watched->is_over || watched->reader == NULL)
+            continue;
+        if (was_away)
+            rw_progress_skip(watched, monitor->last_tick_ns, now_ns);
+        rw_progress_update(watched, now_ns);
+        note_alive(watched, now_ns);
+    }
+    settle_ended(monitor, now_ns);
+    monitor->last_tick_ns = now_ns;
+    uint64_t took_ns = clock_ns() - now_ns;
+    monitor->interval_ns = took_ns * TICK_SHARE < TICK_MIN_NS   ? TICK_MIN_NS
+                           : took_ns * TICK_SHARE > TICK_MAX_NS ? TICK_MAX_NS
+                                                                : took_ns * TICK_SHARE;
+    monitor->tick_ns = now_ns + monitor->interval_ns;
+}
+
+static void pass_signal(struct monitor *monitor, int number) {
+    if (monitor->child_fd >= 0 && number != 0)
+        syscall(SYS_pidfd_send_signal, monitor->child_fd, number, NULL, 0);
+}
+
+/* A signal that is about to end the program: look first, for it may take the evidence along. */
+static void look_before_signal(struct monitor *monitor, const struct signalfd_siginfo *info, uint64_t now_ns) {
+    struct rw_want want = {.trigger = RW_TRIGGER_SIGNAL, .pid = monitor->setup->first};
+    for (size_t i = rw_watch_count(monitor->watch); i-- > 0;) {
+        const struct rw_watched *watched = rw_watch_at(monitor->watch, i);
+        if (watched->test.number == 0 || watched->is_over)
+            continue;
+        want.pid = watched->pid;
+        want.is_explicit = true;
+    }
+    snprintf(want.detail, sizeof(want.detail), "the run got SIG%s", sigabbrev_np((int)info->ssi_signo));
+    begin_look(monitor, &want, now_ns);
+    /* From the terminal it has reached the program already: the whole foreground process group gets it. */
+    monitor->signal_to_pass = info->ssi_code == SI_KERNEL ? 0 : (int)info->ssi_signo;
+    monitor->pass_ns = now_ns + SIGNAL_LOOK_NS;
+}
+
+static void take_signals(struct monitor *monitor, uint64_t now_ns) {
+    struct signalfd_siginfo info;
+    while (read(monitor->setup->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+        int number = (int)info.ssi_signo;
+        bool ends = number == SIGTERM || number == SIGINT || number == SIGHUP || number == SIGQUIT;
+        if (!ends) {
+            pass_signal(monitor, number);
+        } else if (monitor->pass_ns != 0) { /* once more: no patience left */
+            pass_signal(monitor, monitor->signal_to_pass);
+            monitor->signal_to_pass = 0;
+            if (info.ssi_code != SI_KERNEL)
+                pass_signal(monitor, number);
+        } else {
+            look_before_signal(monitor, &info, now_ns);
+        }
+    }
+}
+
+static void pass_when_looked(struct monitor *monitor, uint64_t now_ns) {
+    if (monitor->pass_ns == 0 || (rw_looks_busy(monitor->looks) && now_ns < monitor->pass_ns))
+        return;
+    pass_signal(monitor, monitor->signal_to_pass);
+    monitor->signal_to_pass = 0;
+    monitor->pass_ns = 0;
+    monitor->is_asked_to_end = monitor->setup->child == 0;
+}
+
+static void wait_for_something(struct monitor *monitor) {
+    uint64_t now_ns = clock_ns(), due_ns = monitor->tick_ns, looks_ns = rw_looks_due_ns(monitor->looks);
+    due_ns = looks_ns < due_ns ? looks_ns : due_ns;
+    struct pollfd fds[] = {
+        {.fd = monitor->child_fd, .events = POLLIN},
+        {.fd = monitor->setup->signal_fd, .events = POLLIN},
+        {.fd = rw_looks_fd(monitor->looks), .events = POLLIN},
+    };
+    struct timespec wait = {0, 0};
+    if (due_ns > now_ns) {
+        wait.tv_sec = (time_t)((due_ns - now_ns) / SECOND);
+        wait.tv_nsec = (long)((due_ns - now_ns) % SECOND);
+    }
+    if (ppoll(fds, sizeof(fds) / sizeof(fds[0]), &wait, NULL) <= 0)
+        return;
+    if (fds[0].revents != 0 && waitpid(monitor->setup->child, &monitor->wait_status, WNOHANG) == monitor->setup->child)
+        monitor->child_ended = true;
+    if (fds[1].revents != 0)
+        take_signals(monitor, clock_ns());
+}
+
+static bool is_over(const struct monitor *monitor, uint64_t now_ns) {
+    if (monitor->setup->child != 0)
+        return monitor->child_ended;
+    if (monitor->is_asked_to_end)
+        return true;
+    if (!monitor->has_seen)
+        return !rw_proc_alive(monitor->setup->first, 0) || now_ns > monitor->start_ns + FIRST_WAIT_NS;
+    return rw_watch_living(monitor->watch) == 0;
+}
+
+static void loop(struct monitor *monitor) {
+    struct rw_want want;
+    while (!is_over(monitor, clock_ns())) {
+        wait_for_something(monitor);
+        uint64_t now_ns = clock_ns();
+        rw_looks_step(monitor->looks, now_ns);
+        pass_when_looked(monitor, now_ns);
+        if (now_ns < monitor->tick_ns)
+            continue;
+        tick(monitor, now_ns);
+        if (!rw_looks_busy(monitor->looks) && rw_triggers_next(&monitor->triggers, monitor->watch, now_ns, &want))
+            begin_look(monitor, &want, now_ns);
+    }
+}
+
+/* What is left in the session's folder belongs to processes that go on without us, or ended in order. -ENOTEMPTY:
+ * somebody new has come. */
+static int clear_away(struct monitor *monitor) {
+    bool keeps = strcmp(monitor->setup->options->keep, "always") == 0;
+    uint64_t now_ns = clock_ns();
+    rw_watch_update(monitor->watch, now_ns, true);
+    settle_ended(monitor, now_ns);
+    monitor->has_seen |= rw_watch_count(monitor->watch) > 0;
+    if (monitor->setup->child == 0 && !monitor->is_asked_to_end && rw_watch_living(monitor->watch) > 0)
+        return -ENOTEMPTY;
+    bool has_kept = keeps || monitor->publisher->told > 0;
+    while (rw_watch_count(monitor->watch) > 0) {
+        struct rw_watched *watched = rw_watch_at(monitor->watch, 0);
+        watched->is_kept |= keeps;
+        rw_watch_forget(monitor->watch, watched);
+    }
+    int error = rw_session_remove(monitor->setup->session);
+    return has_kept ? 0 : error;
+}
+
+static void finish(struct monitor *monitor) {
+    bool keeps = strcmp(monitor->setup->options->keep, "always") == 0;
+    int status = monitor->setup->child == 0         ? monitor->exit_status
+                 : WIFSIGNALED(monitor->wait_status) ? 128 + WTERMSIG(monitor->wait_status)
+                                                     : WEXITSTATUS(monitor->wait_status);
+    rw_looks_finish(monitor->looks, 0);
+    if (monitor->publisher->trouble != NULL)
+        rw_out_note(monitor->out, monitor->publisher->trouble);
+    if (monitor->publisher->told > 0 || keeps)
+        rw_out_write_index(monitor->out, status);
+}
+
+static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup) {
+    const char *command = setup->command;
+    monitor->setup = setup;
+    monitor->exit_status = -1;
+    monitor->start_ns = monitor->last_tick_ns = clock_ns();
+    monitor->interval_ns = TICK_MIN_NS;
+    monitor->child_fd = setup->child != 0 ? (int)syscall(SYS_pidfd_open, setup->child, 0) : -1;
+    if (setup->child != 0 && monitor->child_fd < 0)
+        return -errno;
+    if (command == NULL && rw_proc_command(monitor, setup->first, &command) != 0)
+        command = NULL;
+    monitor->watch = rw_watch_new(monitor, setup->session->path);
+    if (monitor->watch == NULL)
+        return -errno;
+    rw_triggers_init(&monitor->triggers, setup->options, monitor->start_ns);
+    monitor->out = rw_out_new(monitor, setup->session->out_fd, setup->session->out, setup->session->name, command);
+    monitor->publisher = rw_publisher_new(monitor, setup->options, setup->session, monitor->watch, monitor->out);
+    monitor->looks = rw_looks_new(monitor, monitor->publisher, &monitor->triggers, command);
+    return 0;
+}
+
+int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw_monitor_result *result) {
+    struct monitor *monitor = talloc_zero(parent, struct monitor);
+    int error = set_up(monitor, setup);
+    memset(result, 0, sizeof(*result));
+    if (error != 0) {
+        if (monitor->child_fd >= 0)
+            close(monitor->child_fd);
+        talloc_free(monitor);
+        return error;
+    }
+    do
+        loop(monitor);
+    while (clear_away(monitor) == -ENOTEMPTY && setup->child == 0 && rw_watch_living(monitor->watch) > 0);
+    finish(monitor);
+    result->wait_status = monitor->wait_status;
+    result->has_seen = monitor->has_seen;
+    result->told = monitor->publisher->told;
+    result->first_sentence = talloc_strdup(parent, monitor->publisher->first_sentence);
+    result->first_report = talloc_strdup(parent, monitor->publisher->first_report);
+    result->trouble = talloc_strdup(parent, monitor->publisher->trouble);
+    if (monitor->child_fd >= 0)
+        close(monitor->child_fd);
+    rw_session_close(setup->session);
+    talloc_free(monitor);
+    return 0;
+}

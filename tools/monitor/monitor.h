@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor: watches the processes of one session until the run is over, and tells what hangs. One per session, in a
+ * process of its own or in `racewatch run`; it owns the session's folder and clears it away at the end.
+ */
+#ifndef RACEWATCH_TOOLS_MONITOR_MONITOR_H
+#define RACEWATCH_TOOLS_MONITOR_MONITOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "tools/command/options.h"
+#include "tools/monitor/session.h"
+
+struct rw_monitor_setup {
+    const struct rw_options *options;
+    struct rw_session *session; /* closed and freed at the end */
+    const char *command;        /* NULL: as the first process tells */
+    pid_t child;                /* the program of `racewatch run`, which is to be reaped; 0: none */
+    pid_t first;                /* the first process of the session */
+    int signal_fd;              /* signals to the run, or -1 */
+    FILE *log;                  /* what it does, or NULL */
+};
+
+struct rw_monitor_result {
+    int wait_status;     /* of the child */
+    bool has_seen;       /* some process recorded */
+    size_t told;         /* incidents */
+    char *first_sentence; /* talloc children of the parent given; NULL if none */
+    char *first_report;
+    char *trouble;
+};
+
+/* Runs until the child has ended, or, without one, the last watched process has. 0 or a negative errno where it could
+ * not even begin (the child goes on, and is not waited for). */
+int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw_monitor_result *result);
+
+#endif

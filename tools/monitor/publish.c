@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/monitor/publish.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "tools/monitor/deltas.h"
+#include "tools/monitor/summary.h"
+
+struct rw_publisher *rw_publisher_new(void *parent, const struct rw_options *options, const struct rw_session *session,
+                                      struct rw_watch *watch, struct rw_out *out) {
+    struct rw_publisher *publisher = talloc_zero(parent, struct rw_publisher);
+    publisher->options = options;
+    publisher->session = session;
+    publisher->watch = watch;
+    publisher->out = out;
+    return publisher;
+}
+
+bool rw_class_is_hang(const char *class_name) {
+    static const char *const others[] = {"slow", "idle", "unknown"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (class_name == NULL || strcmp(class_name, others[i]) == 0)
+            return false;
+    return true;
+}
+
+static bool was_told(const struct rw_publisher *publisher, const struct rw_incident *incident,
+                     const struct rw_verdict *verdict) {
+    char *key = rw_hang_key(NULL, incident, verdict);
+    bool found = false;
+    for (size_t i = 0; i < publisher->key_count && !found; i++)
+        found = strcmp(publisher->keys[i], key) == 0;
+    talloc_free(key);
+    return found;
+}
+
+bool rw_publisher_is_news(const struct rw_publisher *publisher, struct rw_incident *incident) {
+    if (!was_told(publisher, incident, &incident->verdict))
+        return true;
+    /* A second hang beside one that was told: it has the word now. */
+    for (size_t i = 0; i < incident->also_count; i++) {
+        struct rw_verdict other = incident->also[i];
+        if (!rw_class_is_hang(other.class_name) || was_told(publisher, incident, &other))
+            continue;
+        incident->also[i] = incident->verdict;
+        incident->verdict = other;
+        return true;
+    }
+    return false;
+}
+
+/* The recordings that a post-mortem of this incident would need. */
+static const char **keep_recordings(struct rw_publisher *publisher, const struct rw_incident *incident, uint64_t now_ns,
+                                    size_t *count) {
+    const char **kept = talloc_array(incident, const char *, incident->process_count);
+    *count = 0;
+    for (size_t i = 0; i < incident->process_count; i++) {
+        int pid = incident->processes[i].pid;
+        bool matters = i == 0;
+        for (size_t j = 0; j < incident->verdict.culprit_count; j++)
+            matters |= incident->verdict.culprits[j].pid == pid;
+        for (size_t j = 0; matters && j < rw_watch_count(publisher->watch); j++) {
+            struct rw_watched *watched = rw_watch_at(publisher->watch, j);
+            if (watched->pid != pid || watched->was_replaced)
+                continue;
+            watched->is_kept = true;
+            watched->rules.reported_ns = now_ns;
+            kept[(*count)++] = talloc_asprintf(incident, "recordings/%s/%s", publisher->session->name, watched->file);
+            break;
+        }
+    }
+    return kept;
+}
+
+static void act(struct rw_publisher *publisher, const struct rw_incident *incident) {
+    int number = strcmp(publisher->options->on_hang, "abort") == 0  ? SIGABRT
+                 : strcmp(publisher->options->on_hang, "kill") == 0 ? SIGKILL
+                                                                    : 0;
+    if (number == 0 || incident->process_count == 0)
+        return;
+    int pid = incident->verdict.culprit_count > 0 ? incident->verdict.culprits[0].pid : incident->processes[0].pid;
+    const struct rw_watched *watched = rw_watch_find(publisher->watch, pid);
+    if (watched != NULL) /* by descriptor: the number may be another's by now */
+        syscall(SYS_pidfd_send_signal, watched->pidfd, number, NULL, 0);
+}
+
+void rw_publish(struct rw_publisher *publisher, struct rw_incident *incident, bool acts, uint64_t now_ns) {
+    publisher->keys = talloc_realloc(publisher, publisher->keys, char *, publisher->key_count + 1);
+    publisher->keys[publisher->key_count++] = rw_hang_key(publisher->keys, incident, &incident->verdict);
+    bool is_first = publisher->told++ == 0;
+    if (is_first)
+        publisher->first_sentence =
+            talloc_strdup(publisher, incident->verdict.sentence != NULL ? incident->verdict.sentence : "not known");
+    if (publisher->told > (size_t)publisher->options->max_incidents) {
+        rw_out_count(publisher->out, incident);
+    } else {
+        size_t count;
+        const char *name = NULL, **recordings = keep_recordings(publisher, incident, now_ns, &count);
+        int error = rw_out_add(publisher->out, incident, recordings, count, &name);
+        if (error != 0 && publisher->trouble == NULL)
+            publisher->trouble = talloc_asprintf(publisher, "not all could be written into %s: %s",
+                                                 publisher->session->out, strerror(-error));
+        if (is_first && name != NULL)
+            publisher->first_report = talloc_asprintf(publisher, "%s/%s/report.txt", publisher->session->out, name);
+        publisher->summary_bytes += rw_summary_append(incident, publisher->summary_bytes);
+    }
+    if (acts && rw_class_is_hang(incident->verdict.class_name))
+        act(publisher, incident);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/monitor/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+/* Room that a run needs at the least: the recordings of a few processes. */
+#define ROOM_BYTES (1024 * 1024)
+
+static int destroy(struct rw_session *session) {
+    if (session->fd >= 0)
+        close(session->fd);
+    if (session->out_fd >= 0)
+        close(session->out_fd);
+    return 0;
+}
+
+static struct rw_session *new_session(void *parent) {
+    struct rw_session *session = talloc_zero(parent, struct rw_session);
+    session->fd = session->out_fd = -1;
+    talloc_set_destructor(session, destroy);
+    return session;
+}
+
+static char *absolute(void *parent, const char *dir) {
+    if (*dir == '/')
+        return talloc_strdup(parent, dir);
+    char *cwd = getcwd(NULL, 0);
+    char *path = cwd != NULL ? talloc_asprintf(parent, "%s/%s", cwd, dir) : NULL;
+    free(cwd);
+    return path;
+}
+
+/* mkdir -p; only the last part is ours to close to others. */
+static int make_folders(char *path, bool *made) {
+    *made = false;
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int error = mkdir(path, 0777) != 0 && errno != EEXIST ? -errno : 0;
+        *slash = '/';
+        if (error == -EROFS || error == -EACCES) /* may exist all the same: the next step tells */
+            continue;
+        if (error != 0)
+            return error;
+    }
+    if (mkdir(path, 0700) == 0)
+        *made = true;
+    else if (errno != EEXIST)
+        return -errno;
+    return 0;
+}
+
+static int open_folder(int at, const char *name) {
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* A full file system takes a folder and no data: ask for the room now, while it can still be said. */
+static int check_room(int fd) {
+    int file = openat(fd, ".room", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file < 0)
+        return -errno;
+    int error = posix_fallocate(file, 0, ROOM_BYTES);
+    close(file);
+    unlinkat(fd, ".room", 0);
+    return error == ENOSPC || error == EDQUOT ? -error : 0;
+}
+
+static int make_session_folder(struct rw_session *session) {
+    if (mkdirat(session->out_fd, "recordings", 0700) != 0 && errno != EEXIST)
+        return -errno;
+    int recordings = open_folder(session->out_fd, "recordings");
+    if (recordings < 0)
+        return recordings;
+    int error = -EEXIST;
+    for (int tries = 0; tries < 16 && error == -EEXIST; tries++) {
+        unsigned short number = 0;
+        getrandom(&number, sizeof(number), GRND_NONBLOCK);
+        session->name = talloc_asprintf(session, "%lx-%d-%04x", (long)time(NULL), (int)getpid(), number);
+        error = mkdirat(recordings, session->name, 0700) != 0 ? -errno : 0;
+    }
+    if (error == 0) {
+        session->fd = open_folder(recordings, session->name);
+        error = session->fd < 0 ? session->fd : check_room(session->fd);
+        if (error != 0)
+            unlinkat(recordings, session->name, AT_REMOVEDIR);
+    }
+    close(recordings);
+    if (error != 0)
+        unlinkat(session->out_fd, "recordings", AT_REMOVEDIR);
+    return error;
+}
+
+int rw_session_create(void *parent, const char *dir, struct rw_session **result, char **why) {
+    struct rw_session *session = new_session(parent);
+    *result = NULL;
+    *why = NULL;
+    char *out = absolute(session, dir);
+    int error = out == NULL ? -errno : 0;
+    if (error == 0) {
+        size_t length = strlen(out);
+        while (length > 1 && out[length - 1] == '/')
+            out[--length] = '\0';
+        error = make_folders(out, &session->made_out);
+    }
+    if (error == 0) {
+        session->out = out;
+        session->out_fd = open(out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        error = session->out_fd < 0 ? -errno : make_session_folder(session);
+    }
+    if (error != 0) {
+        *why = talloc_asprintf(parent, "cannot record into %s: %s", out != NULL ? out : dir, strerror(-error));
+        if (session->made_out)
+            rmdir(out);
+        talloc_free(session);
+        return error;
+    }
+    session->path = talloc_asprintf(session, "%s/recordings/%s", session->out, session->name);
+    flock(session->fd, LOCK_EX | LOCK_NB);
+    *result = session;
+    return 0;
+}
+
+int rw_session_open(void *parent, const char *path, bool made_out, struct rw_session **result, char **why) {
+    struct rw_session *session = new_session(parent);
+    *result = NULL;
+    *why = NULL;
+    char *copy = absolute(session, path);
+    int error = copy == NULL ? -errno : 0;
+    if (error == 0) {
+        size_t length = strlen(copy);
+        while (length > 1 && copy[length - 1] == '/')
+            copy[--length] = '\0';
+        session->path = copy;
+        session->made_out = made_out;
+        session->fd = open_folder(AT_FDCWD, copy);
+        char *name = strrchr(copy, '/');
+        const char *middle = "/recordings";
+        size_t out_length = name == NULL ? 0 : (size_t)(name - copy);
+        if (session->fd < 0)
+            error = session->fd;
+        else if (out_length <= strlen(middle) ||
+                 strncmp(name - strlen(middle), middle, strlen(middle)) != 0)
+            error = -EINVAL;
+        else {
+            session->name = name + 1;
+            session->out = talloc_strndup(session, copy, out_length - strlen(middle));
+            session->out_fd = open(session->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+            if (session->out_fd < 0)
+                error = -errno;
+        }
+    }
+    if (error != 0) {
+        *why = talloc_asprintf(parent, "no session at %s: %s", path, strerror(-error));
+        talloc_free(session);
+        return error;
+    }
+    flock(session->fd, LOCK_EX | LOCK_NB);
+    *result = session;
+    return 0;
+}
+
+int rw_session_remove(struct rw_session *session) {
+    return rmdir(session->path) != 0 ? -errno : 0;
+}
+
+void rw_session_close(struct rw_session *session) {
+    unlinkat(session->out_fd, "recordings", AT_REMOVEDIR);
+    if (session->made_out)
+        rmdir(session->out);
+    talloc_free(session);
+}
+
+bool rw_session_is_watched(const char *path) {
+    int fd = open_folder(AT_FDCWD, path);
+    if (fd < 0)
+        return false;
+    bool is_watched = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return is_watched;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/monitor/watch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "tools/recording/reader.h"
+#include "tools/snapshot/maps.h"
+#include "tools/snapshot/proc.h"
+
+/* Recordings watched at once: far more than processes that a test run has, and a bound on what a hostile session
+ * folder can make the monitor hold. */
+#define IMAGES_MAX 4096
+#define MAPS_BYTES_MAX (4u * 1024 * 1024)
+
+struct rw_watch {
+    const char *path;
+    int inotify;
+    struct rw_watched **images;
+    size_t count;
+};
+
+static int destroy_watch(struct rw_watch *watch) {
+    for (size_t i = 0; i < watch->count; i++)
+        rw_reader_close(watch->images[i]->reader);
+    if (watch->inotify >= 0)
+        close(watch->inotify);
+    return 0;
+}
+
+struct rw_watch *rw_watch_new(void *parent, const char *path) {
+    struct rw_watch *watch = talloc_zero(parent, struct rw_watch);
+    watch->path = talloc_strdup(watch, path);
+    watch->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    talloc_set_destructor(watch, destroy_watch);
+    if (watch->inotify < 0 || inotify_add_watch(watch->inotify, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
+        int error = errno;
+        talloc_free(watch);
+        errno = error;
+        return NULL;
+    }
+    return watch;
+}
+
+int rw_watch_fd(const struct rw_watch *watch) {
+    return watch->inotify;
+}
+
+size_t rw_watch_count(const struct rw_watch *watch) {
+    return watch->count;
+}
+
+struct rw_watched *rw_watch_at(const struct rw_watch *watch, size_t index) {
+    return watch->images[index];
+}
+
+struct rw_watched *rw_watch_find(const struct rw_watch *watch, int pid) {
+    for (size_t i = 0; i < watch->count; i++)
+        if (watch->images[i]->pid == pid && !watch->images[i]->is_over)
+            return watch->images[i];
+    return NULL;
+}
+
+size_t rw_watch_living(const struct rw_watch *watch) {
+    size_t living = 0;
+    for (size_t i = 0; i < watch->count; i++)
+        living += !watch->images[i]->is_over;
+    return living;
+}
+
+static int destroy_watched(struct rw_watched *watched) {
+    if (watched->pidfd >= 0)
+        close(watched->pidfd);
+    return 0;
+}
+
+/* "<pid>-<created_ns, hex>.rec" */
+static bool parse_name(const char *name, int *pid, uint64_t *created_ns) {
+    char *end;
+    errno = 0;
+    long number = strtol(name, &end, 10);
+    if (end == name || *end != '-' || number <= 0 || number > INT_MAX)
+        return false;
+    const char *hex = end + 1;
+    unsigned long long created = strtoull(hex, &end, 16);
+    if (end == hex || strcmp(end, ".rec") != 0 || errno != 0)
+        return false;
+    *pid = (int)number;
+    *created_ns = created;
+    return true;
+}
+
+static bool is_known(const struct rw_watch *watch, const char *file) {
+    for (size_t i = 0; i < watch->count; i++)
+        if (strcmp(watch->images[i]->file, file) == 0)
+            return true;
+    return false;
+}
+
+static void add(struct rw_watch *watch, const char *file, uint64_t now_ns) {
+    int pid;
+    uint64_t created_ns;
+    if (!parse_name(file, &pid, &created_ns) || watch->count >= IMAGES_MAX || is_known(watch, file))
+        return;
+    struct rw_watched *watched = talloc_zero(watch, struct rw_watched);
+    watched->pid = pid;
+    watched->created_ns = created_ns;
+    watched->seen_ns = watched->moved_ns = watched->cpu_from_ns = now_ns;
+    watched->rules.runner_timeout_s = -1;
+    watched->file = talloc_strdup(watched, file);
+    watched->path = talloc_asprintf(watched, "%s/%s", watch->path, file);
+    watched->maps = talloc_asprintf(watched, "%.*s.maps", (int)(strlen(watched->path) - 4), watched->path);
+    watched->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    talloc_set_destructor(watched, destroy_watched);
+    watched->is_over = watched->pidfd < 0;
+    watch->images = talloc_realloc(watch, watch->images, struct rw_watched *, watch->count + 1);
+    watch->images[watch->count++] = watched;
+    /* The newer image of a pid is the one that lives. */
+    for (size_t i = 0; i + 1 < watch->count; i++) {
+        struct rw_watched *other = watch->images[i];
+        if (other->pid != pid || other->is_over)
+            continue;
+        struct rw_watched *older = other->created_ns <= created_ns ? other : watched;
+        older->is_over = older->was_replaced = true;
+    }
+}
+
+static void scan(struct rw_watch *watch, uint64_t now_ns) {
+    DIR *folder = opendir(watch->path);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        add(watch, entry->d_name, now_ns);
+    if (folder != NULL)
+        closedir(folder);
+}
+
+static void read_inotify(struct rw_watch *watch, uint64_t now_ns) {
+    _Alignas(struct inotify_event) char buffer[16 * 1024];
+    ssize_t length;
+    bool overflowed = false;
+    while ((length = read(watch->inotify, buffer, sizeof(buffer))) > 0)
+        for (char *at = buffer; at < buffer + length;) {
+            const struct inotify_event *event = (const struct inotify_event *)at;
+            if (event->mask & IN_Q_OVERFLOW)
+                overflowed = true;
+            else if (event->len > 0)
+                add(watch, event->name, now_ns);
+            at += sizeof(*event) + event->len;
+        }
+    if (overflowed)
+        scan(watch, now_ns);
+}
+
+static bool has_ended(int pidfd) {
+    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+    return poll(&poll_fd, 1, 0) > 0;
+}
+
+/* The number may be another process's by now: its recording tells when it was made. */
+static void open_reader(struct rw_watched *watched) {
+    char *why = NULL;
+    int error = rw_reader_open(watched->path, &watched->reader, &why);
+    talloc_free(why);
+    if (error != 0)
+        return;
+    const struct rw_header *header = rw_reader_header(watched->reader);
+    if (!watched->is_over &&
+        (header->pid != watched->pid || !rw_proc_alive(watched->pid, header->created_boottime_ns)))
+        watched->is_over = true;
+}
+
+void rw_watch_update(struct rw_watch *watch, uint64_t now_ns, bool rescan) {
+    read_inotify(watch, now_ns);
+    if (rescan)
+        scan(watch, now_ns);
+    for (size_t i = 0; i < watch->count; i++) {
+        struct rw_watched *watched = watch->images[i];
+        if (watched->reader == NULL)
+            open_reader(watched);
+        if (!watched->is_over && has_ended(watched->pidfd))
+            watched->is_over = true;
+    }
+}
+
+bool rw_watched_is_current(const struct rw_watched *watched) {
+    struct rw_maps *maps = NULL;
+    struct stat status;
+    if (stat(watched->path, &status) != 0 || rw_maps_live(NULL, watched->pid, &maps) != 0)
+        return true; /* nothing speaks against it */
+    bool found = maps->count == 0;
+    for (size_t i = 0; i < maps->count && !found; i++)
+        found = maps->items[i].inode == status.st_ino && maps->items[i].shared;
+    talloc_free(maps);
+    return found;
+}
+
+void rw_watched_save_maps(struct rw_watched *watched) {
+    if (watched->reader == NULL)
+        return;
+    uint64_t generation = rw_reader_header(watched->reader)->dl_generation + 1;
+    if (generation == watched->maps_generation)
+        return;
+    watched->maps_generation = generation;
+    char name[64], temporary[PATH_MAX];
+    int thread = rw_proc_living_thread(watched->pid);
+    snprintf(name, sizeof(name), "/proc/%d/task/%d/maps", watched->pid, thread > 0 ? thread : watched->pid);
+    snprintf(temporary, sizeof(temporary), "%s.new", watched->maps);
+    int in = open(name, O_RDONLY | O_CLOEXEC);
+    int out = in < 0 ? -1 : open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    char buffer[16 * 1024];
+    ssize_t length = 0;
+    size_t total = 0;
+    bool is_whole = out >= 0;
+    while (is_whole && total < MAPS_BYTES_MAX && (length = read(in, buffer, sizeof(buffer))) > 0) {
+        is_whole = write(out, buffer, (size_t)length) == length;
+        total += (size_t)length;
+    }
+    if (out >= 0 && (!is_whole || total == 0 || rename(temporary, watched->maps) != 0))
+        unlink(temporary);
+    if (out >= 0)
+        close(out);
+    if (in >= 0)
+        close(in);
+}
+
+void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched) {
+    for (size_t i = 0; i < watch->count; i++)
+        if (watch->images[i] == watched) {
+            watch->images[i] = watch->images[--watch->count];
+            break;
+        }
+    rw_reader_close(watched->reader);
+    if (!watched->is_kept) {
+        unlink(watched->path);
+        unlink(watched->maps);
+    }
+    talloc_free(watched);
+}
