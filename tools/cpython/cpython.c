@@ -28,6 +28,7 @@ int rw_cpython_inspect(struct rw_incident *incident, struct rw_process_info *pro
         rw_py_fill_frames(&py);
         rw_py_merge(&py);
         rw_py_fill_threads(&py);
+        rw_py_refine_waits(&py);
     }
     HASH_CLEAR(hh, py.codes);
     HASH_CLEAR(hh, py.types);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What a frame holds: its locals and its value stack. Internal to tools/cpython/. */
+#ifndef RACEWATCH_TOOLS_CPYTHON_SLOTS_H
+#define RACEWATCH_TOOLS_CPYTHON_SLOTS_H
+
+#include "tools/cpython/code.h"
+#include "tools/cpython/python.h"
+
+struct rw_py_slots {
+    uint64_t *values;  /* objects, 0 where empty; a talloc array under scratch */
+    size_t local_count; /* the value stack begins here */
+    size_t count; /* all of it, also what was popped: such a slot holds what was there before, or anything */
+};
+
+/* 0, or -EFAULT; then count is 0. */
+int rw_py_slots(struct rw_python *py, const struct rw_py_frame *frame, struct rw_py_slots *slots);
+
+/* The name of local number `index`, a str object; 0 if it has none. */
+uint64_t rw_py_local_name(struct rw_python *py, const struct rw_py_code *code, size_t index);
+
+/* A local by its name, also where a closure shares it; 0 if unset or unknown. */
+uint64_t rw_py_local(struct rw_python *py, const struct rw_py_frame *frame, const char *name);
+
+/* A local's object: what a cell holds, where it is one. */
+uint64_t rw_py_uncell(struct rw_python *py, uint64_t value);
+
+#endif

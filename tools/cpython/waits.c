@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a thread waits for, in Python's words. The native snapshot knows a futex or a semaphore; here it becomes the GIL,
+ * a lock, an RLock, or what the library made of one, with its name and its owner where they can be known.
+ */
+#include "tools/cpython/python.h"
+
+#include <talloc.h>
+
+#include "tools/cpython/code.h"
+#include "tools/cpython/lock_object.h"
+#include "tools/cpython/names.h"
+#include "tools/cpython/object.h"
+#include "tools/cpython/places.h"
+#include "tools/cpython/slots.h"
+#include "tools/cpython/with_blocks.h"
+#include "tools/recording/reader.h"
+
+static bool is_one_of(const char *kind, const char *const *words)
+{
+    for (; kind && *words; words++)
+        if (!strcmp(kind, *words))
+            return true;
+    return false;
+}
+
+static void set_owner(struct rw_python *py, struct rw_wait_on *wait, int tid, enum rw_certainty certainty,
+                      const char *how)
+{
+    wait->owner = (struct rw_owner){.tid = tid, .pid = tid > 0 ? py->process->pid : -1, .certainty = certainty,
+                                    .how = how};
+}
+
+/* --- The GIL. Its struct has, behind the flag `locked` and a counter, a condition and mutex to take it, and a second
+ * pair to see it taken by another thread after a forced release: 16 bytes and 48 + 40 + 48 + 40. */
+
+#define GIL_CONDITIONS_AT 16u
+#define GIL_CONDITIONS_SIZE 176u
+
+static bool refine_gil(struct rw_python *py, struct rw_wait_on *wait)
+{
+    static const char *const kinds[] = {"futex", "condition", "mutex", NULL};
+    if (!is_one_of(wait->kind, kinds))
+        return false;
+    /* The main interpreter is the last of the list: where it shares its GIL, the wait is for that one. */
+    for (size_t i = py->interpreter_count; i-- > 0;) {
+        const struct rw_py_interpreter *in = &py->interpreters[i];
+        uint64_t begin = in->gil + py->layout.gil.locked + GIL_CONDITIONS_AT;
+        if (!in->gil || wait->object < begin || wait->object >= begin + GIL_CONDITIONS_SIZE)
+            continue;
+        const struct rw_interpreter_info *info = rw_process_find_interpreter(py->process, in->id);
+        wait->kind = "gil";
+        wait->object = in->gil;
+        wait->call = "take_gil";
+        wait->name = in->id == 0 ? "the GIL" : talloc_asprintf(py->incident, "the GIL of interpreter %d", (int)in->id);
+        wait->has_deadline = false; /* it waits in a loop of 5 ms */
+        wait->deadline_in_s = 0;
+        set_owner(py, wait, info ? info->gil.holder_tid : -1, info ? info->gil.certainty : RW_UNKNOWN,
+                  "the GIL's own record of its holder");
+        return true;
+    }
+    return false;
+}
+
+/* --- Parked for ever: what 3.13.5+ and 3.14 do with a thread that wants the GIL of a finalised interpreter. */
+
+static bool is_hung(const struct rw_thread *thread)
+{
+    for (size_t i = 0; i < thread->native_count; i++)
+        if (thread->native[i].function && !strcmp(thread->native[i].function, "PyThread_hang_thread"))
+            return true;
+    return false;
+}
+
+static void refine_hung(struct rw_python *py, struct rw_thread *thread)
+{
+    struct rw_wait_on *wait = rw_thread_wait_on(py->incident, thread);
+    wait->kind = "thread-state";
+    wait->call = "PyThread_hang_thread";
+    wait->name = "its thread state, which finalisation took away";
+    wait->evidence = "native frame PyThread_hang_thread";
+    set_owner(py, wait, 0, RW_EXACT, "nobody will ever wake it");
+}
+
+/* --- Locks. */
+
+static void own_by_pthread(struct rw_python *py, struct rw_wait_on *wait, uint64_t pthread, enum rw_certainty certainty,
+                           const char *how)
+{
+    int tid = rw_py_tid_of_pthread(py, pthread);
+    if (tid > 0)
+        set_owner(py, wait, tid, certainty, how);
+    else
+        set_owner(py, wait, -1, RW_UNKNOWN, pthread ? "it names a thread that is not there any more" : NULL);
+}
+
+static void own_by_with_block(struct rw_python *py, struct rw_wait_on *wait, uint64_t lock)
+{
+    const char *at = NULL;
+    int owner = 0;
+    for (size_t i = 0; i < py->stack_count; i++) {
+        const char *here = rw_py_with_block(py, &py->stacks[i], lock);
+        if (!here)
+            continue;
+        if (owner) { /* two cannot both have it: one has let go of it inside its block */
+            set_owner(py, wait, -1, RW_UNKNOWN, "several threads have an open `with` block on it");
+            return;
+        }
+        owner = py->stacks[i].tid;
+        at = here;
+    }
+    if (!owner)
+        return;
+    set_owner(py, wait, owner, RW_INFERRED, talloc_asprintf(py->incident, "an open `with` block at %s", at));
+    wait->owner.taken_at = at;
+}
+
+static void find_owner(struct rw_python *py, struct rw_wait_on *wait, const struct rw_py_lock_object *lock)
+{
+    struct rw_semaphore taken;
+    set_owner(py, wait, -1, RW_UNKNOWN, NULL);
+    if (!strcmp(lock->kind, "rlock")) {
+        own_by_pthread(py, wait, rw_py_rlock_owner(py, lock->address), RW_EXACT, "the RLock's owner field");
+    } else if (!strcmp(lock->kind, "lock")) {
+        if (py->reader && lock->semaphore && !rw_reader_semaphore_owner(py->reader, lock->semaphore, &taken))
+            set_owner(py, wait, taken.tid, RW_EXACT, "the recording: it took the lock, and nobody has released it since");
+        else
+            own_by_with_block(py, wait, lock->address);
+    }
+    if (wait->owner.tid > 0 && !wait->owner.taken_at) {
+        const struct rw_py_stack *stack = rw_py_stack_of(py, wait->owner.tid);
+        wait->owner.taken_at = stack ? rw_py_with_block(py, stack, lock->address) : NULL;
+    }
+}
+
+/* A lock of the library is named as a part of what the program's own frame calls the library's object. */
+static const char *name_lock(struct rw_python *py, const struct rw_py_stack *stack, const struct rw_py_place *place,
+                             uint64_t object)
+{
+    if (place->user_frame == 0)
+        return rw_py_name(py, &stack->frames[0], object);
+    uint64_t self = rw_py_local(py, &stack->frames[0], "self");
+    const char *outer = NULL, *inner = NULL;
+    struct rw_py_pair *pairs;
+    size_t count;
+    if (self && place->user_frame < stack->count)
+        outer = rw_py_name(py, &stack->frames[place->user_frame], self);
+    if (!outer)
+        return rw_py_name(py, &stack->frames[0], object);
+    rw_py_attributes(py, self, &pairs, &count);
+    for (size_t i = 0; i < count && !inner; i++)
+        if (pairs[i].value == object)
+            inner = rw_py_string(py, py->incident, pairs[i].key);
+    talloc_free(pairs);
+    return inner ? talloc_asprintf(py->incident, "%s.%s", outer, inner) : outer;
+}
+
+/* --- What the library made of a lock. */
+
+static uint64_t ident_of(struct rw_python *py, uint64_t object, const char *attribute)
+{
+    int64_t ident;
+    return rw_py_integer(py, rw_py_attribute(py, object, attribute), &ident) ? (uint64_t)ident : 0;
+}
+
+/* threading._shutdown up to 3.12 waits for the locks of the threads' states: whose is this one? */
+static uint64_t thread_with_lock(struct rw_python *py, uint64_t lock)
+{
+    for (size_t i = 0; i < py->interpreter_count; i++) {
+        struct rw_py_pair *active;
+        size_t count;
+        uint64_t found = 0;
+        rw_py_dict(py, rw_py_dict_get(py, py->interpreters[i].threading, "_active"), &active, &count);
+        for (size_t t = 0; t < count && !found; t++)
+            if (rw_py_attribute(py, active[t].value, "_tstate_lock") == lock)
+                found = active[t].value;
+        talloc_free(active);
+        if (found)
+            return found;
+    }
+    return 0;
+}
+
+static void own_join(struct rw_python *py, struct rw_wait_on *wait, uint64_t thread, uint64_t lock, uint64_t semaphore)
+{
+    uint64_t pthread = 0;
+    if (!thread && lock)
+        thread = thread_with_lock(py, lock);
+    if (thread) {
+        pthread = ident_of(py, thread, "_ident");
+        wait->object = thread;
+    } else {
+        pthread = rw_py_joined_pthread(py, semaphore);
+    }
+    own_by_pthread(py, wait, pthread, RW_EXACT, "the thread that is joined");
+    if (!wait->name && wait->owner.tid > 0) {
+        const struct rw_thread *joined = rw_process_find_thread(py->process, wait->owner.tid);
+        wait->name = joined && joined->name ? talloc_asprintf(py->incident, "thread %s", joined->name) : NULL;
+    }
+}
+
+static void refine_place(struct rw_python *py, struct rw_wait_on *wait, const struct rw_py_stack *stack,
+                         const struct rw_py_place *place, uint64_t lock)
+{
+    uint64_t semaphore = wait->object;
+    wait->kind = place->kind;
+    wait->call = place->call;
+    wait->object = place->object;
+    wait->name = NULL;
+    if (place->object && place->user_frame < stack->count)
+        wait->name = rw_py_name(py, &stack->frames[place->user_frame], place->object);
+    set_owner(py, wait, -1, RW_UNKNOWN, NULL);
+    if (!strcmp(place->kind, "thread-join")) {
+        own_join(py, wait, place->object, lock, semaphore);
+    } else if (!strcmp(place->kind, "import-lock")) {
+        own_by_pthread(py, wait, ident_of(py, place->object, "owner"), RW_EXACT, "the module lock's owner field");
+        const char *module = rw_py_string(py, py->incident, rw_py_attribute(py, place->object, "name"));
+        wait->name = module ? talloc_asprintf(py->incident, "the import of %s", module) : NULL;
+    }
+}
+
+static const char *evidence(struct rw_python *py, const struct rw_thread *thread, const struct rw_py_stack *stack)
+{
+    const struct rw_py_code *code = rw_py_code_at(py, stack->frames[0].code);
+    return talloc_asprintf(py->incident, "Python frame %s:%d", rw_py_code_base(code), thread->python[0].line);
+}
+
+static void refine_lock(struct rw_python *py, struct rw_thread *thread, const struct rw_py_stack *stack)
+{
+    static const char *const kinds[] = {"futex", "semaphore", NULL};
+    struct rw_wait_on *wait = thread->waits_on;
+    if (!is_one_of(wait->kind, kinds) || stack->frames[0].is_torn)
+        return;
+    struct rw_py_lock_object lock = rw_py_lock_object(py, &stack->frames[0], wait->object);
+    struct rw_py_place place = rw_py_place_of(py, stack, lock.address);
+    if (place.kind) {
+        refine_place(py, wait, stack, &place, lock.address);
+        wait->evidence = evidence(py, thread, stack);
+    } else if (lock.address) {
+        wait->kind = lock.kind;
+        wait->call = lock.call;
+        wait->object = lock.address;
+        wait->name = name_lock(py, stack, &place, lock.address);
+        find_owner(py, wait, &lock);
+        wait->evidence = evidence(py, thread, stack);
+    } else if (wait->owner.tid == thread->tid) {
+        /* CPython's C code signals with semaphores that the waiter took itself: having taken it does not make the
+         * waiter the one who will post it. */
+        set_owner(py, wait, -1, RW_UNKNOWN, NULL);
+    }
+}
+
+void rw_py_refine_waits(struct rw_python *py)
+{
+    for (size_t i = 0; i < py->stack_count && i < py->process->thread_count; i++) {
+        struct rw_thread *thread = &py->process->threads[i];
+        const struct rw_py_stack *stack = &py->stacks[i];
+        if (is_hung(thread))
+            refine_hung(py, thread);
+        else if (thread->waits_on && !refine_gil(py, thread->waits_on) && stack->count &&
+                 stack->count == thread->python_count)
+            refine_lock(py, thread, stack);
+    }
+}
