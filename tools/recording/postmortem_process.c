@@ -83,8 +83,14 @@ static bool is_running(struct rw_reader *reader, void *scratch)
     int error = rw_maps_live(scratch, header->pid, &maps);
     if (error != 0)
         return error != -ESRCH;
+    const char *name = strrchr(rw_reader_path(reader), '/');
     for (size_t i = 0; i < maps->count; i++) {
-        if (maps->items[i].shared && maps->items[i].inode == status.st_ino)
+        const struct rw_mapping *mapping = &maps->items[i];
+        if (!mapping->shared || mapping->path == NULL)
+            continue;
+        /* On an overlay the two numbers of one file can differ; its name holds pid and time. */
+        const char *slash = strrchr(mapping->path, '/');
+        if (mapping->inode == status.st_ino || (name != NULL && slash != NULL && strcmp(name, slash) == 0))
             return true;
     }
     return false;
