@@ -4,12 +4,14 @@
  * and the recordings fill it, the diagnosis adds its verdict, every report is made from it, and incident.json
  * is this model written down; nothing else may be needed to make a report, also later and elsewhere.
  *
- * Ownership: an incident is a talloc context and all it holds are its descendants: strings, arrays, everything
- * (talloc_free(incident) frees all). A pointer inside never points outside. Arrays are talloc arrays with
- * their length beside them. A NULL string means "not known"; so does -1 for a signed and 0 for an unsigned
- * number, unless a comment says otherwise. Strings from the program may hold any byte; writers escape them.
+ * Ownership: an incident is a talloc context and all it holds are its descendants: strings, arrays,
+ * everything (talloc_free(incident) frees all). A pointer inside never points outside. Arrays are talloc
+ * arrays with their length beside them. A NULL string means "not known"; so does -1 for a signed and 0 for an
+ * unsigned number, unless a comment says otherwise. Strings from the program may hold any byte; writers
+ * escape them.
  *
- * Times: *_ns are nanoseconds of the watched machine's CLOCK_MONOTONIC; `now_ns` is the moment of the snapshot.
+ * Times: *_ns are nanoseconds of the watched machine's CLOCK_MONOTONIC; `now_ns` is the moment of the
+ * snapshot.
  *
  * Nothing here knows ptrace, /proc or a recording's layout. Plain data, single-threaded use.
  */
@@ -46,13 +48,13 @@ struct rw_frame {
 struct rw_python_frame {
     const char *function; /* qualified name where the version has it */
     const char *file;
-    int line;             /* 0 where it could not be known */
-    uint64_t address;     /* of the interpreter frame */
-    int native_index;     /* index into native[] of the evaluation loop that runs it, -1 if not known */
-    int64_t interpreter;  /* id of the interpreter it runs in */
-    bool is_entry;        /* the outermost frame of its evaluation loop */
-    bool is_torn;         /* changed while it was read: do not build on it */
-    const char *kind;     /* NULL, "generator", "coroutine", "async generator" */
+    int line;            /* 0 where it could not be known */
+    uint64_t address;    /* of the interpreter frame */
+    int native_index;    /* index into native[] of the evaluation loop that runs it, -1 if not known */
+    int64_t interpreter; /* id of the interpreter it runs in */
+    bool is_entry;       /* the outermost frame of its evaluation loop */
+    bool is_torn;        /* changed while it was read: do not build on it */
+    const char *kind;    /* NULL, "generator", "coroutine", "async generator" */
 };
 
 /* Who holds something, and how that is known. */
@@ -60,8 +62,8 @@ struct rw_owner {
     int tid; /* -1: unknown; 0: nobody */
     int pid; /* process of that tid */
     enum rw_certainty certainty;
-    const char *how;       /* "the mutex's owner field", "an open `with` block at x.py:12", ... */
-    const char *taken_at;  /* "file:line" where the owner took it, NULL if not known */
+    const char *how;      /* "the mutex's owner field", "an open `with` block at x.py:12", ... */
+    const char *taken_at; /* "file:line" where the owner took it, NULL if not known */
 };
 
 /* What a thread waits for. `kind` is one of the words below: a closed list, since rules match on it. */
@@ -73,27 +75,28 @@ struct rw_owner {
  * "syscall" (another system call) */
 struct rw_wait_on {
     const char *kind;
-    uint64_t object;         /* address, or fd for read/write/...; 0 if none */
-    const char *name;        /* as a person would write it: "self.lock_a", "mutex cache_lock", "pipe:[123]" */
-    const char *call;        /* "pthread_mutex_lock", "lock.acquire", "read" */
-    uint64_t since_ns;       /* 0: not known */
-    bool has_deadline;       /* the wait ends by itself */
-    double deadline_in_s;    /* seconds from now, when has_deadline and known, else 0 */
-    struct rw_owner owner;   /* of the object; for a join: the thread joined */
-    int peer_pid;            /* the process waited for, or the other end's; -1 if not known */
-    int fd;                  /* -1 if none */
-    const char *evidence;    /* "recording", "system call 202", "Python frame threading.py:1112" */
+    uint64_t object;       /* address, or fd for read/write/...; 0 if none */
+    const char *name;      /* as a person would write it: "self.lock_a", "mutex cache_lock", "pipe:[123]" */
+    const char *call;      /* "pthread_mutex_lock", "lock.acquire", "read" */
+    uint64_t since_ns;     /* 0: not known */
+    bool has_deadline;     /* the wait ends by itself */
+    double deadline_in_s;  /* seconds from now, when has_deadline and known, else 0 */
+    struct rw_owner owner; /* of the object; for a join: the thread joined */
+    int peer_pid;          /* the process waited for, or the other end's; -1 if not known */
+    int fd;                /* -1 if none */
+    const char *evidence;  /* "recording", "system call 202", "Python frame threading.py:1112" */
 };
 
 /* A transition, from the recording; oldest first. */
 struct rw_transition {
     uint64_t time_ns;
-    uint64_t end_ns;  /* for waits; 0 while it lasts */
-    uint32_t count;   /* equal waits in a row */
+    uint64_t end_ns; /* for waits; 0 while it lasts */
+    uint32_t count;  /* equal waits in a row */
     int tid;
-    const char *event; /* "thread-create", "join-begin", "interpreter-destroy-begin", "test-begin", "wait", ... */
-    const char *detail;/* a short sentence for people, without the thread and the time */
-    const char *where; /* "function (module+0x12)" of the caller, NULL if not known */
+    const char
+        *event; /* "thread-create", "join-begin", "interpreter-destroy-begin", "test-begin", "wait", ... */
+    const char *detail; /* a short sentence for people, without the thread and the time */
+    const char *where;  /* "function (module+0x12)" of the caller, NULL if not known */
 };
 
 /* An interpreter's thread state. */
@@ -105,18 +108,18 @@ struct rw_thread_state_ref {
 };
 
 struct rw_thread {
-    int tid;              /* 0: recorded, but it never ran */
-    const char *name;     /* the best name there is: Python's, else the one set natively, else comm */
+    int tid;          /* 0: recorded, but it never ran */
+    const char *name; /* the best name there is: Python's, else the one set natively, else comm */
     const char *comm;
     bool is_main;
-    bool is_alive;        /* an OS thread backs it now */
-    const char *state;    /* "new" "running" "waiting" "exited" "joined" "detached" as recorded; "unrecorded" */
-    char os_state;        /* R S D T t Z X of /proc; 0 if not known */
-    uint64_t since_ns;    /* when `state` began; 0 not known */
-    uint64_t pthread;     /* pthread_t */
+    bool is_alive;     /* an OS thread backs it now */
+    const char *state; /* "new" "running" "waiting" "exited" "joined" "detached" as recorded; "unrecorded" */
+    char os_state;     /* R S D T t Z X of /proc; 0 if not known */
+    uint64_t since_ns; /* when `state` began; 0 not known */
+    uint64_t pthread;  /* pthread_t */
 
     /* Where it comes from */
-    int creator_tid;             /* 0 if not known */
+    int creator_tid; /* 0 if not known */
     const char *creator_name;
     uint64_t created_ns;
     const char *created_in_test; /* "file.py::test" */
@@ -126,13 +129,13 @@ struct rw_thread {
     int is_detached;             /* 1, 0, -1 not known */
 
     /* Python */
-    int is_daemon;               /* threading's daemon flag: 1, 0, -1 not known or no Python thread */
+    int is_daemon; /* threading's daemon flag: 1, 0, -1 not known or no Python thread */
     struct rw_thread_state_ref *thread_states;
     size_t thread_state_count;
 
     /* What it does to an interpreter: the innermost open call of the recording's hooks */
-    const char *interpreter_call;        /* "new" "destroy" "finalize", NULL if none */
-    int64_t interpreter_call_id;         /* which interpreter, -1 not known */
+    const char *interpreter_call; /* "new" "destroy" "finalize", NULL if none */
+    int64_t interpreter_call_id;  /* which interpreter, -1 not known */
     uint64_t interpreter_call_since_ns;
 
     struct rw_wait_on *waits_on; /* NULL: it does not wait, or not known: see os_state */
@@ -149,50 +152,50 @@ struct rw_thread {
     size_t history_count;
 
     /* Progress between two looks; the first look leaves them at -1 */
-    double cpu_s;             /* user + system time so far */
-    double cpu_delta_s;       /* of it since the look before */
-    int64_t switches_delta;   /* context switches since then */
-    int64_t transitions;      /* recorded transitions so far */
+    double cpu_s;           /* user + system time so far */
+    double cpu_delta_s;     /* of it since the look before */
+    int64_t switches_delta; /* context switches since then */
+    int64_t transitions;    /* recorded transitions so far */
     int64_t transitions_delta;
-    int moved;                /* 1: not at the same place as at the look before; 0: same; -1: no look before */
+    int moved; /* 1: not at the same place as at the look before; 0: same; -1: no look before */
 };
 
 struct rw_gil {
     uint64_t address;
-    int is_enabled;      /* 0 in a free-threaded process */
-    int is_locked;       /* -1 not known */
-    int holder_tid;      /* -1 not known, 0 nobody */
+    int is_enabled; /* 0 in a free-threaded process */
+    int is_locked;  /* -1 not known */
+    int holder_tid; /* -1 not known, 0 nobody */
     uint64_t holder_thread_state;
     enum rw_certainty certainty;
 };
 
 struct rw_interpreter_info {
-    int64_t id;           /* -1 not known */
+    int64_t id; /* -1 not known */
     uint64_t address;
     bool is_main;
-    const char *state;    /* "creating" "alive" "destroying" "destroyed", "alive" where only the process tells */
+    const char *state; /* "creating" "alive" "destroying" "destroyed", "alive" where only the process tells */
     uint64_t created_ns;
     int creator_tid;
     const char *created_in_test;
-    int destroyer_tid;           /* 0 none */
+    int destroyer_tid; /* 0 none */
     uint64_t destroy_begin_ns;
     bool is_finalizing;
-    bool shares_gil;      /* with the main interpreter */
+    bool shares_gil; /* with the main interpreter */
     struct rw_gil gil;
     struct rw_thread_state_ref *thread_states;
-    int *thread_state_tids;      /* same length; 0: no OS thread backs it, -1 not known */
+    int *thread_state_tids; /* same length; 0: no OS thread backs it, -1 not known */
     size_t thread_state_count;
 };
 
 struct rw_process_info {
     int pid;
     int ppid;
-    const char *name;       /* base name of the executable */
+    const char *name; /* base name of the executable */
     const char *executable;
-    const char *command;    /* argv[0] and script name only: arguments may hold secrets */
+    const char *command; /* argv[0] and script name only: arguments may hold secrets */
     bool is_alive;
-    const char *python;     /* "3.11.2", "3.13.15 free-threaded"; NULL if it runs no Python */
-    const char *python_note;/* which layout was not believed and why; NULL if all is well */
+    const char *python;      /* "3.11.2", "3.13.15 free-threaded"; NULL if it runs no Python */
+    const char *python_note; /* which layout was not believed and why; NULL if all is well */
     uint64_t started_ns;
     /* milestones; 0 until they happen */
     uint64_t main_returned_ns, exit_begin_ns, finalize_begin_ns, finalize_end_ns;
@@ -200,7 +203,7 @@ struct rw_process_info {
     const char *test_phase; /* "setup" "call" "teardown" */
     uint64_t test_begin_ns;
     uint64_t tests_begun;
-    const char *last_test;  /* the last one that ended */
+    const char *last_test; /* the last one that ended */
     uint64_t last_test_end_ns;
     struct rw_thread *threads; /* main first */
     size_t thread_count;
@@ -208,7 +211,7 @@ struct rw_process_info {
     size_t interpreter_count;
     struct rw_transition *history; /* lifecycle events of all threads in the order of time */
     size_t history_count;
-    const char **notes;     /* what could not be had: hooks that failed, slots refused, tracing refused, ... */
+    const char **notes; /* what could not be had: hooks that failed, slots refused, tracing refused, ... */
     size_t note_count;
 };
 
@@ -226,30 +229,31 @@ struct rw_verdict {
     enum rw_certainty certainty;
     struct rw_culprit *culprits;
     size_t culprit_count;
-    const char **evidence;  /* sentences, the strongest first */
+    const char **evidence; /* sentences, the strongest first */
     size_t evidence_count;
-    const char *look_at;    /* "file:line in function": where a person should look first */
-    const char *test;       /* the test that it belongs to; NULL if none */
+    const char *look_at; /* "file:line in function": where a person should look first */
+    const char *test;    /* the test that it belongs to; NULL if none */
 };
 
 struct rw_incident {
     int schema;
-    const char *trigger;        /* "cycle" "test-timeout" "no-progress" "no-exit" "deadline" "signal" "dump" "post-mortem" */
+    const char *
+        trigger; /* "cycle" "test-timeout" "no-progress" "no-exit" "deadline" "signal" "dump" "post-mortem" */
     const char *trigger_detail; /* a sentence */
     const char *test;           /* the test that was running, NULL if none */
     const char *command;        /* of the run: program and script name */
     uint64_t now_ns;
-    double realtime_s;          /* seconds since the epoch at now_ns */
-    const char *version;        /* of racewatch */
+    double realtime_s;   /* seconds since the epoch at now_ns */
+    const char *version; /* of racewatch */
     struct rw_process_info *processes;
     size_t process_count;
     struct rw_verdict verdict;
-    struct rw_verdict *also;    /* further verdicts, weaker or independent */
+    struct rw_verdict *also; /* further verdicts, weaker or independent */
     size_t also_count;
-    const char **notes;         /* about the incident itself */
+    const char **notes; /* about the incident itself */
     size_t note_count;
-    double took_ms;             /* from trigger to here */
-    double between_looks_s;     /* time that the threads' *_delta fields cover; 0: there was one look only */
+    double took_ms;         /* from trigger to here */
+    double between_looks_s; /* time that the threads' *_delta fields cover; 0: there was one look only */
 };
 
 #endif

@@ -4,15 +4,34 @@
 #include "tools/incident/incident.h"
 
 /* A row: its name, how it is written, the member. KEEP: null where not known. */
-#define ROW(name, type, member) {name, RW_FIELD_##type, offsetof(struct THIS, member), false, 0, NULL}
-#define KEEP(name, type, member) {name, RW_FIELD_##type, offsetof(struct THIS, member), true, 0, NULL}
-#define INSIDE(name, member, table) {name, RW_FIELD_RECORD, offsetof(struct THIS, member), true, 0, &table}
-#define POINTER(name, member, table) {name, RW_FIELD_RECORD_PTR, offsetof(struct THIS, member), true, 0, &table}
-#define MANY(name, member, count, table)                                                                       \
-    {name, RW_FIELD_ARRAY, offsetof(struct THIS, member), true, offsetof(struct THIS, count), &table}
-#define LIST(name, type, member, count)                                                                        \
-    {name, RW_FIELD_##type, offsetof(struct THIS, member), true, offsetof(struct THIS, count), NULL}
-#define END {NULL, 0, 0, false, 0, NULL}
+#define ROW(name, type, member)                                                                              \
+    {                                                                                                        \
+        name, RW_FIELD_##type, offsetof(struct THIS, member), false, 0, NULL                                 \
+    }
+#define KEEP(name, type, member)                                                                             \
+    {                                                                                                        \
+        name, RW_FIELD_##type, offsetof(struct THIS, member), true, 0, NULL                                  \
+    }
+#define INSIDE(name, member, table)                                                                          \
+    {                                                                                                        \
+        name, RW_FIELD_RECORD, offsetof(struct THIS, member), true, 0, &table                                \
+    }
+#define POINTER(name, member, table)                                                                         \
+    {                                                                                                        \
+        name, RW_FIELD_RECORD_PTR, offsetof(struct THIS, member), true, 0, &table                            \
+    }
+#define MANY(name, member, count, table)                                                                     \
+    {                                                                                                        \
+        name, RW_FIELD_ARRAY, offsetof(struct THIS, member), true, offsetof(struct THIS, count), &table      \
+    }
+#define LIST(name, type, member, count)                                                                      \
+    {                                                                                                        \
+        name, RW_FIELD_##type, offsetof(struct THIS, member), true, offsetof(struct THIS, count), NULL       \
+    }
+#define END                                                                                                  \
+    {                                                                                                        \
+        NULL, 0, 0, false, 0, NULL                                                                           \
+    }
 #define RECORD(name, fields) static const struct rw_record name = {sizeof(struct THIS), fields}
 
 #define THIS rw_frame
@@ -74,14 +93,10 @@ RECORD(wait_on_record, wait_on_fields);
 
 #define THIS rw_transition
 static const struct rw_field transition_fields[] = {
-    ROW("event", STRING, event),
-    ROW("time", TIME, time_ns),
-    ROW("end", TIME, end_ns),
-    ROW("count", UINT32, count),
-    ROW("tid", INT, tid),
-    ROW("detail", STRING, detail),
-    ROW("where", STRING, where),
-    END,
+    ROW("event", STRING, event), ROW("time", TIME, time_ns),
+    ROW("end", TIME, end_ns),    ROW("count", UINT32, count),
+    ROW("tid", INT, tid),        ROW("detail", STRING, detail),
+    ROW("where", STRING, where), END,
 };
 RECORD(transition_record, transition_fields);
 #undef THIS
@@ -205,12 +220,8 @@ RECORD(process_record, process_fields);
 
 #define THIS rw_culprit
 static const struct rw_field culprit_fields[] = {
-    KEEP("pid", INT, pid),
-    KEEP("tid", INT, tid),
-    KEEP("name", STRING, name),
-    KEEP("role", STRING, role),
-    KEEP("why", STRING, why),
-    END,
+    KEEP("pid", INT, pid),      KEEP("tid", INT, tid),    KEEP("name", STRING, name),
+    KEEP("role", STRING, role), KEEP("why", STRING, why), END,
 };
 RECORD(culprit_record, culprit_fields);
 #undef THIS

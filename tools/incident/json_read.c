@@ -26,8 +26,8 @@ struct place {
     size_t index; /* SIZE_MAX: not an element of an array */
 };
 
-static bool read_record(struct reader *reader, const struct rw_record *record, const json_t *json, void *structure,
-                        const struct place *place);
+static bool read_record(struct reader *reader, const struct rw_record *record, const json_t *json,
+                        void *structure, const struct place *place);
 
 static char *place_text(void *ctx, const struct place *place)
 {
@@ -43,11 +43,13 @@ static bool refuse(struct reader *reader, const struct place *place, const char 
 {
     char *where = place_text(reader->incident, place);
 
-    reader->why = talloc_asprintf(reader->parent, "not an incident that this program can read: %s %s", where, message);
+    reader->why =
+        talloc_asprintf(reader->parent, "not an incident that this program can read: %s %s", where, message);
     return false;
 }
 
-static bool read_string(struct reader *reader, const json_t *json, const char **out, const struct place *place)
+static bool read_string(struct reader *reader, const json_t *json, const char **out,
+                        const struct place *place)
 {
     if (!json_is_string(json))
         return refuse(reader, place, "is not a string");
@@ -79,7 +81,8 @@ static bool read_number(struct reader *reader, const json_t *json, uint64_t *out
         const char *text = json_string_value(json);
         char *end;
 
-        if (text[0] != '0' || text[1] != 'x' || text[2] == '\0' || strspn(text + 2, "0123456789abcdefABCDEF") > 16)
+        if (text[0] != '0' || text[1] != 'x' || text[2] == '\0' ||
+            strspn(text + 2, "0123456789abcdefABCDEF") > 16)
             return refuse(reader, place, "is not an address such as \"0x1f\"");
         *out = strtoull(text + 2, &end, 16);
         return *end == '\0' || refuse(reader, place, "is not an address such as \"0x1f\"");
@@ -90,8 +93,8 @@ static bool read_number(struct reader *reader, const json_t *json, uint64_t *out
     return true;
 }
 
-static bool read_array(struct reader *reader, const struct rw_field *field, const json_t *json, void *structure,
-                       const struct place *place)
+static bool read_array(struct reader *reader, const struct rw_field *field, const json_t *json,
+                       void *structure, const struct place *place)
 {
     size_t length = json_array_size(json);
     size_t *count = (size_t *)((char *)structure + field->count_offset);
@@ -148,8 +151,8 @@ static bool read_real(struct reader *reader, const json_t *json, double *out, co
     return true;
 }
 
-static bool read_field(struct reader *reader, const struct rw_field *field, const json_t *json, void *structure,
-                       const struct place *place)
+static bool read_field(struct reader *reader, const struct rw_field *field, const json_t *json,
+                       void *structure, const struct place *place)
 {
     void *member = (char *)structure + field->offset;
     const char *text = NULL;
@@ -251,8 +254,8 @@ static bool read_time(struct reader *reader, const struct rw_field *field, const
 }
 
 /* `structure` is zeroed. Depth is bounded by the tables, which do not recurse. */
-static bool read_record(struct reader *reader, const struct rw_record *record, const json_t *json, void *structure,
-                        const struct place *place)
+static bool read_record(struct reader *reader, const struct rw_record *record, const json_t *json,
+                        void *structure, const struct place *place)
 {
     if (!json_is_object(json))
         return refuse(reader, place, "is not an object");
@@ -294,7 +297,8 @@ struct rw_incident *rw_incident_from_json(void *parent, const json_t *json, char
                                      json_integer_value(schema), RW_INCIDENT_SCHEMA);
     } else {
         *reader.incident = zero;
-        reader.now_ns = json_is_integer(now) && json_integer_value(now) > 0 ? (uint64_t)json_integer_value(now) : 0;
+        reader.now_ns =
+            json_is_integer(now) && json_integer_value(now) > 0 ? (uint64_t)json_integer_value(now) : 0;
         if (read_record(&reader, &rw_incident_record, json, reader.incident,
                         &(const struct place){NULL, "", SIZE_MAX}))
             return reader.incident;
@@ -319,8 +323,8 @@ struct rw_incident *rw_incident_read(void *parent, const char *path, char **why)
         if (json_error_code(&error) == json_error_cannot_open_file)
             *why = talloc_asprintf(parent, "%s: %s", path, strerror(errno));
         else
-            *why = talloc_asprintf(parent, "%s: not JSON: %s (line %d, column %d)", path, error.text, error.line,
-                                   error.column);
+            *why = talloc_asprintf(parent, "%s: not JSON: %s (line %d, column %d)", path, error.text,
+                                   error.line, error.column);
         return NULL;
     }
     incident = rw_incident_from_json(parent, json, &reason);

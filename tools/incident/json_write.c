@@ -103,7 +103,9 @@ static json_t *write_field(const struct rw_field *field, const void *member, uin
     case RW_FIELD_RECORD:
         return write_record(field->record, member, now_ns);
     case RW_FIELD_RECORD_PTR:
-        return *(const void *const *)member ? write_record(field->record, *(const void *const *)member, now_ns) : NULL;
+        return *(const void *const *)member
+                   ? write_record(field->record, *(const void *const *)member, now_ns)
+                   : NULL;
     case RW_FIELD_ARRAY:
     case RW_FIELD_STRINGS:
     case RW_FIELD_INTS:

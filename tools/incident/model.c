@@ -19,14 +19,15 @@ void *rw_grow(struct rw_incident *incident, void *array, size_t count, size_t si
 
     if (count >= room) {
         room = count + count / 2 + 4;
-        array = need(array ? talloc_realloc_size(incident, array, room * size) : talloc_size(incident, room * size));
+        array = need(array ? talloc_realloc_size(incident, array, room * size)
+                           : talloc_size(incident, room * size));
     }
     memset((char *)array + count * size, 0, size);
     return array;
 }
 
 /* Makes room for one more element; the expression is a pointer to it. */
-#define APPEND(incident, array, count) \
+#define APPEND(incident, array, count)                                                                       \
     ((array) = rw_grow((incident), (array), (count), sizeof *(array)), (array) + (count)++)
 
 struct rw_incident *rw_incident_new(void *talloc_parent)
@@ -97,14 +98,15 @@ struct rw_thread *rw_process_find_thread(const struct rw_process_info *process, 
     return NULL;
 }
 
-struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident, struct rw_process_info *process,
-                                                   uint64_t address)
+struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
+                                                   struct rw_process_info *process, uint64_t address)
 {
     for (size_t i = 0; i < process->interpreter_count; i++)
         if (process->interpreters[i].address == address)
             return &process->interpreters[i];
 
-    struct rw_interpreter_info *interpreter = APPEND(incident, process->interpreters, process->interpreter_count);
+    struct rw_interpreter_info *interpreter =
+        APPEND(incident, process->interpreters, process->interpreter_count);
 
     interpreter->id = -1;
     interpreter->address = address;
@@ -178,7 +180,8 @@ void rw_add_frame(struct rw_incident *incident, struct rw_thread *thread, const 
     *APPEND(incident, thread->native, thread->native_count) = *frame;
 }
 
-void rw_add_python_frame(struct rw_incident *incident, struct rw_thread *thread, const struct rw_python_frame *frame)
+void rw_add_python_frame(struct rw_incident *incident, struct rw_thread *thread,
+                         const struct rw_python_frame *frame)
 {
     *APPEND(incident, thread->python, thread->python_count) = *frame;
 }
@@ -195,7 +198,8 @@ void rw_process_add_transition(struct rw_incident *incident, struct rw_process_i
     *APPEND(incident, process->history, process->history_count) = *transition;
 }
 
-void rw_thread_add_state(struct rw_incident *incident, struct rw_thread *thread, const struct rw_thread_state_ref *ref)
+void rw_thread_add_state(struct rw_incident *incident, struct rw_thread *thread,
+                         const struct rw_thread_state_ref *ref)
 {
     *APPEND(incident, thread->thread_states, thread->thread_state_count) = *ref;
 }
@@ -211,8 +215,8 @@ void rw_interpreter_add_state(struct rw_incident *incident, struct rw_interprete
     *APPEND(incident, interpreter->thread_states, interpreter->thread_state_count) = *ref;
 }
 
-void rw_verdict_culprit(struct rw_incident *incident, struct rw_verdict *verdict, int pid, const struct rw_thread *thread,
-                        const char *role, const char *why, ...)
+void rw_verdict_culprit(struct rw_incident *incident, struct rw_verdict *verdict, int pid,
+                        const struct rw_thread *thread, const char *role, const char *why, ...)
 {
     struct rw_culprit *culprit = APPEND(incident, verdict->culprits, verdict->culprit_count);
     va_list arguments;
@@ -231,7 +235,8 @@ void rw_verdict_evidence(struct rw_incident *incident, struct rw_verdict *verdic
     va_list arguments;
 
     va_start(arguments, format);
-    *APPEND(incident, verdict->evidence, verdict->evidence_count) = format_string(incident, format, arguments);
+    *APPEND(incident, verdict->evidence, verdict->evidence_count) =
+        format_string(incident, format, arguments);
     va_end(arguments);
 }
 

@@ -22,7 +22,8 @@
 
 #include "tools/incident/incident.h"
 
-/* A new incident; schema is set. The caller frees it, or leaves that to `talloc_parent`, which may be NULL. */
+/* A new incident; schema is set. The caller frees it, or leaves that to `talloc_parent`, which may be NULL.
+ */
 struct rw_incident *rw_incident_new(void *talloc_parent);
 
 struct rw_process_info *rw_incident_add_process(struct rw_incident *incident, int pid);
@@ -34,33 +35,38 @@ struct rw_thread *rw_process_thread(struct rw_incident *incident, struct rw_proc
 struct rw_thread *rw_process_find_thread(const struct rw_process_info *process, int tid); /* or NULL */
 
 /* The interpreter at this address, added if there is none. */
-struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident, struct rw_process_info *process,
-                                                   uint64_t address);
-struct rw_interpreter_info *rw_process_find_interpreter(const struct rw_process_info *process, int64_t id); /* or NULL */
+struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
+                                                   struct rw_process_info *process, uint64_t address);
+struct rw_interpreter_info *rw_process_find_interpreter(const struct rw_process_info *process,
+                                                        int64_t id); /* or NULL */
 
 /* What could not be had, a sentence for people. A note that is there already is not added again. */
 void rw_process_note(struct rw_incident *incident, struct rw_process_info *process, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void rw_incident_note(struct rw_incident *incident, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void rw_incident_note(struct rw_incident *incident, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* What the thread waits for: the one it has, else a new one without an owner. */
 struct rw_wait_on *rw_thread_wait_on(struct rw_incident *incident, struct rw_thread *thread);
 
 /* Each appends a copy of the structure. */
 void rw_add_frame(struct rw_incident *incident, struct rw_thread *thread, const struct rw_frame *frame);
-void rw_add_python_frame(struct rw_incident *incident, struct rw_thread *thread, const struct rw_python_frame *frame);
+void rw_add_python_frame(struct rw_incident *incident, struct rw_thread *thread,
+                         const struct rw_python_frame *frame);
 void rw_thread_add_transition(struct rw_incident *incident, struct rw_thread *thread,
                               const struct rw_transition *transition);
 void rw_process_add_transition(struct rw_incident *incident, struct rw_process_info *process,
                                const struct rw_transition *transition);
-void rw_thread_add_state(struct rw_incident *incident, struct rw_thread *thread, const struct rw_thread_state_ref *ref);
+void rw_thread_add_state(struct rw_incident *incident, struct rw_thread *thread,
+                         const struct rw_thread_state_ref *ref);
 /* `tid`: the thread that it belongs to; 0 if no OS thread backs it, -1 if not known. */
 void rw_interpreter_add_state(struct rw_incident *incident, struct rw_interpreter_info *interpreter,
                               const struct rw_thread_state_ref *ref, int tid);
 
 /* The verdict's parts. `why` and evidence are formatted into the incident. */
-void rw_verdict_culprit(struct rw_incident *incident, struct rw_verdict *verdict, int pid, const struct rw_thread *thread,
-                        const char *role, const char *why, ...) __attribute__((format(printf, 6, 7)));
+void rw_verdict_culprit(struct rw_incident *incident, struct rw_verdict *verdict, int pid,
+                        const struct rw_thread *thread, const char *role, const char *why, ...)
+    __attribute__((format(printf, 6, 7)));
 void rw_verdict_evidence(struct rw_incident *incident, struct rw_verdict *verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 struct rw_verdict *rw_incident_add_also(struct rw_incident *incident);

@@ -15,7 +15,8 @@ bool rw_is_library_file(const char *file)
 {
     /* Where Python's own modules and installed packages live, on Debian, under pyenv, in environments and
      * in the wheels that Bazel's rules unpack. */
-    static const char *const parts[] = {"/site-packages/", "/dist-packages/", "/lib/python3", "/lib64/python3"};
+    static const char *const parts[] = {"/site-packages/", "/dist-packages/", "/lib/python3",
+                                        "/lib64/python3"};
 
     if (!file || strncmp(file, "<frozen", 7) == 0)
         return true;
@@ -27,8 +28,9 @@ bool rw_is_library_file(const char *file)
 
 bool rw_is_plumbing(const struct rw_frame *frame)
 {
-    static const char *const libraries[] = {"libc.so",   "libc-2.",      "libpthread", "ld-linux",  "libstdc++.so",
-                                            "libgcc_s.", "libpython3.", "libdl.so",   "librt.so.", "[vdso]"};
+    static const char *const libraries[] = {"libc.so",      "libc-2.",   "libpthread",  "ld-linux",
+                                            "libstdc++.so", "libgcc_s.", "libpython3.", "libdl.so",
+                                            "librt.so.",    "[vdso]"};
     const char *module = base_name(frame->module);
 
     if (frame->is_shim || frame->is_python_eval || !module)
@@ -54,7 +56,8 @@ static char *python_place(void *ctx, const struct rw_python_frame *frame)
 static char *native_place(void *ctx, const struct rw_frame *frame)
 {
     if (frame->file && frame->line > 0)
-        return rw_words(ctx, "%s:%d in %s", frame->file, frame->line, frame->function ? frame->function : "?");
+        return rw_words(ctx, "%s:%d in %s", frame->file, frame->line,
+                        frame->function ? frame->function : "?");
     if (frame->function)
         return rw_words(ctx, "%s+0x%llx (%s)", frame->function, (unsigned long long)frame->offset,
                         frame->module ? base_name(frame->module) : "?");
@@ -67,7 +70,8 @@ char *rw_place(void *ctx, const struct rw_thread *thread)
     const struct rw_frame *best = NULL;
 
     for (size_t i = 0; i < thread->python_count; i++)
-        if (!thread->python[i].is_torn && thread->python[i].file && !rw_is_library_file(thread->python[i].file))
+        if (!thread->python[i].is_torn && thread->python[i].file &&
+            !rw_is_library_file(thread->python[i].file))
             return python_place(ctx, &thread->python[i]);
     if (thread->python_count && thread->python[0].file)
         return python_place(ctx, &thread->python[0]);

@@ -10,7 +10,8 @@
 unsigned rw_utf8_length(const char *text)
 {
     const unsigned char *byte = (const unsigned char *)text;
-    unsigned char low = 0x80, high = 0xbf; /* range of the second byte: it excludes long forms and surrogates */
+    unsigned char low = 0x80,
+                  high = 0xbf; /* range of the second byte: it excludes long forms and surrogates */
     unsigned length;
 
     if (byte[0] == 0)

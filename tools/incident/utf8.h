@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Text from the watched program may hold any byte. These two functions are all that stands between it and a
- * JSON string or a terminal. Any thread; allocation by talloc, abort() where memory runs out (model.h says why).
+ * JSON string or a terminal. Any thread; allocation by talloc, abort() where memory runs out (model.h says
+ * why).
  */
 #ifndef RACEWATCH_TOOLS_INCIDENT_UTF8_H
 #define RACEWATCH_TOOLS_INCIDENT_UTF8_H

@@ -12,7 +12,8 @@ static const struct rw_wait_kind kinds[] = {
     {"gil", RW_ENDS_BY_RELEASE, "waits for the GIL", false, false},
     {"interpreter-guard", RW_ENDS_BY_RELEASE, "waits for interpreter guard", false, false},
     {"file-lock", RW_ENDS_BY_RELEASE, "waits for file lock", true, false},
-    /* A semaphore may be used as a lock, or to count what others produce: then whoever took it last owes nothing. */
+    /* A semaphore may be used as a lock, or to count what others produce: then whoever took it last owes
+       nothing. */
     {"semaphore", RW_ENDS_BY_RELEASE, "waits for semaphore", false, true},
     {"join", RW_ENDS_BY_EXIT, "waits for a thread to end", false, false},
     {"thread-join", RW_ENDS_BY_EXIT, "waits for a thread to end", false, false},

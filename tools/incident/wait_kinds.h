@@ -22,8 +22,8 @@ enum rw_wait_end {
 struct rw_wait_kind {
     const char *kind;
     enum rw_wait_end ends;
-    const char *phrase; /* "waits for lock"; what is waited for follows */
-    bool blocks_owner;  /* the owner itself blocks when it asks again: not recursive */
+    const char *phrase;  /* "waits for lock"; what is waited for follows */
+    bool blocks_owner;   /* the owner itself blocks when it asks again: not recursive */
     bool owner_is_guess; /* who took it last need not be who must let go */
 };
 

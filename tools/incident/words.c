@@ -188,7 +188,9 @@ char *rw_doing_words(void *ctx, const struct rw_process_info *process, const str
     else if (thread->os_state == 'S')
         rw_append(ctx, &text, "waits for something that could not be read");
     else
-        rw_append(ctx, &text, "%s", thread->state && strcmp(thread->state, "running") == 0 ? "runs" : "is in a state that is not known");
+        rw_append(ctx, &text, "%s",
+                  thread->state && strcmp(thread->state, "running") == 0 ? "runs"
+                                                                         : "is in a state that is not known");
     return text;
 }
 

@@ -30,14 +30,16 @@ char *rw_thread_short_label(void *ctx, const struct rw_thread *thread);
 
 /* What is waited for: "`self.lock_a`", "0x55d0", "fd 7 (socket:[123])"; "" if there is nothing to name. */
 char *rw_object_words(void *ctx, const struct rw_wait_on *wait);
-/* "waits for lock `self.lock_a`", "waits in recv on fd 7 (socket:[123])", "waits for 'reader' (tid 12) to end". */
+/* "waits for lock `self.lock_a`", "waits in recv on fd 7 (socket:[123])", "waits for 'reader' (tid 12) to
+ * end". */
 char *rw_wait_words(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait);
-/* The same for a thread, whatever it does: "runs", "has ended", "is destroying interpreter 1, waits for ...". */
+/* The same for a thread, whatever it does: "runs", "has ended", "is destroying interpreter 1, waits for ...".
+ */
 char *rw_doing_words(void *ctx, const struct rw_process_info *process, const struct rw_thread *thread);
 
-/* The line of the user's code that a thread is in: "test_x.py:12 in test_two". The innermost Python frame that
- * is not of the standard library or an installed package, else the innermost Python frame, else the innermost
- * native frame outside the C library, Python and racewatch. NULL if there is no stack. */
+/* The line of the user's code that a thread is in: "test_x.py:12 in test_two". The innermost Python frame
+ * that is not of the standard library or an installed package, else the innermost Python frame, else the
+ * innermost native frame outside the C library, Python and racewatch. NULL if there is no stack. */
 char *rw_place(void *ctx, const struct rw_thread *thread);
 /* Python's standard library and installed packages, frozen modules. */
 bool rw_is_library_file(const char *file);

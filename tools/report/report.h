@@ -16,7 +16,8 @@
 int rw_report_text(const struct rw_incident *incident, FILE *file);
 
 /* For a CI's summary page: the answer, and the threads folded away; at most `max_bytes` bytes, cut at a whole
- * part and saying so. 0, -ENOSPC if not even the answer fits (nothing is written then), or a negative errno. */
+ * part and saying so. 0, -ENOSPC if not even the answer fits (nothing is written then), or a negative errno.
+ */
 int rw_report_markdown(const struct rw_incident *incident, FILE *file, size_t max_bytes);
 
 #endif

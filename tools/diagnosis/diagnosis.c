@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/diagnosis/diagnosis.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <talloc.h>
+
+#include "tools/diagnosis/graph.h"
+#include "tools/diagnosis/rules.h"
+#include "tools/incident/model.h"
+
+static rw_rule *const rules[] = {
+    rw_rule_cycle,     rw_rule_stopped,  rw_rule_interpreter, rw_rule_leaked,  rw_rule_gil,
+    rw_rule_signaller, rw_rule_progress, rw_rule_idle,        rw_rule_unknown, /* last: it fills in for all
+                                                                                  others */
+};
+
+/* The classes from cause to symptom: of two findings that are as sure as each other, the earlier one is the
+ * answer, since it explains the later one. A weak finding says that nothing was found to be wrong. The reason
+ * becomes the last sentence of a finding's evidence: the rule itself. */
+static const struct {
+    const char *class_name;
+    bool is_weak;
+    const char *reason;
+} classes[] = {
+    {"cycle", false, "who waits in a ring waits for itself, and nothing outside the ring can end it"},
+    {"self-deadlock", false,
+     "this kind of lock is not recursive: its owner blocks when it asks for it again"},
+    {"orphaned-lock", false, "a lock can be let go by its owner only, and the owner is not there"},
+    {"waits-for-stopped-thread", false, "a thread that cannot run ends nobody's wait"},
+    {"interpreter-destroy", false, "Python waits for the threads of an interpreter before it destroys it"},
+    {"leaked-thread", false, "a process ends when its last non-daemon thread does"},
+    {"gil-held", false, "a GIL that is not handed over stops every other Python thread of its interpreters"},
+    {"no-signaller", false, "a signal needs a thread that is free to give it"},
+    {"spinning", true, "a processor in use at one and the same place is a loop"},
+    {"slow", true, "what moves, or waits with a time limit, is slow and not stuck"},
+    {"idle", true, "to wait for input is what a server does"},
+    {"unknown", true, "better unknown, with all that is known, than a wrong culprit"},
+};
+
+#define CLASS_COUNT (sizeof classes / sizeof *classes)
+
+static size_t rank(const struct rw_verdict *finding)
+{
+    size_t i = 0;
+
+    while (i < CLASS_COUNT && strcmp(classes[i].class_name, finding->class_name) != 0)
+        i++;
+    return i;
+}
+
+static bool is_weak(const struct rw_verdict *finding)
+{
+    size_t i = rank(finding);
+
+    return i == CLASS_COUNT || classes[i].is_weak;
+}
+
+/* The nodes that some process's subject waits for, itself included: what explains the hang is among them. */
+static bool *reach(struct rw_diagnosis *diagnosis)
+{
+    const struct rw_graph *graph = diagnosis->graph;
+    bool *reached = talloc_zero_array(diagnosis->graph, bool, (unsigned)graph->node_count + 1);
+    size_t *stack = talloc_array(diagnosis->graph, size_t, (unsigned)graph->node_count + 1);
+    size_t depth = 0;
+
+    if (!reached || !stack)
+        abort();
+    for (size_t i = 0; i < diagnosis->incident->process_count; i++) {
+        const struct rw_process_info *process = &diagnosis->incident->processes[i];
+        const struct rw_thread *subject = rw_subject(process);
+        size_t node = subject ? rw_graph_node(graph, process->pid, subject->tid) : RW_NO_NODE;
+
+        if (node == RW_NO_NODE || reached[node])
+            continue;
+        reached[node] = true;
+        stack[depth++] = node;
+        while (depth) {
+            const struct rw_node *from = &graph->nodes[stack[--depth]];
+
+            for (size_t j = 0; j < from->edge_count; j++) {
+                size_t next = graph->edges[from->first_edge + j].to;
+
+                if (next == RW_NO_NODE || reached[next])
+                    continue;
+                reached[next] = true;
+                stack[depth++] = next;
+            }
+        }
+    }
+    return reached;
+}
+
+static bool is_relevant(const struct rw_diagnosis *diagnosis, const bool *reached,
+                        const struct rw_verdict *finding)
+{
+    for (size_t i = 0; i < finding->culprit_count; i++) {
+        size_t node = rw_graph_node(diagnosis->graph, finding->culprits[i].pid, finding->culprits[i].tid);
+
+        if (node != RW_NO_NODE && reached[node])
+            return true;
+    }
+    return false;
+}
+
+/* A finding's place in the order; smaller comes first. A cycle that fired by itself is the news, whoever is
+ * in it. Else the news is that somebody hangs, and what explains that one comes before what is wrong
+ * elsewhere. */
+static unsigned order(const struct rw_diagnosis *diagnosis, const bool *reached,
+                      const struct rw_verdict *finding)
+{
+    bool by_cycle = diagnosis->incident->trigger && strcmp(diagnosis->incident->trigger, "cycle") == 0;
+    unsigned away = !is_relevant(diagnosis, reached, finding);
+    unsigned unsure = RW_EXACT - (unsigned)finding->certainty;
+
+    return (unsigned)is_weak(finding) << 16 | (by_cycle ? unsure << 1 | away : away << 2 | unsure) << 8 |
+           (unsigned)rank(finding);
+}
+
+/* Moves the findings into the incident, in their order; the same order of threads stays the same among
+ * equals. */
+static void publish(struct rw_diagnosis *diagnosis)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    const bool *reached = reach(diagnosis);
+    bool is_explained = false;
+
+    for (size_t i = 1; i < diagnosis->finding_count; i++) {
+        const struct rw_verdict finding = diagnosis->findings[i];
+        size_t j = i;
+
+        for (; j &&
+               order(diagnosis, reached, &diagnosis->findings[j - 1]) > order(diagnosis, reached, &finding);
+             j--)
+            diagnosis->findings[j] = diagnosis->findings[j - 1];
+        diagnosis->findings[j] = finding;
+    }
+    incident->also = NULL;
+    incident->also_count = 0;
+    for (size_t i = 0; i < diagnosis->finding_count; i++) {
+        struct rw_verdict *finding = &diagnosis->findings[i];
+
+        if (rank(finding) < CLASS_COUNT)
+            rw_verdict_evidence(incident, finding, "Rule: %s.", classes[rank(finding)].reason);
+        if (!is_weak(finding) && is_relevant(diagnosis, reached, finding))
+            is_explained = true;
+        if (i == 0)
+            incident->verdict = *finding;
+        else if (!is_weak(finding) || !is_explained)
+            *rw_incident_add_also(incident) = *finding;
+    }
+}
+
+void rw_diagnose(struct rw_incident *incident)
+{
+    struct rw_diagnosis diagnosis = {.incident = incident, .graph = rw_graph_new(incident, incident)};
+
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        rules[i](&diagnosis);
+    publish(&diagnosis);
+    talloc_free(diagnosis.graph);
+}

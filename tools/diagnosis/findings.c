@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* What rules share: making a finding, and the words for edges, chains and places. */
+#include <string.h>
+#include <talloc.h>
+
+#include "tools/diagnosis/rules.h"
+#include "tools/incident/model.h"
+#include "tools/incident/wait_kinds.h"
+#include "tools/incident/words.h"
+
+struct rw_verdict *rw_finding(struct rw_diagnosis *diagnosis, const char *class_name,
+                              enum rw_certainty certainty)
+{
+    struct rw_verdict *finding;
+
+    diagnosis->findings =
+        rw_grow(diagnosis->incident, diagnosis->findings, diagnosis->finding_count, sizeof *finding);
+    finding = &diagnosis->findings[diagnosis->finding_count++];
+    finding->class_name = class_name;
+    finding->certainty = certainty;
+    return finding;
+}
+
+const char *rw_running_test(const struct rw_process_info *process)
+{
+    return process->test && process->test[0] ? process->test : NULL;
+}
+
+bool rw_is_ending(const struct rw_process_info *process)
+{
+    return process->main_returned_ns || process->exit_begin_ns || process->finalize_begin_ns;
+}
+
+const struct rw_thread *rw_subject(const struct rw_process_info *process)
+{
+    for (size_t i = 0; i < process->thread_count; i++)
+        if (process->threads[i].is_main && !rw_thread_is_gone(process, &process->threads[i]))
+            return &process->threads[i];
+    /* A main thread that ended by pthread_exit: the first one that lives on. */
+    for (size_t i = 0; i < process->thread_count; i++)
+        if (process->threads[i].tid && !rw_thread_is_gone(process, &process->threads[i]))
+            return &process->threads[i];
+    return process->thread_count ? &process->threads[0] : NULL;
+}
+
+char *rw_at_place(struct rw_diagnosis *diagnosis, const struct rw_thread *thread)
+{
+    char *place = rw_place(diagnosis->incident, thread);
+
+    return place ? rw_words(diagnosis->incident, " at %s", place) : rw_words(diagnosis->incident, "%s", "");
+}
+
+void rw_finding_place(struct rw_diagnosis *diagnosis, struct rw_verdict *finding,
+                      const struct rw_process_info *process, const struct rw_thread *where)
+{
+    if (!finding->look_at)
+        finding->look_at = rw_place(diagnosis->incident, where);
+    if (finding->test)
+        return;
+    finding->test = rw_running_test(process);
+    if (!finding->test)
+        finding->test = where->created_in_test && where->created_in_test[0] ? where->created_in_test : NULL;
+}
+
+static char *owner_label(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, bool is_short)
+{
+    void *ctx = diagnosis->incident;
+    const struct rw_node *owner;
+
+    if (edge->to == RW_NO_NODE)
+        return rw_words(ctx, "thread %d, which does not exist", edge->owner_tid);
+    owner = &diagnosis->graph->nodes[edge->to];
+    if (owner->process != diagnosis->graph->nodes[edge->from].process)
+        return rw_words(ctx, "%s of process %d", rw_thread_label(ctx, owner->thread), owner->process->pid);
+    return is_short ? rw_thread_short_label(ctx, owner->thread) : rw_thread_label(ctx, owner->thread);
+}
+
+char *rw_edge_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, bool is_short)
+{
+    void *ctx = diagnosis->incident;
+    const struct rw_node *from = &diagnosis->graph->nodes[edge->from];
+    char *owner = owner_label(diagnosis, edge, is_short);
+
+    switch (edge->kind) {
+    case RW_EDGE_HOLDS:
+        return rw_words(ctx, "%s %s by %s", rw_wait_words(ctx, from->process, edge->wait),
+                        rw_wait_kind_of(edge->wait)->owner_is_guess ? "last taken" : "held", owner);
+    case RW_EDGE_GIL:
+        return rw_words(ctx, "waits for the GIL held by %s", owner);
+    case RW_EDGE_JOINS:
+        return rw_words(ctx, "waits for %s to end", owner);
+    case RW_EDGE_DESTROYS:
+        break;
+    }
+    if (from->thread->interpreter_call_id >= 0)
+        return rw_words(ctx, "is destroying interpreter %lld and waits for its thread %s to end",
+                        (long long)from->thread->interpreter_call_id, owner);
+    return rw_words(ctx, "is destroying an interpreter and waits for its thread %s to end", owner);
+}
+
+void rw_edge_evidence(struct rw_diagnosis *diagnosis, struct rw_verdict *finding, const struct rw_edge *edge)
+{
+    void *ctx = diagnosis->incident;
+    const struct rw_thread *waiter = diagnosis->graph->nodes[edge->from].thread;
+    char *text = rw_words(ctx, "%s %s", rw_thread_label(ctx, waiter), rw_edge_words(diagnosis, edge, false));
+
+    if (edge->taken_at)
+        rw_append(ctx, &text, ", taken at %s", edge->taken_at);
+    rw_append(ctx, &text, ": %s", rw_certainty_name(edge->certainty));
+    if (edge->how)
+        rw_append(ctx, &text, ", from %s", edge->how);
+    if (edge->wait && edge->wait->evidence)
+        rw_append(ctx, &text, "; the wait is known from %s", edge->wait->evidence);
+    if (edge->ends_by_itself)
+        rw_append(ctx, &text, "; this wait has a time limit and ends by itself");
+    rw_verdict_evidence(diagnosis->incident, finding, "%s", text);
+}
+
+/* What the thread does, since when and where; as a clause that follows its name. */
+static char *clause(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
+                    const struct rw_thread *thread)
+{
+    void *ctx = diagnosis->incident;
+    uint64_t since = thread->waits_on ? thread->waits_on->since_ns : 0;
+
+    return rw_words(ctx, "%s%s%s", rw_doing_words(ctx, process, thread),
+                    rw_for_how_long(ctx, diagnosis->incident, since), rw_at_place(diagnosis, thread));
+}
+
+void rw_finding_chain(struct rw_diagnosis *diagnosis, struct rw_verdict *finding, size_t node,
+                      const size_t *chain, size_t length, const char *last_role)
+{
+    const struct rw_graph *graph = diagnosis->graph;
+    size_t last = rw_graph_chain_end(graph, node, chain, length);
+
+    for (size_t i = 0; i < length; i++) {
+        const struct rw_edge *edge = &graph->edges[chain[i]];
+        const struct rw_node *from = &graph->nodes[edge->from];
+
+        rw_verdict_culprit(
+            diagnosis->incident, finding, from->process->pid, from->thread, "waits", "%s%s%s",
+            rw_edge_words(diagnosis, edge, false),
+            rw_for_how_long(diagnosis->incident, diagnosis->incident, edge->wait ? edge->wait->since_ns : 0),
+            rw_at_place(diagnosis, from->thread));
+        rw_edge_evidence(diagnosis, finding, edge);
+    }
+    if (last != RW_NO_NODE)
+        rw_verdict_culprit(diagnosis->incident, finding, graph->nodes[last].process->pid,
+                           graph->nodes[last].thread, last_role, "%s",
+                           clause(diagnosis, graph->nodes[last].process, graph->nodes[last].thread));
+}

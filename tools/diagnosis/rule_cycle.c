@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that wait for each other in a ring; and the ring of one, a thread that waits for itself. */
+#include <talloc.h>
+
+#include "tools/diagnosis/rules.h"
+#include "tools/incident/model.h"
+#include "tools/incident/words.h"
+
+/* Members that a sentence names before it loses its reader; the culprits name all. */
+#define NAMED_MEMBERS 5
+
+/* The ring begins where a person looks first: at the main thread, else at who waits longest. */
+static void rotate(void *ctx, const struct rw_graph *graph, struct rw_cycle *cycle)
+{
+    size_t *edges = talloc_array(ctx, size_t, (unsigned)cycle->length);
+    size_t best = 0;
+    uint64_t best_since = 0;
+
+    for (size_t i = 0; i < cycle->length; i++) {
+        const struct rw_edge *edge = &graph->edges[cycle->edges[i]];
+        uint64_t since = edge->wait ? edge->wait->since_ns : 0;
+
+        if (graph->nodes[edge->from].thread->is_main) {
+            best = i;
+            break;
+        }
+        if (since && (!best_since || since < best_since)) {
+            best = i;
+            best_since = since;
+        }
+    }
+    for (size_t i = 0; i < cycle->length; i++)
+        edges[i] = cycle->edges[(best + i) % cycle->length];
+    cycle->edges = edges;
+}
+
+/* Who holds what the waiter waits for also waits: why both sides are named. */
+static char *why(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, const struct rw_edge *before)
+{
+    void *ctx = diagnosis->incident;
+    const struct rw_thread *thread = diagnosis->graph->nodes[edge->from].thread;
+    char *text = rw_words(ctx, "%s%s%s", rw_edge_words(diagnosis, edge, false),
+                          rw_for_how_long(ctx, diagnosis->incident, edge->wait ? edge->wait->since_ns : 0),
+                          rw_at_place(diagnosis, thread));
+
+    if (before->kind == RW_EDGE_HOLDS)
+        rw_append(ctx, &text, "; holds %s", rw_object_words(ctx, before->wait));
+    else if (before->kind == RW_EDGE_GIL)
+        rw_append(ctx, &text, "; holds the GIL");
+    if (before->taken_at && before->kind == RW_EDGE_HOLDS)
+        rw_append(ctx, &text, ", taken at %s", before->taken_at);
+    return text;
+}
+
+static void self_deadlock(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
+{
+    const struct rw_node *node = &diagnosis->graph->nodes[edge->from];
+    struct rw_verdict *finding = rw_finding(diagnosis, "self-deadlock", edge->certainty);
+    struct rw_incident *incident = diagnosis->incident;
+    const char *taken = edge->taken_at ? rw_words(incident, ", taken at %s", edge->taken_at) : "";
+
+    finding->sentence =
+        rw_words(incident, "%s %s%s, which it holds itself%s.", rw_thread_label(incident, node->thread),
+                 rw_wait_words(incident, node->process, edge->wait),
+                 rw_for_how_long(incident, incident, edge->wait->since_ns), taken);
+    rw_verdict_culprit(incident, finding, node->process->pid, node->thread, "owner",
+                       "%s%s; holds it already%s", rw_wait_words(incident, node->process, edge->wait),
+                       rw_at_place(diagnosis, node->thread), taken);
+    rw_edge_evidence(diagnosis, finding, edge);
+    rw_finding_place(diagnosis, finding, node->process, node->thread);
+}
+
+static void report_cycle(struct rw_diagnosis *diagnosis, const struct rw_cycle *cycle)
+{
+    const struct rw_graph *graph = diagnosis->graph;
+    struct rw_incident *incident = diagnosis->incident;
+    enum rw_certainty certainty = RW_EXACT;
+    const struct rw_edge *first = &graph->edges[cycle->edges[0]];
+    const struct rw_node *start = &graph->nodes[first->from];
+    struct rw_verdict *finding;
+    char *sentence = NULL;
+    bool ends_by_itself = false;
+
+    for (size_t i = 0; i < cycle->length; i++) {
+        const struct rw_edge *edge = &graph->edges[cycle->edges[i]];
+
+        if (edge->certainty < certainty)
+            certainty = edge->certainty;
+        ends_by_itself = ends_by_itself || edge->ends_by_itself;
+    }
+    finding = rw_finding(diagnosis, "cycle", certainty);
+    rw_append(incident, &sentence, "Deadlock: %s", rw_thread_label(incident, start->thread));
+    for (size_t i = 0; i < cycle->length; i++) {
+        const struct rw_edge *edge = &graph->edges[cycle->edges[i]];
+        const struct rw_edge *before = &graph->edges[cycle->edges[(i + cycle->length - 1) % cycle->length]];
+        const struct rw_node *from = &graph->nodes[edge->from];
+        bool is_last = i + 1 == cycle->length;
+
+        if (i < NAMED_MEMBERS || is_last)
+            rw_append(incident, &sentence, "%s %s",
+                      i == 0              ? ""
+                      : i > NAMED_MEMBERS ? " which"
+                                          : ", which",
+                      rw_edge_words(diagnosis, edge, is_last));
+        else if (i == NAMED_MEMBERS)
+            rw_append(incident, &sentence, ", and so on through %zu threads, the last of", cycle->length);
+        rw_verdict_culprit(incident, finding, from->process->pid, from->thread, "waits", "%s",
+                           why(diagnosis, edge, before));
+        rw_edge_evidence(diagnosis, finding, edge);
+    }
+    rw_append(incident, &sentence, ".");
+    if (ends_by_itself)
+        rw_append(incident, &sentence, " One of these waits has a time limit, so it ends by itself.");
+    finding->sentence = sentence;
+    rw_finding_place(diagnosis, finding, start->process, start->thread);
+}
+
+void rw_rule_cycle(struct rw_diagnosis *diagnosis)
+{
+    struct rw_cycle *cycles;
+    size_t count = rw_graph_cycles(diagnosis->graph, diagnosis->graph, &cycles);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct rw_edge *edge = &diagnosis->graph->edges[cycles[i].edges[0]];
+
+        if (cycles[i].length == 1 && edge->kind == RW_EDGE_HOLDS) {
+            self_deadlock(diagnosis, edge);
+        } else if (cycles[i].length > 1) {
+            rotate(diagnosis->graph, diagnosis->graph, &cycles[i]);
+            report_cycle(diagnosis, &cycles[i]);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Everybody waits, nobody is to blame, and no work is known to be under way: a server between two requests.
+ */
+#include "tools/diagnosis/rules.h"
+#include "tools/incident/model.h"
+#include "tools/incident/wait_kinds.h"
+#include "tools/incident/words.h"
+
+static bool is_idle_wait(const struct rw_thread *thread)
+{
+    enum rw_wait_end ends = rw_wait_kind_of(thread->waits_on)->ends;
+
+    return thread->waits_on &&
+           (ends == RW_ENDS_BY_SIGNAL || ends == RW_ENDS_BY_INPUT || ends == RW_ENDS_BY_TIME);
+}
+
+static bool is_idle(struct rw_diagnosis *diagnosis, const struct rw_process_info *process)
+{
+    const struct rw_graph *graph = diagnosis->graph;
+
+    if (rw_running_test(process) || rw_is_ending(process) || !process->is_alive || process->thread_count == 0)
+        return false;
+    for (size_t i = 0; i < process->thread_count; i++) {
+        const struct rw_thread *thread = &process->threads[i];
+        size_t *chain, length, end;
+        size_t index = rw_graph_node(graph, process->pid, thread->tid);
+
+        if (index == RW_NO_NODE || rw_thread_is_gone(process, thread))
+            continue;
+        length = rw_graph_chain(diagnosis->graph, graph, index, &chain);
+        end = rw_graph_chain_end(graph, index, chain, length);
+        if (end == RW_NO_NODE || graph->nodes[end].edge_count || !is_idle_wait(graph->nodes[end].thread))
+            return false;
+    }
+    return true;
+}
+
+void rw_rule_idle(struct rw_diagnosis *diagnosis)
+{
+    struct rw_incident *incident = diagnosis->incident;
+
+    for (size_t i = 0; i < incident->process_count; i++) {
+        const struct rw_process_info *process = &incident->processes[i];
+        const struct rw_thread *subject;
+        struct rw_verdict *finding;
+
+        if (!is_idle(diagnosis, process) || !(subject = rw_subject(process)))
+            continue;
+        finding = rw_finding(diagnosis, "idle", RW_INFERRED);
+        finding->sentence =
+            rw_words(incident,
+                     "Process %d%s%s%s is idle: %s %s%s%s, and every other thread waits as well, with nobody "
+                     "to blame.",
+                     process->pid, process->name ? " (" : "", process->name ? process->name : "",
+                     process->name ? ")" : "", rw_thread_label(incident, subject),
+                     rw_doing_words(incident, process, subject),
+                     rw_for_how_long(incident, incident, subject->waits_on ? subject->waits_on->since_ns : 0),
+                     rw_at_place(diagnosis, subject));
+        rw_verdict_culprit(incident, finding, process->pid, subject, "waits", "%s%s",
+                           rw_doing_words(incident, process, subject), rw_at_place(diagnosis, subject));
+        rw_verdict_evidence(
+            incident, finding,
+            "no test runs, the process is not ending, and every thread waits for input, for time or "
+            "for a signal");
+        rw_finding_place(diagnosis, finding, process, subject);
+    }
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Not stuck but on its way: what two looks tell of the thread that the others wait for. */
+#include <string.h>
+
+#include "tools/diagnosis/rules.h"
+#include "tools/incident/model.h"
+#include "tools/incident/wait_kinds.h"
+#include "tools/incident/words.h"
+
+#define SPINNING 0.9 /* of a processor */
+#define BUSY 0.02
+
+/* Its share of one processor between the two looks; negative after one look. */
+static double share(const struct rw_incident *incident, const struct rw_thread *thread)
+{
+    if (thread->cpu_delta_s < 0 || incident->between_looks_s <= 0)
+        return -1;
+    return thread->cpu_delta_s / incident->between_looks_s;
+}
+
+static bool is_on_its_way(const struct rw_incident *incident, const struct rw_thread *thread)
+{
+    return share(incident, thread) >= BUSY || thread->moved == 1 || thread->transitions_delta > 0;
+}
+
+/* Who works while the last one of the chain waits for a signal that anybody might give. */
+static const struct rw_thread *busiest(const struct rw_incident *incident,
+                                       const struct rw_process_info *process)
+{
+    const struct rw_thread *best = NULL;
+
+    for (size_t i = 0; i < process->thread_count; i++) {
+        const struct rw_thread *thread = &process->threads[i];
+
+        if (!rw_thread_is_gone(process, thread) && share(incident, thread) >= BUSY &&
+            (!best || thread->cpu_delta_s > best->cpu_delta_s))
+            best = thread;
+    }
+    return best;
+}
+
+static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info *process, size_t index,
+                   const size_t *chain, size_t length, const struct rw_thread *worker, bool is_end)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    double part = share(incident, worker);
+    const struct rw_thread *subject = diagnosis->graph->nodes[index].thread;
+    bool ends_by_time = worker->waits_on && (worker->waits_on->has_deadline ||
+                                             rw_wait_kind_of(worker->waits_on)->ends == RW_ENDS_BY_TIME);
+    bool is_spinning = part >= SPINNING && worker->moved != 1 && worker->transitions_delta <= 0;
+    struct rw_verdict *finding = rw_finding(diagnosis, is_spinning ? "spinning" : "slow", RW_INFERRED);
+    char *sentence = NULL;
+
+    if (worker != subject)
+        rw_append(incident, &sentence, "%s %s; meanwhile ", rw_thread_label(incident, subject),
+                  length ? rw_edge_words(diagnosis, &diagnosis->graph->edges[chain[0]], true)
+                         : rw_doing_words(incident, process, subject));
+    rw_append(incident, &sentence, "%s ", rw_thread_label(incident, worker));
+    if (is_spinning)
+        rw_append(incident, &sentence,
+                  "uses %.0f %% of a processor at the same place, without a call that was seen", part * 100);
+    else if (part >= BUSY)
+        rw_append(incident, &sentence, "makes progress: it used %.0f %% of a processor", part * 100);
+    else if (ends_by_time)
+        rw_append(incident, &sentence, "%s, a wait that ends by itself",
+                  rw_doing_words(incident, process, worker));
+    else
+        rw_append(incident, &sentence, "makes progress: it %s and has moved since the look before",
+                  rw_doing_words(incident, process, worker));
+    rw_append(incident, &sentence, ",%s.", rw_at_place(diagnosis, worker));
+    finding->sentence = sentence;
+    rw_finding_chain(diagnosis, finding, index, chain, length, is_end ? "owner" : "waits");
+    if (!is_end)
+        rw_verdict_culprit(incident, finding, process->pid, worker, "owner", "%s%s",
+                           rw_doing_words(incident, process, worker), rw_at_place(diagnosis, worker));
+    if (part >= 0)
+        rw_verdict_evidence(incident, finding, "between two looks %s apart %s used %s of processor time%s",
+                            rw_duration(incident, incident->between_looks_s),
+                            rw_thread_label(incident, worker), rw_duration(incident, worker->cpu_delta_s),
+                            worker->moved == 1   ? " and went on to another place"
+                            : worker->moved == 0 ? " and was at the same place"
+                                                 : "");
+    if (worker->transitions_delta > 0)
+        rw_verdict_evidence(incident, finding, "%s made %lld recorded transitions in that time",
+                            rw_thread_label(incident, worker), (long long)worker->transitions_delta);
+    rw_finding_place(diagnosis, finding, process, worker);
+}
+
+static void look_at_process(struct rw_diagnosis *diagnosis, const struct rw_process_info *process)
+{
+    const struct rw_incident *incident = diagnosis->incident;
+    const struct rw_graph *graph = diagnosis->graph;
+    const struct rw_thread *subject = rw_subject(process);
+    size_t index = subject ? rw_graph_node(graph, process->pid, subject->tid) : RW_NO_NODE;
+    const struct rw_thread *last, *worker;
+    enum rw_wait_end ends;
+    size_t *chain;
+    size_t length, end;
+
+    if (index == RW_NO_NODE)
+        return;
+    length = rw_graph_chain(diagnosis->graph, graph, index, &chain);
+    end = rw_graph_chain_end(graph, index, chain, length);
+    if (end == RW_NO_NODE || graph->nodes[end].edge_count || graph->nodes[end].process != process)
+        return;
+    last = graph->nodes[end].thread;
+    ends = rw_wait_kind_of(last->waits_on)->ends;
+    if (is_on_its_way(incident, last) ||
+        (last->waits_on && (last->waits_on->has_deadline || ends == RW_ENDS_BY_TIME))) {
+        report(diagnosis, process, index, chain, length, last, true);
+        return;
+    }
+    worker = ends == RW_ENDS_BY_SIGNAL ? busiest(incident, process) : NULL;
+    if (worker && worker != last)
+        report(diagnosis, process, index, chain, length, worker, false);
+}
+
+void rw_rule_progress(struct rw_diagnosis *diagnosis)
+{
+    for (size_t i = 0; i < diagnosis->incident->process_count; i++)
+        if (diagnosis->incident->processes[i].is_alive)
+            look_at_process(diagnosis, &diagnosis->incident->processes[i]);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waits whose end nobody can bring about any more: the lock's owner or the thread joined has ended, was left
+ * behind by a fork, or was parked for ever by finalisation.
+ */
+#include <string.h>
+#include <talloc.h>
+
+#include "tools/diagnosis/rules.h"
+#include "tools/incident/model.h"
+#include "tools/incident/wait_kinds.h"
+#include "tools/incident/words.h"
+
+/* Why the one waited for will not do it. */
+static char *reason(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
+{
+    void *ctx = diagnosis->incident;
+    const struct rw_process_info *process = diagnosis->graph->nodes[edge->from].process;
+
+    switch (edge->end) {
+    case RW_END_GONE:
+        return rw_words(ctx, "has ended");
+    case RW_END_PARKED:
+        return rw_words(ctx, "is parked for ever, because Python's finalisation began");
+    case RW_END_MISSING:
+        for (size_t i = 0; i < process->history_count; i++)
+            if (process->history[i].event && strcmp(process->history[i].event, "forked") == 0)
+                return rw_words(ctx,
+                                "does not exist in process %d: a fork copies only the thread that calls it",
+                                process->pid);
+        return rw_words(ctx, "does not exist in process %d", process->pid);
+    case RW_END_THREAD:
+        break;
+    }
+    return rw_words(ctx, "cannot run");
+}
+
+static void report(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    const struct rw_node *from = &diagnosis->graph->nodes[edge->from];
+    const struct rw_thread *owner = edge->to == RW_NO_NODE ? NULL : diagnosis->graph->nodes[edge->to].thread;
+    bool is_lock = edge->kind == RW_EDGE_HOLDS && edge->end != RW_END_PARKED;
+    enum rw_certainty certainty = edge->certainty;
+    char *owner_name =
+        owner ? rw_thread_label(incident, owner) : rw_words(incident, "thread %d", edge->owner_tid);
+    char *why = reason(diagnosis, edge);
+    struct rw_verdict *finding;
+
+    /* Without the process at hand a list of threads is what was recorded, not what there was. */
+    if (edge->end == RW_END_MISSING && !from->process->is_alive)
+        certainty = certainty > RW_INFERRED ? RW_INFERRED : certainty;
+    finding = rw_finding(diagnosis, is_lock ? "orphaned-lock" : "waits-for-stopped-thread", certainty);
+    if (edge->kind == RW_EDGE_HOLDS)
+        finding->sentence =
+            rw_words(incident, "%s %s%s; its owner, %s, %s.", rw_thread_label(incident, from->thread),
+                     rw_wait_words(incident, from->process, edge->wait),
+                     rw_for_how_long(incident, incident, edge->wait->since_ns), owner_name, why);
+    else
+        finding->sentence =
+            rw_words(incident, "%s waits for %s %s%s, which %s.", rw_thread_label(incident, from->thread),
+                     edge->kind == RW_EDGE_GIL ? "the GIL of" : "the end of", owner_name,
+                     rw_for_how_long(incident, incident, edge->wait ? edge->wait->since_ns : 0), why);
+    rw_verdict_culprit(incident, finding, from->process->pid, from->thread, "waits", "%s%s",
+                       rw_edge_words(diagnosis, edge, false), rw_at_place(diagnosis, from->thread));
+    if (owner)
+        rw_verdict_culprit(incident, finding, from->process->pid, owner, "owner", "%s%s%s", why,
+                           edge->taken_at ? "; took it at " : "", edge->taken_at ? edge->taken_at : "");
+    rw_edge_evidence(diagnosis, finding, edge);
+    rw_finding_place(diagnosis, finding, from->process, from->thread);
+}
+
+/* A thread state that no OS thread backs: whoever ends its interpreter joins what is not there. */
+static void report_unbacked(struct rw_diagnosis *diagnosis, const struct rw_node *node,
+                            const struct rw_interpreter_info *interpreter)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    struct rw_verdict *finding = rw_finding(diagnosis, "waits-for-stopped-thread", RW_INFERRED);
+
+    finding->sentence = rw_words(
+        incident,
+        "%s %s%s; interpreter %lld has a thread state that no thread of the process backs "
+        "any more, so nobody can end it.",
+        rw_thread_label(incident, node->thread), rw_doing_words(incident, node->process, node->thread),
+        rw_for_how_long(incident, incident, node->thread->waits_on->since_ns), (long long)interpreter->id);
+    rw_verdict_culprit(incident, finding, node->process->pid, node->thread, "waits", "%s%s",
+                       rw_doing_words(incident, node->process, node->thread),
+                       rw_at_place(diagnosis, node->thread));
+    rw_verdict_evidence(incident, finding, "interpreter %lld lists a thread state without a thread",
+                        (long long)interpreter->id);
+    rw_finding_place(diagnosis, finding, node->process, node->thread);
+}
+
+static void look_for_unbacked(struct rw_diagnosis *diagnosis, const struct rw_node *node)
+{
+    enum rw_wait_end ends = rw_wait_kind_of(node->thread->waits_on)->ends;
+
+    /* Only where it joins something and nobody else can be meant. */
+    if (ends != RW_ENDS_BY_EXIT || node->edge_count || node->thread->waits_on->owner.tid > 0)
+        return;
+    for (size_t i = 0; i < node->process->interpreter_count; i++) {
+        const struct rw_interpreter_info *interpreter = &node->process->interpreters[i];
+
+        for (size_t j = 0; j < interpreter->thread_state_count; j++) {
+            if (interpreter->thread_state_tids[j] != 0)
+                continue;
+            report_unbacked(diagnosis, node, interpreter);
+            return;
+        }
+    }
+}
+
+/* A hundred threads that want one lock are one finding: the first one's, which is main's if it is among them.
+ */
+static bool is_reported(const struct rw_graph *graph, const struct rw_edge **reported, size_t count,
+                        const struct rw_edge *edge)
+{
+    for (size_t i = 0; i < count; i++)
+        if (reported[i]->owner_tid == edge->owner_tid && reported[i]->kind == edge->kind &&
+            graph->nodes[reported[i]->from].process == graph->nodes[edge->from].process &&
+            (reported[i]->wait ? reported[i]->wait->object : 0) == (edge->wait ? edge->wait->object : 0))
+            return true;
+    return false;
+}
+
+void rw_rule_stopped(struct rw_diagnosis *diagnosis)
+{
+    const struct rw_graph *graph = diagnosis->graph;
+    const struct rw_edge **reported =
+        talloc_array(diagnosis->graph, const struct rw_edge *, (unsigned)graph->edge_count + 1);
+    size_t count = 0;
+
+    for (size_t i = 0; reported && i < graph->edge_count; i++) {
+        const struct rw_edge *edge = &graph->edges[i];
+
+        if (is_reported(graph, reported, count, edge))
+            continue;
+
+        /* A join of a thread that has ended is about to return, unless it has not moved since the look
+         * before. */
+        if (edge->end == RW_END_GONE && edge->kind != RW_EDGE_HOLDS &&
+            graph->nodes[edge->from].thread->moved != 0)
+            continue;
+        if (edge->end == RW_END_GONE || edge->end == RW_END_PARKED ||
+            (edge->end == RW_END_MISSING && edge->kind != RW_EDGE_DESTROYS && !edge->ends_by_itself)) {
+            reported[count++] = edge;
+            report(diagnosis, edge);
+        }
+    }
+    for (size_t i = 0; i < graph->node_count; i++)
+        look_for_unbacked(diagnosis, &graph->nodes[i]);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every rule gets, and what it gives. A rule looks at the whole incident and adds a finding for each
+ * thing that it can stand for; which finding becomes the verdict is not its business. Internal to
+ * tools/diagnosis.
+ */
+#ifndef RACEWATCH_TOOLS_DIAGNOSIS_RULES_H
+#define RACEWATCH_TOOLS_DIAGNOSIS_RULES_H
+
+#include "tools/diagnosis/graph.h"
+#include "tools/incident/incident.h"
+
+struct rw_diagnosis {
+    struct rw_incident *incident; /* only notes' and verdicts' memory comes from it; rules read it */
+    struct rw_graph *graph;
+    struct rw_verdict *findings; /* class_name set by the rule */
+    size_t finding_count;
+};
+
+typedef void rw_rule(struct rw_diagnosis *diagnosis);
+
+rw_rule rw_rule_cycle;       /* "cycle", "self-deadlock" */
+rw_rule rw_rule_stopped;     /* "orphaned-lock", "waits-for-stopped-thread" */
+rw_rule rw_rule_interpreter; /* "interpreter-destroy" */
+rw_rule rw_rule_leaked;      /* "leaked-thread" */
+rw_rule rw_rule_gil;         /* "gil-held" */
+rw_rule rw_rule_signaller;   /* "no-signaller" */
+rw_rule rw_rule_progress;    /* "spinning", "slow" */
+rw_rule rw_rule_idle;        /* "idle" */
+rw_rule rw_rule_unknown;     /* "unknown": only where no other rule found anything */
+
+/* A new finding; valid until the next one. */
+struct rw_verdict *rw_finding(struct rw_diagnosis *diagnosis, const char *class_name,
+                              enum rw_certainty certainty);
+
+/* The thread whose hang matters most in a process: the one that has not moved and has others to blame, main
+ * before all others. NULL in a process without threads. */
+const struct rw_thread *rw_subject(const struct rw_process_info *process);
+
+/* Finishes a finding: look_at from `where`, the test from the process if `where` is the one who runs it, else
+ * from who created the thread. */
+void rw_finding_place(struct rw_diagnosis *diagnosis, struct rw_verdict *finding,
+                      const struct rw_process_info *process, const struct rw_thread *where);
+
+/* Adds the threads of a chain as culprits and their waits as evidence. The last one, which waits for nobody,
+ * gets `last_role`. */
+void rw_finding_chain(struct rw_diagnosis *diagnosis, struct rw_verdict *finding, size_t node,
+                      const size_t *chain, size_t length, const char *last_role);
+
+/* "waits for lock `a` held by 'w' (tid 12)": an edge in words, from the waiter's side. */
+char *rw_edge_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, bool is_short);
+/* "lock `a` is held by 'w' (tid 12), taken at x.py:3: the mutex's owner field (exact)". */
+void rw_edge_evidence(struct rw_diagnosis *diagnosis, struct rw_verdict *finding, const struct rw_edge *edge);
+
+/* " at test_x.py:12 in test_two", or "". */
+char *rw_at_place(struct rw_diagnosis *diagnosis, const struct rw_thread *thread);
+
+/* The test that the process runs; NULL if none. */
+const char *rw_running_test(const struct rw_process_info *process);
+
+/* The process has done its work: main returned, exit or finalisation has begun. */
+bool rw_is_ending(const struct rw_process_info *process);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parts of a report, one function each. Internal to tools/report.
+ */
+#ifndef RACEWATCH_TOOLS_REPORT_SECTIONS_H
+#define RACEWATCH_TOOLS_REPORT_SECTIONS_H
+
+#include "tools/incident/incident.h"
+#include "tools/report/page.h"
+
+/* "cycle in t.py::test_x, for 12.3 s (exact)" */
+char *rw_headline(void *ctx, const struct rw_incident *incident, const struct rw_verdict *verdict);
+
+/* A step of "who waits for whom": the lines for one culprit, the first one being the thread and what it does.
+ */
+size_t rw_step_lines(void *ctx, const struct rw_incident *incident, const struct rw_culprit *culprit,
+                     char ***lines);
+
+/* The thread's role in the verdict, NULL if it has none. */
+const char *rw_role_of(const struct rw_incident *incident, const struct rw_process_info *process,
+                       const struct rw_thread *thread);
+
+void rw_section_threads(struct rw_page *page, const struct rw_incident *incident,
+                        const struct rw_process_info *process);
+void rw_section_interpreters(struct rw_page *page, const struct rw_incident *incident,
+                             const struct rw_process_info *process);
+void rw_section_story(struct rw_page *page, const struct rw_incident *incident,
+                      const struct rw_process_info *process);
+
+/* Threads whose stacks and waits look alike, for folding. */
+struct rw_thread_group {
+    const struct rw_thread **threads;
+    size_t count;
+    char **lines; /* the stack that they share */
+    size_t line_count;
+};
+/* Main first, then those with a role, each alone; then the others, equal ones together. Children of `ctx`. */
+size_t rw_group_threads(void *ctx, const struct rw_incident *incident, const struct rw_process_info *process,
+                        struct rw_thread_group **groups);
+
+/* "created 12.3 s ago by MainThread in test t.py::x" and the like; NULL if nothing is known. */
+char *rw_origin_words(void *ctx, const struct rw_incident *incident, const struct rw_process_info *process,
+                      const struct rw_thread *thread);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <talloc.h>
+#include <time.h>
+
+#include "tools/incident/model.h"
+#include "tools/incident/words.h"
+#include "tools/report/report.h"
+#include "tools/report/sections.h"
+
+/* Since when: the call that ends an interpreter, else the wait, of the first culprit that has one. */
+static double hung_s(const struct rw_incident *incident, const struct rw_verdict *verdict)
+{
+    for (size_t i = 0; i < verdict->culprit_count; i++) {
+        const struct rw_process_info *process = rw_incident_find_process(incident, verdict->culprits[i].pid);
+        const struct rw_thread *thread =
+            process ? rw_process_find_thread(process, verdict->culprits[i].tid) : NULL;
+        uint64_t since_ns = !thread                             ? 0
+                            : thread->interpreter_call_since_ns ? thread->interpreter_call_since_ns
+                            : thread->waits_on                  ? thread->waits_on->since_ns
+                                                                : 0;
+
+        if (since_ns)
+            return rw_seconds_since(incident, since_ns);
+    }
+    return -1;
+}
+
+char *rw_headline(void *ctx, const struct rw_incident *incident, const struct rw_verdict *verdict)
+{
+    const char *test = verdict->test ? verdict->test : incident->test;
+    char *line = rw_words(ctx, "%s", verdict->class_name ? verdict->class_name : "unknown");
+    double seconds = hung_s(incident, verdict);
+
+    if (test && test[0])
+        rw_append(ctx, &line, " in %s", test);
+    if (seconds >= 0)
+        rw_append(ctx, &line, ", for %s", rw_duration(ctx, seconds));
+    rw_append(ctx, &line, " (%s)", rw_certainty_name(verdict->certainty));
+    return line;
+}
+
+static void write_answer(struct rw_page *page, const struct rw_incident *incident)
+{
+    const struct rw_verdict *verdict = &incident->verdict;
+
+    rw_page_line(page, "racewatch: %s", rw_headline(page->ctx, incident, verdict));
+    rw_page_gap(page);
+    rw_page_wrap(page, 2, "%s", verdict->sentence ? verdict->sentence : "There is no verdict.");
+    if (verdict->culprit_count) {
+        rw_page_heading(page, "Who waits for whom");
+        for (size_t i = 0; i < verdict->culprit_count; i++) {
+            char **lines;
+            size_t count = rw_step_lines(page->ctx, incident, &verdict->culprits[i], &lines);
+
+            for (size_t j = 0; j < count; j++)
+                rw_page_wrap(page, j ? 6 : 2, "%s", lines[j]);
+        }
+    }
+    if (verdict->look_at) {
+        rw_page_heading(page, "Look at");
+        rw_page_line(page, "  %s", verdict->look_at);
+    }
+}
+
+static void write_certainty(struct rw_page *page, const struct rw_incident *incident)
+{
+    rw_page_heading(page, "How sure this is: %s", rw_certainty_name(incident->verdict.certainty));
+    for (size_t i = 0; i < incident->verdict.evidence_count; i++)
+        rw_page_wrap(page, 2, "- %s", incident->verdict.evidence[i]);
+    if (incident->also_count)
+        rw_page_heading(page, "Also found");
+    for (size_t i = 0; i < incident->also_count; i++)
+        rw_page_wrap(page, 2, "- %s: %s", rw_headline(page->ctx, incident, &incident->also[i]),
+                     incident->also[i].sentence ? incident->also[i].sentence : "");
+}
+
+static void write_tests(struct rw_page *page, const struct rw_incident *incident,
+                        const struct rw_process_info *process)
+{
+    if (process->test)
+        rw_page_wrap(
+            page, 2, "running test %s%s%s%s", process->test, process->test_phase ? " (" : "",
+            process->test_phase ? process->test_phase : "",
+            process->test_phase
+                ? rw_words(page->ctx, ")%s", rw_for_how_long(page->ctx, incident, process->test_begin_ns))
+                : "");
+    if (process->last_test)
+        rw_page_wrap(
+            page, 2, "last test that ended: %s%s", process->last_test,
+            process->last_test_end_ns
+                ? rw_words(page->ctx, ", %s ago",
+                           rw_duration(page->ctx, rw_seconds_since(incident, process->last_test_end_ns)))
+                : "");
+}
+
+static void write_milestone(struct rw_page *page, const struct rw_incident *incident, const char *what,
+                            uint64_t time_ns)
+{
+    if (time_ns)
+        rw_page_line(page, "  %s %s ago", what, rw_duration(page->ctx, rw_seconds_since(incident, time_ns)));
+}
+
+static void write_process(struct rw_page *page, const struct rw_incident *incident,
+                          const struct rw_process_info *process)
+{
+    rw_page_heading(page, "Process %d: %s%s", process->pid,
+                    process->command ? process->command
+                    : process->name  ? process->name
+                                     : "?",
+                    process->is_alive ? "" : " (gone)");
+    if (process->executable || process->python)
+        rw_page_wrap(page, 2, "%s%s%s", process->executable ? process->executable : "",
+                     process->python ? ", Python " : "", process->python ? process->python : "");
+    write_tests(page, incident, process);
+    write_milestone(page, incident, "main returned", process->main_returned_ns);
+    write_milestone(page, incident, "exit began", process->exit_begin_ns);
+    write_milestone(page, incident, "Python's finalisation began", process->finalize_begin_ns);
+    write_milestone(page, incident, "Python's finalisation ended", process->finalize_end_ns);
+}
+
+static bool has_notes(const struct rw_incident *incident)
+{
+    size_t count = incident->note_count;
+
+    for (size_t i = 0; i < incident->process_count; i++)
+        count += incident->processes[i].note_count;
+    return count != 0;
+}
+
+static void write_notes(struct rw_page *page, const struct rw_incident *incident)
+{
+    if (!has_notes(incident))
+        return;
+    rw_page_heading(page, "What could not be had");
+    for (size_t i = 0; i < incident->note_count; i++)
+        rw_page_wrap(page, 2, "- %s", incident->notes[i]);
+    for (size_t i = 0; i < incident->process_count; i++)
+        for (size_t j = 0; j < incident->processes[i].note_count; j++)
+            rw_page_wrap(page, 2, "- process %d: %s", incident->processes[i].pid,
+                         incident->processes[i].notes[j]);
+}
+
+static void write_origin(struct rw_page *page, const struct rw_incident *incident)
+{
+    time_t seconds = (time_t)incident->realtime_s;
+    struct tm utc;
+    char when[64] = "";
+
+    if (incident->realtime_s > 0 && gmtime_r(&seconds, &utc))
+        strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", &utc);
+    rw_page_heading(page, "About this report");
+    if (incident->command)
+        rw_page_wrap(page, 2, "command: %s", incident->command);
+    rw_page_wrap(page, 2, "trigger: %s%s%s", incident->trigger ? incident->trigger : "not known",
+                 incident->trigger_detail ? ": " : "",
+                 incident->trigger_detail ? incident->trigger_detail : "");
+    if (when[0])
+        rw_page_line(page, "  taken: %s%s", when,
+                     incident->took_ms > 0 ? rw_words(page->ctx, ", in %.0f ms", incident->took_ms) : "");
+    rw_page_line(page, "  racewatch %s, incident schema %d",
+                 incident->version ? incident->version : "of an unknown version", incident->schema);
+}
+
+int rw_report_text(const struct rw_incident *incident, FILE *file)
+{
+    struct rw_page page = {.file = file, .ctx = talloc_new(NULL)};
+
+    if (!page.ctx)
+        abort();
+    errno = 0;
+    write_answer(&page, incident);
+    write_certainty(&page, incident);
+    for (size_t i = 0; i < incident->process_count; i++) {
+        const struct rw_process_info *process = &incident->processes[i];
+
+        write_process(&page, incident, process);
+        rw_section_threads(&page, incident, process);
+        rw_section_interpreters(&page, incident, process);
+        rw_section_story(&page, incident, process);
+    }
+    write_notes(&page, incident);
+    write_origin(&page, incident);
+    talloc_free(page.ctx);
+    if (fflush(file) == 0 && !ferror(file))
+        return 0;
+    return errno ? -errno : -EIO;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+#include <talloc.h>
+
+#include "tools/incident/model.h"
+#include "tools/incident/wait_kinds.h"
+#include "tools/incident/words.h"
+#include "tools/report/sections.h"
+
+static const char *or_null(const char *text)
+{
+    return text && text[0] ? text : NULL;
+}
+
+char *rw_origin_words(void *ctx, const struct rw_incident *incident, const struct rw_process_info *process,
+                      const struct rw_thread *thread)
+{
+    const struct rw_thread *creator = rw_process_find_thread(process, thread->creator_tid);
+    double age_s = rw_seconds_since(incident, thread->created_ns);
+    char *text = NULL;
+
+    if (!creator && !or_null(thread->creator_name) && !thread->creator_tid &&
+        !or_null(thread->created_in_test) && age_s < 0)
+        return NULL;
+    rw_append(ctx, &text, "created");
+    if (age_s >= 0)
+        rw_append(ctx, &text, " %s ago", rw_duration(ctx, age_s));
+    if (creator)
+        rw_append(ctx, &text, " by %s", rw_thread_label(ctx, creator));
+    else if (or_null(thread->creator_name))
+        rw_append(ctx, &text, " by '%s' (tid %d)", thread->creator_name, thread->creator_tid);
+    else if (thread->creator_tid)
+        rw_append(ctx, &text, " by thread %d", thread->creator_tid);
+    if (or_null(thread->created_in_test))
+        rw_append(ctx, &text, " in test %s", thread->created_in_test);
+    if (or_null(thread->created_at))
+        rw_append(ctx, &text, " at %s", thread->created_at);
+    return text;
+}
+
+/* Daemon flag, interpreters, start routine: what tells threads apart that have no name. */
+static char *nature_words(void *ctx, const struct rw_thread *thread)
+{
+    char *text = NULL;
+
+    if (thread->is_daemon >= 0 && !thread->is_main)
+        rw_append(ctx, &text, "%s", thread->is_daemon ? "daemon thread" : "non-daemon thread");
+    for (size_t i = 0; i < thread->thread_state_count; i++)
+        rw_append(ctx, &text, "%s%s %lld", text ? ", " : "", "thread state in interpreter",
+                  (long long)thread->thread_states[i].interpreter);
+    if (or_null(thread->start_routine))
+        rw_append(ctx, &text, "%sbegan in %s", text ? ", " : "", thread->start_routine);
+    if (thread->is_detached == 1)
+        rw_append(ctx, &text, "%sdetached", text ? ", " : "");
+    if (thread->cpu_s >= 0)
+        rw_append(ctx, &text, "%sused %s of processor time", text ? ", " : "",
+                  rw_duration(ctx, thread->cpu_s));
+    return text;
+}
+
+static char *owner_words(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait)
+{
+    const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
+    const struct rw_thread *owner = rw_process_find_thread(process, wait->owner.tid);
+    char *text;
+
+    /* A join says whom it waits for; the other kinds have no owner that matters. */
+    if (kind->ends != RW_ENDS_BY_RELEASE)
+        return NULL;
+    if (wait->owner.tid == 0)
+        return rw_words(ctx, "held by nobody at the moment");
+    if (wait->owner.tid < 0)
+        return rw_words(ctx, "who holds it could not be found out");
+    text = rw_words(ctx, "%s by %s", kind->owner_is_guess ? "last taken" : "held",
+                    owner ? rw_thread_label(ctx, owner)
+                          : rw_words(ctx, "thread %d, which is not in the process", wait->owner.tid));
+    if (wait->owner.taken_at)
+        rw_append(ctx, &text, ", taken at %s", wait->owner.taken_at);
+    if (wait->owner.certainty != RW_EXACT)
+        rw_append(ctx, &text, " (%s)", rw_certainty_name(wait->owner.certainty));
+    return text;
+}
+
+static void add_line(void *ctx, char ***lines, size_t *count, char *text)
+{
+    if (!text)
+        return;
+    *lines = talloc_realloc(ctx, *lines, char *, (unsigned)*count + 1);
+    (*lines)[(*count)++] = text;
+}
+
+/* How long the thread has been at what it does. */
+static uint64_t since(const struct rw_thread *thread)
+{
+    if (thread->waits_on)
+        return thread->waits_on->since_ns;
+    return thread->since_ns;
+}
+
+size_t rw_step_lines(void *ctx, const struct rw_incident *incident, const struct rw_culprit *culprit,
+                     char ***lines)
+{
+    const struct rw_process_info *process = rw_incident_find_process(incident, culprit->pid);
+    const struct rw_thread *thread = process ? rw_process_find_thread(process, culprit->tid) : NULL;
+    char *place, *origin;
+    size_t count = 0;
+
+    *lines = NULL;
+    if (!thread) {
+        add_line(ctx, lines, &count,
+                 rw_words(ctx, "%s (tid %d): %s", culprit->name ? culprit->name : "thread", culprit->tid,
+                          culprit->why ? culprit->why : "?"));
+        return count;
+    }
+    add_line(ctx, lines, &count,
+             rw_words(ctx, "%s %s%s", rw_thread_label(ctx, thread), rw_doing_words(ctx, process, thread),
+                      rw_for_how_long(ctx, incident, since(thread))));
+    place = rw_place(ctx, thread);
+    if (place)
+        add_line(ctx, lines, &count, rw_words(ctx, "at %s", place));
+    if (thread->waits_on)
+        add_line(ctx, lines, &count, owner_words(ctx, process, thread->waits_on));
+    origin = thread->is_main ? NULL : rw_origin_words(ctx, incident, process, thread);
+    add_line(ctx, lines, &count, origin);
+    return count;
+}
+
+static void write_names(struct rw_page *page, const struct rw_incident *incident,
+                        const struct rw_thread_group *group)
+{
+    char *names = NULL;
+
+    for (size_t i = 0; i < group->count; i++)
+        rw_append(page->ctx, &names, "%s%s%s", i ? ", " : "", rw_thread_label(page->ctx, group->threads[i]),
+                  rw_for_how_long(page->ctx, incident, since(group->threads[i])));
+    rw_page_wrap(page, 2, "%s", names);
+}
+
+static void write_one(struct rw_page *page, const struct rw_incident *incident,
+                      const struct rw_process_info *process, const struct rw_thread *thread)
+{
+    const char *role = rw_role_of(incident, process, thread);
+    char *origin = rw_origin_words(page->ctx, incident, process, thread);
+    char *nature = nature_words(page->ctx, thread);
+    char *owner = thread->waits_on ? owner_words(page->ctx, process, thread->waits_on) : NULL;
+
+    rw_page_wrap(page, 0, "%s %s%s%s%s%s", rw_thread_label(page->ctx, thread),
+                 rw_doing_words(page->ctx, process, thread),
+                 rw_for_how_long(page->ctx, incident, since(thread)), role ? "   [" : "", role ? role : "",
+                 role ? "]" : "");
+    if (owner)
+        rw_page_wrap(page, 2, "%s", owner);
+    if (origin)
+        rw_page_wrap(page, 2, "%s", origin);
+    if (nature)
+        rw_page_wrap(page, 2, "%s", nature);
+}
+
+static void write_group(struct rw_page *page, const struct rw_incident *incident,
+                        const struct rw_process_info *process, const struct rw_thread_group *group)
+{
+    const struct rw_thread *first = group->threads[0];
+
+    rw_page_gap(page);
+    if (group->count == 1) {
+        write_one(page, incident, process, first);
+    } else {
+        char *nature = nature_words(page->ctx, first);
+
+        rw_page_line(page, "%zu threads like this; the first one %s:", group->count,
+                     rw_doing_words(page->ctx, process, first));
+        write_names(page, incident, group);
+        if (nature)
+            rw_page_wrap(page, 2, "of the first one: %s", nature);
+    }
+    if (first->stack_note)
+        rw_page_wrap(page, 2, "note: %s", first->stack_note);
+    if (group->line_count == 0 && first->tid && !rw_thread_is_gone(process, first))
+        rw_page_line(page, "    [no stack could be had]");
+    for (size_t i = 0; i < group->line_count; i++)
+        rw_page_line(page, "    %s", group->lines[i]);
+    if (first->stack_source && strcmp(first->stack_source, "recording") == 0 && group->line_count)
+        rw_page_line(page, "    (as it was when the thread began to wait)");
+}
+
+void rw_section_threads(struct rw_page *page, const struct rw_incident *incident,
+                        const struct rw_process_info *process)
+{
+    struct rw_thread_group *groups;
+    size_t count = rw_group_threads(page->ctx, incident, process, &groups), alive = 0;
+
+    for (size_t i = 0; i < process->thread_count; i++)
+        alive += !rw_thread_is_gone(process, &process->threads[i]);
+    rw_page_heading(page, "Threads of process %d (%s): %zu%s", process->pid,
+                    process->name ? process->name : "?", alive,
+                    alive < process->thread_count
+                        ? rw_words(page->ctx, ", and %zu that ended", process->thread_count - alive)
+                        : "");
+    for (size_t i = 0; i < count; i++)
+        write_group(page, incident, process, &groups[i]);
+}
