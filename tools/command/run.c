@@ -119,7 +119,11 @@ static void say(const struct rw_monitor_result *result, char **command) {
                 command[0]);
     if (result->told == 0)
         return;
-    fprintf(stderr, "racewatch: %zu incident%s, first: %s", result->told, result->told == 1 ? "" : "s",
+    /* A sentence ends with a full stop; this one goes on. */
+    int length = (int)strlen(result->first_sentence);
+    if (length > 0 && result->first_sentence[length - 1] == '.')
+        length--;
+    fprintf(stderr, "racewatch: %zu incident%s, first: %.*s", result->told, result->told == 1 ? "" : "s", length,
             result->first_sentence);
     if (result->first_report != NULL)
         fprintf(stderr, "; see %s", result->first_report);

@@ -39,23 +39,10 @@ static uint64_t now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* What rw_postmortem says of one process, whose struct becomes a part of `incident`. */
-static void add_gone(struct rw_incident *incident, const struct rw_capture_plan *plan,
-                     const struct rw_capture_target *target) {
-    struct rw_incident *dead = NULL;
-    char *why = NULL;
+static void add_gone(struct rw_incident *incident, const struct rw_capture_target *target) {
     struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
-    if (rw_postmortem(plan->session_path, incident, &dead, &why) == 0) {
-        const struct rw_process_info *found = rw_incident_find_process(dead, target->pid);
-        if (found != NULL) {
-            *process = *found; /* its parts stay where they are: `dead` belongs to the incident */
-            process->is_alive = false;
-            return;
-        }
-    }
-    if (rw_recording_fill(incident, process, target->reader, NULL, NULL) != 0)
-        rw_process_note(incident, process, "its recording cannot be read%s%s", why != NULL ? ": " : "",
-                        why != NULL ? why : "");
+    if (rw_postmortem_process(incident, process, target->reader) != 0)
+        rw_process_note(incident, process, "its recording cannot be read");
     process->is_alive = false;
 }
 
@@ -97,7 +84,7 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
     for (size_t i = 0; i < plan->target_count; i++) {
         const struct rw_capture_target *target = &plan->targets[i];
         if (target->is_gone)
-            add_gone(incident, plan, target);
+            add_gone(incident, target);
         else
             add_living(incident, plan, target);
     }

@@ -29,8 +29,7 @@ struct rw_capture_plan {
     const char *trigger;
     const char *trigger_detail;
     const char *command;
-    const char *session_path;            /* for targets that are gone */
-    const struct rw_incident *previous;  /* the look before, NULL if none: fills what moved since */
+    const struct rw_incident *previous; /* the look before, NULL if none: fills what moved since */
     bool native;
     bool python;
 };

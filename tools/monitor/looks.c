@@ -106,7 +106,6 @@ static void start_look(struct rw_looks *looks, uint64_t now_ns) {
         .trigger = rw_trigger_word(looks->want.trigger),
         .trigger_detail = looks->want.detail,
         .command = looks->command,
-        .session_path = looks->publisher->session->path,
         .previous = looks->first,
         .native = options->native && looks->level < 2,
         .python = options->python && looks->level < 1,
