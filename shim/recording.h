@@ -254,7 +254,7 @@ struct rw_interpreter {
 
 /* A semaphore that a thread took and nobody has posted since: for a binary semaphore used as a lock (as
  * CPython's locks up to 3.13.0 are), its owner. A post by anyone clears the entry. Written without a
- * sequence counter: `address` is stored last on taking, cleared first on posting. */
+ * sequence counter: `address` is stored last on taking (it is 1 until then), cleared first on posting. */
 struct rw_semaphore {
     uint64_t address; /* sem_t; 0: entry is free */
     int32_t tid;
