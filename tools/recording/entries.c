@@ -264,7 +264,7 @@ int rw_reader_semaphores(struct rw_reader *reader, struct rw_semaphore held[RW_S
     *count = 0;
     int error = rw_reader_read(reader, header->semaphore_offset, held, header->semaphore_count * sizeof(held[0]));
     for (uint32_t i = 0; error == 0 && i < header->semaphore_count; i++) {
-        if (held[i].address != 0)
+        if (held[i].address > 1) /* 1: its writer is about to store the address */
             held[(*count)++] = held[i];
     }
     return error;

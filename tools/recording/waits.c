@@ -53,13 +53,15 @@ static struct rw_owner owner_of_lock(const struct rw_fill *fill, const struct rw
     return owner;
 }
 
+/* Inferred at best: whoever took a semaphore last holds it where it is used as a lock, and owes nothing where it counts
+ * what others produce. */
 static struct rw_owner owner_of_semaphore(struct rw_fill *fill, const struct rw_wait *wait)
 {
     struct rw_owner owner = {.tid = -1, .pid = fill->process->pid};
     struct rw_semaphore held;
     if (rw_reader_semaphore_owner(fill->reader, wait->object, &held) == 0) {
         owner.tid = held.tid;
-        owner.certainty = RW_EXACT;
+        owner.certainty = RW_INFERRED;
         owner.how = "took the semaphore last, and nobody has posted it since";
     }
     return owner;

@@ -166,7 +166,7 @@ static void waits_name_their_owner_and_how_it_is_known(void **state)
     on = thread(fixture, 4005)->waits_on;
     assert_string_equal(on->call, "sem_timedwait");
     assert_int_equal(on->owner.tid, 4001);
-    assert_int_equal(on->owner.certainty, RW_EXACT);
+    assert_int_equal(on->owner.certainty, RW_INFERRED);
     assert_string_equal(on->owner.how, "took the semaphore last, and nobody has posted it since");
     assert_true(on->has_deadline);
     assert_true(on->deadline_in_s > 1.999 && on->deadline_in_s < 2.001);
