@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "shim/begin.h"
+#include "shim/python_hooks.h"
+#include "shim/raw.h"
+#include "shim/real.h"
+#include "shim/recorder.h"
+#include "shim/recording_file.h"
+#include "shim/session_begin.h"
+#include "shim/slot.h"
+#include "shim/test_table.h"
+#include "shim/text.h"
+#include "shim/thread.h"
+
+/* Below the main thread's stack the kernel maps nothing within this distance, whatever the limit: the smallest
+ * gap in mmap_base(), arch/x86/mm/mmap.c. */
+#define MAIN_STACK_MAX (UINT64_C(128) << 20)
+
+static void know_stacks(void)
+{
+    struct rlimit limit = {0};
+    if (rw_real.stack_end && rw_raw4(SYS_prlimit64, 0, RLIMIT_STACK, 0, (long)&limit) == 0) {
+        rw_self.stack_top = (uintptr_t)rw_real.stack_end;
+        rw_self.stack_low =
+            rw_self.stack_top - (limit.rlim_cur < MAIN_STACK_MAX ? limit.rlim_cur : MAIN_STACK_MAX);
+    }
+    pthread_attr_t attributes;
+    if (pthread_getattr_default_np(&attributes) == 0) {
+        pthread_attr_getstacksize(&attributes, &rw_default_stack_size);
+        pthread_attr_destroy(&attributes);
+    }
+}
+
+static void say(const char *what, const char *detail, int error, const char *consequence)
+{
+    static char line[PATH_MAX + 512];
+    struct rw_text text;
+    rw_text_begin(&text, line, sizeof line);
+    rw_text_add(&text, "racewatch: ");
+    rw_text_add(&text, what);
+    if (detail) {
+        rw_text_add(&text, " ");
+        rw_text_add(&text, detail);
+    }
+    const char *reason = error != 0 ? strerrordesc_np(-error) : NULL;
+    if (reason) {
+        rw_text_add(&text, ": ");
+        rw_text_add(&text, reason);
+    }
+    rw_text_add(&text, consequence);
+    rw_text_add(&text, "\n");
+    rw_say(line);
+}
+
+/* What the process inherited from the one that started it, and what children are to inherit. */
+static void describe_process(void)
+{
+    rw_raw3(SYS_readlink, (long)"/proc/self/exe", (long)rw_header->executable, sizeof rw_header->executable - 1);
+    const char *test = getenv(RW_TEST_VARIABLE);
+    if (test) {
+        struct rw_slot *slot = &rw_self.area->slot;
+        rw_write_begin(&slot->sequence);
+        rw_test_name(slot->test, test);
+        rw_write_end(&slot->sequence);
+    }
+}
+
+static bool begin_session(void)
+{
+    static struct rw_shim_options options;
+    static const char unwatched[] = "; the program runs unwatched";
+    bool is_made;
+    const char *culprit;
+    rw_shim_options_read(&options);
+    if (options.is_help)
+        rw_shim_options_print();
+    if (options.unknown[0] != '\0')
+        say("unknown key in RACEWATCH_OPTIONS, ignored (help=1 prints them all):", options.unknown, 0, "");
+    int result = rw_session_begin(&options, &is_made, &culprit);
+    if (result != 0) {
+        say("cannot make the folder", culprit, result, unwatched);
+        return false;
+    }
+    result = rw_begin_recording(&rw_self);
+    if (result != 0) {
+        say("cannot make a recording in", rw_session.folder, result, unwatched);
+        rw_session_undo(is_made);
+        return false;
+    }
+    result = rw_monitor_start(&options, is_made);
+    rw_header->monitor_pid = rw_session.monitor_pid;
+    if (result != 0)
+        say(options.monitor[0] != '\0' ? "cannot start the monitor" : "cannot start the monitor, the racewatch program",
+            options.monitor[0] != '\0' ? options.monitor : "(looked beside the library, in ../tools and in ../bin)", result,
+            "; the program is recorded, hangs are found by `racewatch report` only");
+    rw_session_export();
+    return true;
+}
+
+__attribute__((constructor)) static void construct(void)
+{
+    int kept = errno;
+    const char *missing = rw_real_resolve();
+    const char *off = getenv("RACEWATCH");
+    if (getauxval(AT_SECURE) || (off && rw_text_equal(off, "0")) || rw_live != NULL || rw_live_prepare() != 0)
+        return;
+    know_stacks();
+    rw_self.is_busy = true;
+    bool is_on = rw_session_join() ? rw_begin_recording(&rw_self) == 0 : begin_session();
+    if (is_on)
+        describe_process();
+    rw_self.is_busy = false;
+    if (is_on) {
+        rw_allow_monitor();
+        if (missing)
+            rw_record_problem(ENOENT, "libc has no such function to wrap", missing);
+        rw_capture_signal_prepare();
+        rw_python_hooks_install();
+        __atomic_store_n(&rw_header->ready, 1, __ATOMIC_RELEASE);
+    }
+    errno = kept;
+}

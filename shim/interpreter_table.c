@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of interpreters. Entries are few and change rarely; a flag that is tried, never waited for, keeps two
+ * threads from taking the same entry. */
+#include <stddef.h>
+
+#include "shim/recorder.h"
+#include "shim/recording_file.h"
+#include "shim/self.h"
+
+static struct rw_interpreter *find(uint64_t address, bool is_made_anew)
+{
+    struct rw_interpreter *free_one = NULL, *oldest = NULL;
+    for (uint32_t i = 0; i < RW_INTERPRETER_MAX; i++) {
+        struct rw_interpreter *entry = &rw_interpreters[i];
+        if (entry->state == RW_INTERPRETER_FREE) {
+            if (!free_one)
+                free_one = entry;
+        } else if (entry->address == address && !(is_made_anew && entry->state == RW_INTERPRETER_DESTROYED)) {
+            return entry;
+        } else if (entry->state == RW_INTERPRETER_DESTROYED &&
+                   (!oldest || entry->destroy_end_ns < oldest->destroy_end_ns)) {
+            oldest = entry;
+        }
+    }
+    return free_one ? free_one : oldest;
+}
+
+static void update(struct rw_interpreter *entry, enum rw_interpreter_state state, uint64_t address, uint64_t id,
+                   int32_t tid)
+{
+    uint64_t now = rw_recorder_now();
+    bool is_new = entry->state == RW_INTERPRETER_FREE || entry->address != address ||
+                  (entry->state == RW_INTERPRETER_DESTROYED && state < RW_INTERPRETER_DESTROYING);
+    rw_write_begin(&entry->sequence);
+    if (is_new) {
+        entry->address = address;
+        entry->id = UINT64_MAX;
+        entry->created_ns = entry->destroy_begin_ns = entry->destroy_end_ns = 0;
+        entry->creator_tid = entry->destroyer_tid = 0;
+        entry->test[0] = '\0';
+        if (state == RW_INTERPRETER_CREATING || state == RW_INTERPRETER_ALIVE) {
+            entry->created_ns = now;
+            entry->creator_tid = tid;
+            rw_current_test(entry->test);
+        }
+    }
+    if (id != UINT64_MAX)
+        entry->id = id;
+    if (state == RW_INTERPRETER_DESTROYING)
+        entry->destroy_begin_ns = now;
+    if (state == RW_INTERPRETER_DESTROYED)
+        entry->destroy_end_ns = now;
+    if (state == RW_INTERPRETER_DESTROYING || state == RW_INTERPRETER_DESTROYED)
+        entry->destroyer_tid = tid;
+    entry->state = state;
+    rw_write_end(&entry->sequence);
+}
+
+void rw_record_interpreter(enum rw_interpreter_state state, uint64_t address, uint64_t id)
+{
+    struct rw_self *self = address == 0 ? NULL : rw_enter_without_slot();
+    if (!self)
+        return;
+    if (!__atomic_exchange_n(&rw_interpreters_writing, 1, __ATOMIC_ACQUIRE)) {
+        struct rw_interpreter *entry = find(address, state < RW_INTERPRETER_DESTROYING);
+        if (entry)
+            update(entry, state, address, id, rw_self_tid(self));
+        __atomic_store_n(&rw_interpreters_writing, 0, __ATOMIC_RELEASE);
+    }
+    rw_leave(self);
+}

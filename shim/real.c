@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/real.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+struct rw_real rw_real;
+
+#define RW_REAL(result, name, symbol, version, arguments) {offsetof(struct rw_real, name), symbol, version},
+static const struct {
+    size_t offset;
+    const char *symbol;
+    const char *version;
+} table[] = {
+#include "shim/real.def"
+};
+#undef RW_REAL
+
+typedef void *(*dlsym_fn)(void *, const char *);
+
+/* The shim may export a dlsym of its own: ask for libc's by version. libc has had one since 2.34, before that
+ * libdl had it. */
+static dlsym_fn real_dlsym(void)
+{
+    static dlsym_fn found;
+    if (!found)
+        found = (dlsym_fn)dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.34");
+    if (!found)
+        found = (dlsym_fn)dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
+    return found;
+}
+
+static void resolve_own_needs(dlsym_fn lookup)
+{
+    static const char unknown = 0;
+    rw_real.is_single_threaded = &unknown;
+    void *libc = RW_REAL_OF(dlopen)("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    if (libc) {
+        rw_real.clock_gettime = (int (*)(clockid_t, struct timespec *))lookup(libc, "clock_gettime");
+        const char *single = lookup(libc, "__libc_single_threaded"); /* since 2.32 */
+        if (single)
+            rw_real.is_single_threaded = single;
+    }
+    /* A variable of the dynamic loader: naming it in the code would make the shim need the loader's library. */
+    void **stack_end = lookup(RTLD_DEFAULT, "__libc_stack_end");
+    if (stack_end)
+        rw_real.stack_end = *stack_end;
+}
+
+const char *rw_real_resolve(void)
+{
+    int kept = errno;
+    const char *missing = NULL;
+    dlsym_fn lookup = real_dlsym();
+    if (!lookup)
+        return "dlsym";
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        void **slot = (void **)((char *)&rw_real + table[i].offset);
+        if (*slot)
+            continue;
+        *slot = table[i].version ? dlvsym(RTLD_NEXT, table[i].symbol, table[i].version)
+                                 : lookup(RTLD_NEXT, table[i].symbol);
+        if (!*slot)
+            missing = table[i].symbol;
+    }
+    if (!rw_real.is_single_threaded)
+        resolve_own_needs(lookup);
+    if (missing)
+        dlerror(); /* the program must not be told of a lookup of ours */
+    errno = kept;
+    return missing;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/semaphore_table.h"
+
+#include <time.h>
+
+#include "shim/real.h"
+#include "shim/recording_file.h"
+#include "shim/self.h"
+
+#define WAYS 4u
+#define CLAIMED UINT64_C(1) /* no semaphore's address: its writer is about to store the right one */
+
+static struct rw_semaphore *set_of(uint64_t address)
+{
+    uint64_t hash = (address >> 3) * UINT64_C(0x9e3779b97f4a7c15);
+    return &rw_semaphores[(hash >> 32) % (RW_SEMAPHORE_MAX / WAYS) * WAYS];
+}
+
+/* The coarse clock: a lock of Python's is taken here, and milliseconds are what is told. */
+static uint32_t since_begin_ms(void)
+{
+    struct timespec now;
+    if (!rw_real.clock_gettime)
+        return 0;
+    rw_real.clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return ns > rw_header->created_ns ? (uint32_t)((ns - rw_header->created_ns) / 1000000u) : 0;
+}
+
+void rw_semaphore_taken(const void *semaphore)
+{
+    if (!rw_is_recording_own())
+        return;
+    uint64_t address = (uint64_t)semaphore;
+    struct rw_semaphore *set = set_of(address), *entry = NULL;
+    for (uint32_t i = 0; i < WAYS && !entry; i++) {
+        uint64_t seen = __atomic_load_n(&set[i].address, __ATOMIC_RELAXED);
+        if (seen == address)
+            entry = &set[i]; /* a counting semaphore: its last taker */
+    }
+    for (uint32_t i = 0; i < WAYS && !entry; i++) {
+        uint64_t nobody = 0;
+        if (__atomic_load_n(&set[i].address, __ATOMIC_RELAXED) == 0 &&
+            __atomic_compare_exchange_n(&set[i].address, &nobody, CLAIMED, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            entry = &set[i];
+    }
+    if (!entry)
+        return;
+    entry->tid = rw_self_tid(&rw_self);
+    entry->since_ms = since_begin_ms();
+    __atomic_store_n(&entry->address, address, __ATOMIC_RELEASE);
+}
+
+void rw_semaphore_given(const void *semaphore)
+{
+    if (!rw_is_recording_own())
+        return;
+    uint64_t address = (uint64_t)semaphore;
+    struct rw_semaphore *set = set_of(address);
+    for (uint32_t i = 0; i < WAYS; i++) {
+        if (__atomic_load_n(&set[i].address, __ATOMIC_RELAXED) == address)
+            __atomic_store_n(&set[i].address, 0, __ATOMIC_RELEASE);
+    }
+}

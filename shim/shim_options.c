@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/shim_options.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "shim/raw.h"
+#include "shim/text.h"
+
+#define RW_OPTION(key, type, default_value, help) {#key, default_value, help},
+static const struct {
+    const char *key;
+    const char *default_value;
+    const char *help;
+} table[] = {
+#include "shim/options.def"
+};
+#undef RW_OPTION
+
+static bool is_known(const char *key, size_t length)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (rw_text_length(table[i].key) == length) {
+            const char *after = rw_text_after(key, table[i].key);
+            if (after)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void set(char *buffer, size_t size, const char *value, size_t length)
+{
+    struct rw_text text;
+    rw_text_begin(&text, buffer, size);
+    rw_text_add_bytes(&text, value, length);
+}
+
+static void read_one(struct rw_shim_options *options, const char *item, size_t length)
+{
+    size_t key_length = 0;
+    while (key_length < length && item[key_length] != '=')
+        key_length++;
+    bool has_value = key_length < length;
+    const char *value = item + key_length + has_value;
+    size_t value_length = length - key_length - has_value;
+    if (!is_known(item, key_length)) {
+        if (options->unknown[0] == '\0')
+            set(options->unknown, sizeof options->unknown, item, key_length);
+    } else if (key_length == 3 && rw_text_after(item, "dir")) {
+        set(options->dir, sizeof options->dir, value, value_length);
+    } else if (key_length == 7 && rw_text_after(item, "monitor")) {
+        set(options->monitor, sizeof options->monitor, value, value_length);
+    } else if (key_length == 4 && rw_text_after(item, "help")) {
+        options->is_help = !(value_length == 1 && value[0] == '0');
+    }
+}
+
+void rw_shim_options_read(struct rw_shim_options *options)
+{
+    static const char *const folders[] = {"RACEWATCH_DIR", "TEST_UNDECLARED_OUTPUTS_DIR"};
+    options->dir[0] = options->monitor[0] = options->unknown[0] = '\0';
+    options->is_help = false;
+    const char *at = getenv("RACEWATCH_OPTIONS");
+    while (at && *at != '\0') {
+        size_t length = 0;
+        while (at[length] != '\0' && at[length] != ':')
+            length++;
+        if (length > 0)
+            read_one(options, at, length);
+        at += length + (at[length] == ':');
+    }
+    for (size_t i = 0; i < 2 && options->dir[0] == '\0'; i++) {
+        const char *folder = getenv(folders[i]);
+        if (folder)
+            rw_text_copy(options->dir, sizeof options->dir, folder);
+    }
+    for (size_t i = 0; i < sizeof table / sizeof table[0] && options->dir[0] == '\0'; i++) {
+        if (rw_text_equal(table[i].key, "dir"))
+            rw_text_copy(options->dir, sizeof options->dir, table[i].default_value);
+    }
+}
+
+void rw_shim_options_print(void)
+{
+    char line[512];
+    struct rw_text text;
+    rw_say("racewatch: keys of RACEWATCH_OPTIONS=\"key=value:key=value\"\n");
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        rw_text_begin(&text, line, sizeof line - 1);
+        rw_text_add(&text, "  ");
+        rw_text_add(&text, table[i].key);
+        rw_text_add(&text, "=");
+        rw_text_add(&text, table[i].default_value);
+        rw_text_add(&text, "  ");
+        rw_text_add(&text, table[i].help);
+        text.size++;
+        rw_text_add(&text, "\n");
+        rw_say(line);
+    }
+}
+
+/* SIGPIPE is held back and, if the write raised it, taken off again before it can be delivered. */
+void rw_say(const char *line)
+{
+    static const struct timespec at_once = {0, 0};
+    uint64_t pipe = UINT64_C(1) << (SIGPIPE - 1), before, pending = 0;
+    rw_raw4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&pipe, (long)&before, sizeof pipe);
+    rw_raw3(SYS_rt_sigpending, (long)&pending, sizeof pending, 0);
+    rw_raw3(SYS_write, 2, (long)line, (long)rw_text_length(line));
+    if (!(pending & pipe))
+        rw_raw4(SYS_rt_sigtimedwait, (long)&pipe, 0, (long)&at_once, sizeof pipe);
+    rw_raw4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before);
+}

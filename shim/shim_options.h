@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What the shim itself needs of RACEWATCH_OPTIONS. In the constructor only. */
+#ifndef RACEWATCH_SHIM_SHIM_OPTIONS_H
+#define RACEWATCH_SHIM_SHIM_OPTIONS_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+struct rw_shim_options {
+    char dir[PATH_MAX];     /* as it was given, or the default */
+    char monitor[PATH_MAX]; /* "" if it was not given */
+    bool is_help;
+    char unknown[64]; /* the first key that is none, "" if all are known */
+};
+
+void rw_shim_options_read(struct rw_shim_options *options);
+
+/* Prints the table on stderr. */
+void rw_shim_options_print(void);
+
+/* Writes the line on stderr. A broken pipe there does not end the program; errno is kept. */
+void rw_say(const char *line);
+
+#endif

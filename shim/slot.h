@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of thread slots: who has which. The shim's own books about it are in private memory; the recording
+ * holds what is told to the reader. Internal to shim/; no function here blocks for longer than another thread
+ * takes to grow the file.
+ *
+ * A slot is free again when three things have happened, in any order: its thread ended, its creator is done
+ * with it, and it was joined or detached. Whoever brings the last one frees it.
+ */
+#ifndef RACEWATCH_SHIM_SLOT_H
+#define RACEWATCH_SHIM_SLOT_H
+
+#include <pthread.h>
+#include <threads.h>
+
+#include "shim/self.h"
+
+#define RW_NO_SLOT UINT32_MAX
+
+enum rw_slot_step {
+    RW_STEP_ENDED = 1u << 0,
+    RW_STEP_CREATOR_DONE = 1u << 1,
+    RW_STEP_REAPED = 1u << 2, /* joined, or detached */
+};
+
+/* What a new thread needs to know; one for each slot. */
+struct rw_launch {
+    union {
+        void *(*start)(void *);
+        thrd_start_t start_c11;
+    };
+    void *argument;
+    uint64_t pthread; /* 0 until creator or thread stored it; atomic */
+    size_t stack_size;
+    uint32_t slot;
+    uint32_t generation;
+    uint32_t steps; /* enum rw_slot_step; atomic */
+};
+
+/* Takes a free slot; NULL if there is none, which is counted in rw_header.slots_refused. Its page is zero but for
+ * the sequence counters and the generation. */
+struct rw_launch *rw_slot_take(void);
+
+/* Gives back a slot whose thread never came to be. */
+void rw_slot_give_back(struct rw_launch *launch);
+
+/* Records that steps of the slot's life are done; frees the slot when the last of them is. */
+void rw_slot_step(struct rw_launch *launch, uint32_t steps);
+
+/* The slot of a thread, NULL if it has none. */
+struct rw_launch *rw_slot_find(uint64_t pthread);
+
+/* Makes the handle known to rw_slot_find(). */
+void rw_slot_set_pthread(struct rw_launch *launch, uint64_t pthread);
+
+struct rw_launch *rw_slot_launch(uint32_t slot);
+
+/* In a fresh recording: forgets all slots and gives slot 0 to this thread. */
+void rw_slot_begin_with(struct rw_self *self, uint64_t now);
+
+#endif

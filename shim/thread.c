@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/thread.h"
+
+#include "shim/python_hooks.h"
+#include "shim/recorder.h"
+#include "shim/recording_file.h"
+
+size_t rw_default_stack_size;
+
+struct rw_launch *rw_thread_prepare(uint64_t start_routine, bool is_detached, size_t stack_size,
+                                    const void *return_address)
+{
+    struct rw_self *self = rw_enter();
+    if (!self)
+        return NULL;
+    struct rw_launch *launch = rw_slot_take();
+    if (launch) {
+        struct rw_slot *slot = &rw_slots[launch->slot].slot;
+        launch->stack_size = stack_size != 0 ? stack_size : rw_default_stack_size;
+        rw_write_begin(&slot->sequence);
+        slot->flags = is_detached ? RW_SLOT_DETACHED : 0;
+        slot->creator_tid = self->tid;
+        slot->creator_slot = self->slot;
+        slot->creator_generation = self->area->slot.generation;
+        slot->start_routine = start_routine;
+        slot->create_return_address = (uint64_t)return_address;
+        rw_python_current_interpreter(&slot->creator_interpreter, &slot->creator_interpreter_id);
+        slot->interpreter_call.interpreter_id = UINT64_MAX;
+        slot->created_ns = slot->since_ns = rw_recorder_now();
+        rw_current_test(slot->test);
+        slot->state = RW_THREAD_NEW;
+        rw_write_end(&slot->sequence);
+        if (is_detached)
+            rw_slot_step(launch, RW_STEP_REAPED);
+    }
+    rw_leave(self);
+    return launch;
+}
+
+void rw_thread_created(struct rw_launch *launch, uint64_t pthread, int error, const void *return_address)
+{
+    if (!launch)
+        return;
+    if (error != 0) {
+        rw_slot_give_back(launch);
+        return;
+    }
+    /* Until the creator's step is done the slot is not taken again, even if the thread is gone already. */
+    rw_slot_set_pthread(launch, pthread);
+    struct rw_self *self = rw_enter();
+    if (self) {
+        rw_event_append(self, rw_slots[launch->slot].slot.created_ns, RW_EVENT_THREAD_CREATE, pthread,
+                        launch->slot | (uint64_t)launch->generation << 32, (uint64_t)return_address);
+        rw_leave(self);
+    }
+    rw_slot_step(launch, RW_STEP_CREATOR_DONE);
+}
+
+/* The thread's frames end a little above this function's caller: in start_thread() and clone3(), whose frames take
+ * some 200 bytes. Above them are thread-local storage and the control block, which pthread_self() points to, all in
+ * one mapping. */
+static void know_stack(struct rw_self *self, size_t size)
+{
+    const uintptr_t frames_above = 1024;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), block = (uintptr_t)pthread_self();
+    if (here >= block || block - here > size)
+        return; /* not glibc's layout: copy nothing */
+    self->stack_top = here + frames_above < block ? here + frames_above : block;
+    self->stack_low = block - size;
+}
+
+void rw_thread_started(struct rw_launch *launch)
+{
+    struct rw_self *self = &rw_self;
+    if (!rw_is_recording_own())
+        return;
+    self->is_busy = true;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    struct rw_slot *slot = &rw_slots[launch->slot].slot;
+    uint64_t now = rw_recorder_now();
+    self->slot = launch->slot;
+    self->area = &rw_slots[launch->slot];
+    know_stack(self, launch->stack_size);
+    rw_slot_set_pthread(launch, (uint64_t)pthread_self());
+    rw_write_begin(&slot->sequence);
+    slot->tid = rw_self_tid(self);
+    slot->state = RW_THREAD_RUNNING;
+    slot->started_ns = slot->since_ns = now;
+    slot->stack_top = self->stack_top;
+    slot->stack_size = self->stack_top - self->stack_low;
+    rw_write_end(&slot->sequence);
+    rw_event_append(self, now, RW_EVENT_THREAD_START, slot->start_routine, 0, 0);
+    rw_leave(self);
+}
+
+static void set_final_state(struct rw_slot *slot, enum rw_thread_state state, uint64_t now)
+{
+    rw_write_begin(&slot->sequence);
+    slot->state = state;
+    slot->since_ns = now;
+    rw_write_end(&slot->sequence);
+}
+
+/* Destructors of thread-specific data may still run, and wait; those of a detached thread, whose slot may have a
+ * new owner by then, are not recorded. */
+void rw_thread_ended(bool is_by_exit)
+{
+    struct rw_self *self = rw_self.area ? rw_enter() : NULL;
+    if (!self)
+        return;
+    struct rw_slot *slot = &self->area->slot;
+    struct rw_launch *launch = rw_slot_launch(self->slot);
+    uint64_t now = rw_recorder_now();
+    if (is_by_exit)
+        __atomic_fetch_or(&slot->flags, RW_SLOT_CANCELLED, __ATOMIC_RELAXED);
+    rw_event_append(self, now, RW_EVENT_THREAD_EXIT, 0, is_by_exit, 0);
+    bool is_detached = __atomic_load_n(&launch->steps, __ATOMIC_ACQUIRE) & RW_STEP_REAPED;
+    rw_write_begin(&slot->sequence);
+    slot->state = is_detached ? RW_THREAD_DETACHED : RW_THREAD_EXITED;
+    slot->exited_ns = slot->since_ns = now;
+    rw_write_end(&slot->sequence);
+    if (is_detached) {
+        self->area = NULL;
+        self->is_over = true;
+    }
+    rw_slot_step(launch, RW_STEP_ENDED);
+    rw_leave(self);
+}
+
+void rw_thread_unwound(void *unused)
+{
+    (void)unused;
+    rw_thread_ended(true);
+}
+
+void rw_thread_detached(struct rw_launch *launch)
+{
+    struct rw_self *self = launch ? rw_enter_without_slot() : NULL;
+    if (!self)
+        return;
+    struct rw_slot *slot = &rw_slots[launch->slot].slot;
+    __atomic_fetch_or(&slot->flags, RW_SLOT_DETACHED, __ATOMIC_RELAXED);
+    rw_slot_step(launch, RW_STEP_REAPED);
+    rw_leave(self);
+}
+
+void rw_thread_joined(struct rw_launch *launch, uint32_t generation)
+{
+    struct rw_self *self = launch ? rw_enter_without_slot() : NULL;
+    if (!self)
+        return;
+    if (launch->generation == generation) {
+        set_final_state(&rw_slots[launch->slot].slot, RW_THREAD_JOINED, rw_recorder_now());
+        rw_slot_step(launch, RW_STEP_ENDED | RW_STEP_REAPED);
+    }
+    rw_leave(self);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mutexes: the real trylock first, and only where that finds the mutex taken a wait is recorded. For every kind of
+ * mutex trylock does all that lock does, but for one thing: EBUSY where lock would wait or say EDEADLK. Unlocking
+ * is not wrapped at all: the owner is in the mutex.
+ */
+#include <errno.h>
+#include <stdint.h>
+
+#include "shim/real.h"
+#include "shim/wait.h"
+
+/* PTHREAD_MUTEX_PSHARED_BIT in __kind; glibc 2.36, nptl/pthreadP.h. */
+#define PROCESS_SHARED 128
+
+/* __owner is the TID for every kind of mutex, 0 while it is free; glibc 2.36, nptl/pthread_mutex_lock.c. */
+static uint64_t owner_of(const pthread_mutex_t *mutex)
+{
+    return (uint64_t)(uint32_t)__atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED);
+}
+
+static __attribute__((noinline)) int lock_slowly(pthread_mutex_t *mutex, const void *return_address)
+{
+    struct rw_wait_scope wait;
+    rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of(mutex), NULL, 0, return_address);
+    int result = RW_REAL_OF(pthread_mutex_lock)(mutex);
+    rw_wait_end(&wait, result);
+    return result;
+}
+
+RW_EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+    /* With one thread glibc's lock does without an atomic instruction, its trylock does not (2.34 and later), and a
+     * free mutex that is no other process's stays free. */
+    if (rw_real.is_single_threaded && *rw_real.is_single_threaded &&
+        __atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) == 0 && !(mutex->__data.__kind & PROCESS_SHARED))
+        return RW_REAL_OF(pthread_mutex_lock)(mutex);
+    int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
+    if (__builtin_expect(result != EBUSY, 1))
+        return result;
+    return lock_slowly(mutex, __builtin_return_address(0));
+}
+
+RW_EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *deadline)
+{
+    int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
+    if (result != EBUSY)
+        return result;
+    struct rw_wait_scope wait;
+    rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of(mutex), deadline, CLOCK_REALTIME, __builtin_return_address(0));
+    result = RW_REAL_OF(pthread_mutex_timedlock)(mutex, deadline);
+    rw_wait_end(&wait, result);
+    return result;
+}
+
+RW_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *deadline)
+{
+    if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC) /* an error even where the mutex is free */
+        return RW_REAL_OF(pthread_mutex_clocklock)(mutex, clock, deadline);
+    int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
+    if (result != EBUSY)
+        return result;
+    struct rw_wait_scope wait;
+    rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of(mutex), deadline, clock, __builtin_return_address(0));
+    result = RW_REAL_OF(pthread_mutex_clocklock)(mutex, clock, deadline);
+    rw_wait_end(&wait, result);
+    return result;
+}
+
+/* C11's mutex is a pthread_mutex_t under another name, nptl/thrd_priv.h; not so in the wrapped calls. */
+RW_EXPORT int mtx_lock(mtx_t *mutex)
+{
+    int result = RW_REAL_OF(mtx_trylock)(mutex);
+    if (result != thrd_busy)
+        return result;
+    struct rw_wait_scope wait;
+    rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of((const pthread_mutex_t *)mutex), NULL, 0,
+                  __builtin_return_address(0));
+    result = RW_REAL_OF(mtx_lock)(mutex);
+    rw_wait_end(&wait, result);
+    return result;
+}
+
+RW_EXPORT int mtx_timedlock(mtx_t *mutex, const struct timespec *deadline)
+{
+    int result = RW_REAL_OF(mtx_trylock)(mutex);
+    if (result != thrd_busy)
+        return result;
+    struct rw_wait_scope wait;
+    rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of((const pthread_mutex_t *)mutex), deadline, CLOCK_REALTIME,
+                  __builtin_return_address(0));
+    result = RW_REAL_OF(mtx_timedlock)(mutex, deadline);
+    rw_wait_end(&wait, result);
+    return result;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Semaphores. What glibc does first (2.36, nptl/sem_wait.c, sem_timedwait.c, sem_clockwait.c) happens here in the
+ * same order: the arguments, the cancellation point, the attempt without blocking. sem_post stays
+ * async-signal-safe.
+ */
+#include <errno.h>
+#include <stdbool.h>
+
+#include "shim/real.h"
+#include "shim/semaphore_table.h"
+#include "shim/wait.h"
+
+static int taken(sem_t *semaphore, int result)
+{
+    if (result == 0)
+        rw_semaphore_taken(semaphore);
+    return result;
+}
+
+/* True if it was there to be taken. errno is kept if not. */
+static bool try_first(sem_t *semaphore)
+{
+    int kept = errno;
+    pthread_testcancel();
+    if (taken(semaphore, RW_REAL_OF(sem_trywait)(semaphore)) == 0)
+        return true;
+    errno = kept;
+    return false;
+}
+
+static bool is_valid(const struct timespec *deadline)
+{
+    return deadline->tv_nsec >= 0 && deadline->tv_nsec < 1000000000;
+}
+
+#define WAIT(deadline, clock, call)                                                                          \
+    do {                                                                                                     \
+        int result;                                                                                          \
+        struct rw_wait_scope wait;                                                                           \
+        rw_wait_begin(&wait, RW_WAIT_SEMAPHORE, semaphore, 0, deadline, clock, __builtin_return_address(0)); \
+        pthread_cleanup_push(rw_wait_cancelled, &wait);                                                      \
+        result = call;                                                                                       \
+        pthread_cleanup_pop(0);                                                                              \
+        rw_wait_end(&wait, result == 0 ? 0 : errno);                                                         \
+        return taken(semaphore, result);                                                                     \
+    } while (0)
+
+RW_EXPORT int sem_trywait(sem_t *semaphore)
+{
+    return taken(semaphore, RW_REAL_OF(sem_trywait)(semaphore));
+}
+
+RW_EXPORT int sem_wait(sem_t *semaphore)
+{
+    if (try_first(semaphore))
+        return 0;
+    WAIT(NULL, 0, RW_REAL_OF(sem_wait)(semaphore));
+}
+
+RW_EXPORT int sem_timedwait(sem_t *semaphore, const struct timespec *deadline)
+{
+    if (!is_valid(deadline))
+        return RW_REAL_OF(sem_timedwait)(semaphore, deadline);
+    if (try_first(semaphore))
+        return 0;
+    WAIT(deadline, CLOCK_REALTIME, RW_REAL_OF(sem_timedwait)(semaphore, deadline));
+}
+
+RW_EXPORT int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *deadline)
+{
+    if (!is_valid(deadline) || (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC))
+        return RW_REAL_OF(sem_clockwait)(semaphore, clock, deadline);
+    if (try_first(semaphore))
+        return 0;
+    WAIT(deadline, clock, RW_REAL_OF(sem_clockwait)(semaphore, clock, deadline));
+}
+
+RW_EXPORT int sem_post(sem_t *semaphore)
+{
+    rw_semaphore_given(semaphore);
+    return RW_REAL_OF(sem_post)(semaphore);
+}
+
+RW_EXPORT int sem_destroy(sem_t *semaphore)
+{
+    rw_semaphore_given(semaphore);
+    return RW_REAL_OF(sem_destroy)(semaphore);
+}
