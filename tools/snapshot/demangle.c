@@ -2,6 +2,7 @@
 #include "tools/snapshot/demangle.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <talloc.h>
 
 #include <libiberty/demangle.h>
@@ -16,7 +17,8 @@ char *rw_demangle(void *ctx, const char *symbol)
         if (!plain)
             plain = cplus_demangle_v3(symbol, DMGL_PARAMS | DMGL_ANSI | DMGL_RET_DROP);
     }
-    char *result = talloc_strdup(ctx, plain ? plain : symbol);
+    /* "pthread_cond_wait@@GLIBC_2.3.2": the version is the linker's, not the source's. */
+    char *result = plain ? talloc_strdup(ctx, plain) : talloc_strndup(ctx, symbol, strcspn(symbol, "@"));
     free(plain);
     return result;
 }

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which system call means which kind of wait. x86-64 numbers. For this folder.
+ */
+#ifndef RACEWATCH_TOOLS_SNAPSHOT_CALLS_H
+#define RACEWATCH_TOOLS_SNAPSHOT_CALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tools/snapshot/memory.h"
+#include "tools/snapshot/proc.h"
+
+enum rw_timeout_form {
+    RW_TIMEOUT_NONE = 0,
+    RW_TIMEOUT_ALWAYS,       /* it ends by itself, whatever its arguments */
+    RW_TIMEOUT_MS,           /* an int; negative: none */
+    RW_TIMEOUT_RELATIVE,     /* a pointer to a time from then on; NULL: none */
+    RW_TIMEOUT_FUTEX,        /* a pointer; what it means depends on the operation */
+    RW_TIMEOUT_SLEEP,        /* clock_nanosleep's pointer, by its flags */
+};
+
+struct rw_call {
+    int number;
+    const char *name;
+    const char *kind; /* a word of struct rw_wait_on */
+    int fd_argument;  /* -1: none */
+    enum rw_timeout_form timeout;
+    int timeout_argument;
+};
+
+/* What the call of that number waits for; NULL for one that is not in the table. */
+const struct rw_call *rw_call_of(int number);
+
+/* A call that the kernel goes on with after an interruption is seen as restart_syscall, with the first call's arguments:
+ * the code before the pc tells which it was. Changes call->number where that can be told. */
+void rw_call_resolve(struct rw_proc_syscall *call, struct rw_memory *memory);
+
+/* Whether the call ends by itself, and in how many seconds from now where the kernel was given a moment rather than a
+ * duration, else 0. */
+bool rw_call_deadline(const struct rw_call *what, const struct rw_proc_syscall *call, struct rw_memory *memory,
+                      double *in_s);
+
+#endif

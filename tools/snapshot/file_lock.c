@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/snapshot/file_lock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+int rw_file_lock_holder(int pid, uint64_t inode)
+{
+    /* "7: FLOCK ADVISORY WRITE 123 fd:00:456 0 EOF", and after it "7: -> FLOCK ..." for each that waits for it. */
+    FILE *file = fopen("/proc/locks", "re");
+    char line[256];
+    int found = -1, holder = -1;
+
+    while (file && found < 0 && fgets(line, sizeof(line), file)) {
+        const char *arrow = strstr(line, "->");
+        const char *rest = arrow ? arrow + 2 : strchr(line, ':') ? strchr(line, ':') + 1 : line;
+        uint64_t of_line;
+        int owner;
+        if (sscanf(rest, " %*s %*s %*s %d %*x:%*x:%" SCNu64, &owner, &of_line) != 2)
+            continue;
+        if (!arrow)
+            holder = owner;
+        else if (owner == pid && of_line == inode)
+            found = holder;
+    }
+    if (file)
+        fclose(file);
+    return found;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/snapshot/waits.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <talloc.h>
+
+#include "tools/incident/model.h"
+#include "tools/snapshot/calls.h"
+#include "tools/snapshot/file_lock.h"
+#include "tools/snapshot/locks.h"
+
+/* How deep below a public function libc's own waiting code may be, inlined calls and the shim's wrapper included. */
+#define DEPTH_MAX 10
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static struct rw_wait_on *fresh(const struct rw_wait_look *look, struct rw_thread *thread, const char *kind)
+{
+    talloc_free(thread->waits_on);
+    thread->waits_on = NULL;
+    struct rw_wait_on *wait = rw_thread_wait_on(look->incident, thread);
+    wait->kind = kind;
+    return wait;
+}
+
+/* The innermost function of the stack that is known by name to wait, if any. */
+static bool by_stack(const struct rw_thread *thread, uint64_t address, const char **kind, const char **call,
+                     uint64_t *object)
+{
+    for (size_t i = 0; i < thread->native_count && i < DEPTH_MAX; i++)
+        if (thread->native[i].function &&
+            rw_lock_of_function(thread->native[i].function, address, kind, call, object))
+            return true;
+    return false;
+}
+
+/* A futex of nobody we know: named by the data that it is part of, and the function that waits. */
+static char *name_futex(const struct rw_wait_look *look, const struct rw_thread *thread, uint64_t address)
+{
+    const char *object, *module, *function = NULL;
+
+    for (size_t i = 0; i < thread->native_count && i < DEPTH_MAX && !function; i++)
+        if (strcmp(thread->native[i].function ? thread->native[i].function : "syscall", "syscall") != 0)
+            function = thread->native[i].function;
+    if (rw_symbols_data(look->image->symbols, address, look->incident, &object, &module) == 0)
+        return object ? talloc_asprintf(look->incident, "%s in %s", object, base_name(module))
+                      : talloc_asprintf(look->incident, "a lock inside %s%s%s", base_name(module),
+                                        function ? ", waited for by " : "", function ? function : "");
+    return talloc_asprintf(look->incident, "futex 0x%" PRIx64, address);
+}
+
+/* Which object the futex belongs to: what the recording says if that agrees, else what the stack says. */
+static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct rw_thread *thread,
+                                       const struct rw_proc_syscall *call, const struct rw_slot *slot)
+{
+    struct rw_wait_on *wait = thread->waits_on;
+    uint64_t address = call->argument[0], object = address;
+    const char *kind = "futex", *function = "futex";
+
+    if (wait && wait->kind && rw_lock_holds(wait->kind, wait->object, address)) {
+        wait->evidence = "recording, and system call 202 agrees";
+        return wait;
+    }
+    if (wait && wait->kind && strcmp(wait->kind, "fork") == 0) {
+        /* The fork was recorded, the lock that it hangs in is inside of libc or of a handler. */
+        wait->name = name_futex(look, thread, address);
+        wait->evidence = "recording, and system call 202";
+        return wait;
+    }
+    if (slot && slot->state == RW_THREAD_WAITING && slot->wait.kind == RW_WAIT_COND &&
+        rw_lock_holds("mutex", slot->wait.object2, address)) {
+        wait = fresh(look, thread, "mutex");
+        wait->object = slot->wait.object2;
+        wait->call = "pthread_cond_wait";
+        wait->evidence = "recording, and system call 202 on the condition's mutex";
+    } else {
+        bool is_named = by_stack(thread, address, &kind, &function, &object);
+        wait = fresh(look, thread, kind);
+        wait->object = object;
+        wait->call = function;
+        wait->evidence =
+            is_named ? talloc_asprintf(look->incident, "system call 202 in %s", function) : "system call 202";
+    }
+    const char *data, *module;
+    if (strcmp(wait->kind, "futex") == 0)
+        wait->name = name_futex(look, thread, address);
+    else if (rw_symbols_data(look->image->symbols, wait->object, look->incident, &data, &module) == 0 && data)
+        wait->name = talloc_asprintf(look->incident, "%s %s", wait->kind, data);
+    else
+        wait->name = talloc_asprintf(look->incident, "%s 0x%" PRIx64, wait->kind, wait->object);
+    return wait;
+}
+
+/* Whether the thread is where it was when `call` was taken. */
+static bool is_still_there(const struct rw_wait_look *look, const struct rw_thread *thread,
+                           const struct rw_proc_syscall *call)
+{
+    struct rw_proc_syscall now;
+
+    if (rw_proc_syscall(look->image->pid, thread->tid, &now) < 0)
+        return true; /* nobody can say */
+    rw_call_resolve(&now, look->image->memory);
+    return now.number == call->number && now.argument[0] == call->argument[0] &&
+           now.stack_pointer == call->stack_pointer;
+}
+
+static void fill_futex(const struct rw_wait_look *look, struct rw_thread *thread, const struct rw_proc_syscall *call,
+                       const struct rw_slot *slot)
+{
+    struct rw_wait_on *wait = futex_object(look, thread, call, slot);
+
+    wait->owner = rw_lock_owner(look->incident, look->process, look->image->memory, look->reader, wait->kind,
+                                wait->object, call->argument[0]);
+    if (strcmp(wait->kind, "join") == 0 && wait->owner.tid > 0)
+        wait->name = talloc_asprintf(look->incident, "thread %d", wait->owner.tid);
+    if (wait->owner.tid >= 0 && !is_still_there(look, thread, call)) {
+        /* The owner may be the one of the next time: better none than a wrong one. */
+        wait->owner.tid = -1;
+        wait->owner.certainty = RW_UNKNOWN;
+        wait->owner.how = "the thread went on while its lock was looked at";
+    }
+}
+
+static void fill_process(const struct rw_wait_look *look, struct rw_wait_on *wait, const struct rw_proc_syscall *call)
+{
+    int child = -1;
+
+    if (call->number == SYS_wait4)
+        child = (int32_t)call->argument[0];
+    else if (call->number == SYS_waitid && call->argument[0] == P_PID)
+        child = (int32_t)call->argument[1];
+    else if (call->number == SYS_vfork || call->number == SYS_clone || call->number == SYS_clone3) {
+        wait->name = "the new process' exec or end";
+        return;
+    }
+    wait->peer_pid = child > 0 ? child : -1;
+    wait->object = child > 0 ? (uint64_t)child : 0;
+    wait->name = child > 0 ? talloc_asprintf(look->incident, "process %d", child) : "any child process";
+}
+
+static void fill_file_lock(const struct rw_wait_look *look, const struct rw_thread *thread, struct rw_wait_on *wait)
+{
+    char path[96];
+    struct stat status;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", look->image->pid, thread->tid, wait->fd);
+    int holder = stat(path, &status) == 0 ? rw_file_lock_holder(look->image->pid, status.st_ino) : -1;
+    if (holder <= 0)
+        return;
+    wait->peer_pid = holder;
+    /* A file lock belongs to a process, so which thread took it is not known. */
+    wait->owner =
+        (struct rw_owner){.tid = -1, .pid = holder, .certainty = RW_EXACT, .how = "the kernel's table of file locks"};
+}
+
+/* poll() of one descriptor is a wait for that one. */
+static void fill_poll(const struct rw_wait_look *look, struct rw_wait_on *wait, const struct rw_proc_syscall *call)
+{
+    struct pollfd one;
+
+    if ((call->number == SYS_poll || call->number == SYS_ppoll) && call->argument[1] == 1 &&
+        rw_memory_read(look->image->memory, call->argument[0], &one, sizeof(one)) == 0)
+        wait->fd = one.fd;
+}
+
+static void fill_call(const struct rw_wait_look *look, struct rw_thread *thread, const struct rw_proc_syscall *call,
+                      const struct rw_call *what)
+{
+    struct rw_wait_on *wait = fresh(look, thread, what->kind);
+
+    wait->call = what->name;
+    wait->evidence = talloc_asprintf(look->incident, "system call %d", call->number);
+    if (what->fd_argument >= 0)
+        wait->fd = (int32_t)call->argument[what->fd_argument];
+    if (strcmp(what->kind, "process") == 0)
+        fill_process(look, wait, call);
+    else if (strcmp(what->kind, "poll") == 0)
+        fill_poll(look, wait, call);
+    if (wait->fd >= 0) {
+        wait->object = (uint64_t)wait->fd;
+        rw_proc_fd_target(look->incident, look->image->pid, thread->tid, wait->fd, &wait->name);
+        if (strcmp(what->kind, "file-lock") == 0)
+            fill_file_lock(look, thread, wait);
+    }
+}
+
+void rw_wait_fill(const struct rw_wait_look *look, struct rw_thread *thread, const struct rw_proc_syscall *taken,
+                  const struct rw_slot *slot)
+{
+    struct rw_proc_syscall call = *taken;
+
+    if (call.number < 0) {
+        talloc_free(thread->waits_on);
+        thread->waits_on = NULL;
+        return;
+    }
+    rw_call_resolve(&call, look->image->memory);
+    const struct rw_call *what = rw_call_of(call.number);
+    if (!what) {
+        struct rw_wait_on *wait = fresh(look, thread, "syscall");
+        wait->call = talloc_asprintf(look->incident, "system call %d", call.number);
+        wait->evidence = wait->call;
+        return;
+    }
+    if (strcmp(what->kind, "futex") == 0)
+        fill_futex(look, thread, &call, slot);
+    else
+        fill_call(look, thread, &call, what);
+    if (thread->waits_on->evidence && strncmp(thread->waits_on->evidence, "recording", 9) == 0 &&
+        thread->waits_on->has_deadline)
+        return; /* the recording knows the deadline as the program gave it */
+    thread->waits_on->has_deadline =
+        rw_call_deadline(what, &call, look->image->memory, &thread->waits_on->deadline_in_s);
+}
