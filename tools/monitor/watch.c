@@ -30,6 +30,8 @@ struct rw_watch {
     int inotify;
     struct rw_watched **images;
     size_t count;
+    char **kept; /* recordings that stay although their images are forgotten: they are not new */
+    size_t kept_count;
 };
 
 static int destroy_watch(struct rw_watch *watch) {
@@ -105,6 +107,9 @@ static bool parse_name(const char *name, int *pid, uint64_t *created_ns) {
 static bool is_known(const struct rw_watch *watch, const char *file) {
     for (size_t i = 0; i < watch->count; i++)
         if (strcmp(watch->images[i]->file, file) == 0)
+            return true;
+    for (size_t i = 0; i < watch->kept_count; i++)
+        if (strcmp(watch->kept[i], file) == 0)
             return true;
     return false;
 }
@@ -242,7 +247,10 @@ void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched) {
             break;
         }
     rw_reader_close(watched->reader);
-    if (!watched->is_kept) {
+    if (watched->is_kept) {
+        watch->kept = talloc_realloc(watch, watch->kept, char *, watch->kept_count + 1);
+        watch->kept[watch->kept_count++] = talloc_strdup(watch->kept, watched->file);
+    } else {
         unlink(watched->path);
         unlink(watched->maps);
     }
