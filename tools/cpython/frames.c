@@ -274,11 +274,3 @@ void rw_py_fill_frames(struct rw_python *py)
         fill_thread(py, &py->process->threads[i], &py->stacks[i]);
     }
 }
-
-struct rw_py_stack *rw_py_stack_of(struct rw_python *py, int tid)
-{
-    for (size_t i = 0; tid > 0 && i < py->stack_count; i++)
-        if (py->stacks[i].tid == tid)
-            return &py->stacks[i];
-    return NULL;
-}

@@ -70,6 +70,7 @@ struct rw_py_bytes {
 
 struct rw_py_code; /* code.h */
 struct rw_py_type;
+struct rw_py_with; /* with_blocks.h */
 
 struct rw_python {
     struct rw_incident *incident;
@@ -87,6 +88,8 @@ struct rw_python {
     size_t state_count;
     struct rw_py_stack *stacks; /* one for each thread of the process, in its order */
     size_t stack_count;
+    struct rw_py_with *withs;
+    size_t with_count;
     struct rw_py_code *codes; /* hash tables by address */
     struct rw_py_type *types;
 };
@@ -104,7 +107,6 @@ const struct rw_py_interpreter *rw_py_interpreter_of(const struct rw_python *py,
 
 /* --- frames.c */
 void rw_py_fill_frames(struct rw_python *py);
-struct rw_py_stack *rw_py_stack_of(struct rw_python *py, int tid); /* or NULL */
 /* Frames of one thread state, innermost first; a talloc array under scratch. -EAGAIN: it changed under us, the frames
  * that may be wrong are marked. */
 int rw_py_walk(struct rw_python *py, const struct rw_py_state *state, struct rw_py_frame **frames, size_t *count);

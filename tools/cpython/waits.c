@@ -99,7 +99,7 @@ static void own_by_with_block(struct rw_python *py, struct rw_wait_on *wait, uin
     const char *at = NULL;
     int owner = 0;
     for (size_t i = 0; i < py->stack_count; i++) {
-        const char *here = rw_py_with_block(py, &py->stacks[i], lock);
+        const char *here = rw_py_with_block(py, py->stacks[i].tid, lock);
         if (!here)
             continue;
         if (owner) { /* two cannot both have it: one has let go of it inside its block */
@@ -127,10 +127,8 @@ static void find_owner(struct rw_python *py, struct rw_wait_on *wait, const stru
         else
             own_by_with_block(py, wait, lock->address);
     }
-    if (wait->owner.tid > 0 && !wait->owner.taken_at) {
-        const struct rw_py_stack *stack = rw_py_stack_of(py, wait->owner.tid);
-        wait->owner.taken_at = stack ? rw_py_with_block(py, stack, lock->address) : NULL;
-    }
+    if (wait->owner.tid > 0 && !wait->owner.taken_at)
+        wait->owner.taken_at = rw_py_with_block(py, wait->owner.tid, lock->address);
 }
 
 /* A lock of the library is named as a part of what the program's own frame calls the library's object. */
@@ -252,6 +250,7 @@ static void refine_lock(struct rw_python *py, struct rw_thread *thread, const st
 
 void rw_py_refine_waits(struct rw_python *py)
 {
+    rw_py_find_withs(py);
     for (size_t i = 0; i < py->stack_count && i < py->process->thread_count; i++) {
         struct rw_thread *thread = &py->process->threads[i];
         const struct rw_py_stack *stack = &py->stacks[i];

@@ -6,6 +6,8 @@
  */
 #include "tools/cpython/with_blocks.h"
 
+#include <stdlib.h>
+
 #include <talloc.h>
 
 #include "tools/cpython/exceptions.h"
@@ -17,39 +19,52 @@
 #define EXTENDED_ARG 144
 #define BLOCKS_MAX 20
 
-static bool is_lock_of(struct rw_python *py, uint64_t manager, uint64_t lock)
+/* The lock behind a context manager: itself, or a Condition's; 0 for other managers. */
+static uint64_t lock_of(struct rw_python *py, uint64_t manager)
 {
-    return manager == lock ||
-           (rw_py_is_kind_of(py, manager, "Condition") && rw_py_attribute(py, manager, "_lock") == lock);
+    if (rw_py_is(py, manager, "_thread.lock") || rw_py_is(py, manager, "_thread.RLock"))
+        return manager;
+    return rw_py_is_kind_of(py, manager, "Condition") ? rw_py_attribute(py, manager, "_lock") : 0;
 }
 
-static bool is_exit_of(struct rw_python *py, uint64_t slot, uint64_t lock)
+/* The lock that this slot will release when its block ends; 0 if it is no such slot. */
+static uint64_t lock_to_release(struct rw_python *py, uint64_t slot)
 {
-    uint64_t self = rw_py_bound_self(py, slot);
-    if (self && rw_py_bound_name_is(py, slot, "__exit__") && is_lock_of(py, self, lock))
-        return true;
-    return py->layout.minor >= 14 && slot && is_lock_of(py, slot, lock);
+    uint64_t self = slot ? rw_py_bound_self(py, slot) : 0;
+    uint64_t lock = self ? lock_of(py, self) : 0;
+    if (lock && rw_py_bound_name_is(py, slot, "__exit__"))
+        return lock;
+    return slot && !self && py->layout.minor >= 14 ? lock_of(py, slot) : 0;
+}
+
+static void append(struct rw_python *py, struct rw_py_with block)
+{
+    py->withs = talloc_realloc(py->scratch, py->withs, struct rw_py_with, py->with_count + 1);
+    if (!py->withs)
+        abort();
+    py->withs[py->with_count++] = block;
 }
 
 /* 3.11 and later. */
-static bool by_exception_table(struct rw_python *py, const struct rw_py_frame *frame, const struct rw_py_code *code,
-                               const struct rw_py_slots *slots, uint64_t lock, int *line)
+static void by_exception_table(struct rw_python *py, const struct rw_py_frame *frame, const struct rw_py_code *code,
+                               const struct rw_py_slots *slots, struct rw_py_with block)
 {
     struct rw_py_bytes table;
     struct rw_exception_entry entry;
+    uint32_t at = (uint32_t)frame->at, start;
     if (frame->at < 0 || !rw_py_bytes(py, code->exceptions, &table) ||
-        !rw_exception_covering(table.data, table.size, (uint32_t)frame->at, &entry))
-        return false;
+        !rw_exception_covering(table.data, table.size, at, &entry))
+        return;
     for (size_t i = entry.depth; i-- > 0;) {
-        uint32_t start;
-        if (slots->local_count + i >= slots->count || !is_exit_of(py, slots->values[slots->local_count + i], lock))
+        if (slots->local_count + i >= slots->count)
             continue;
-        *line = 0;
-        if (rw_exception_block_start(table.data, table.size, (uint32_t)frame->at, (uint32_t)i + 1, &start) && start >= 2)
-            *line = rw_py_code_line(py, code, (int32_t)start - 2);
-        return true;
+        block.lock = lock_to_release(py, slots->values[slots->local_count + i]);
+        if (!block.lock)
+            continue;
+        bool has_start = rw_exception_block_start(table.data, table.size, at, (uint32_t)i + 1, &start);
+        block.line = has_start && start >= 2 ? rw_py_code_line(py, code, (int32_t)start - 2) : 0;
+        append(py, block);
     }
-    return false;
 }
 
 /* The SETUP_WITH that has this handler. Handlers are counted like f_lasti: bytes, in 3.10 instructions. */
@@ -71,59 +86,73 @@ static int line_of_setup(struct rw_python *py, const struct rw_py_code *code, ui
 }
 
 /* 3.8 to 3.10. */
-static bool by_block_stack(struct rw_python *py, const struct rw_py_frame *frame, const struct rw_py_code *code,
-                           const struct rw_py_slots *slots, uint64_t lock, int *line)
+static void by_block_stack(struct rw_python *py, const struct rw_py_frame *frame, const struct rw_py_code *code,
+                           const struct rw_py_slots *slots, struct rw_py_with block)
 {
     struct {
         int32_t type, handler, level;
     } blocks[BLOCKS_MAX];
     uint32_t count = rw_py_int(py, frame->address + py->layout.frame.block_count);
-    if (count > BLOCKS_MAX || rw_py_read(py, frame->address + py->layout.frame.blocks, blocks, sizeof blocks))
-        return false;
+    if (!count || count > BLOCKS_MAX || rw_py_read(py, frame->address + py->layout.frame.blocks, blocks, sizeof blocks))
+        return;
     for (uint32_t i = count; i-- > 0;) {
         size_t slot = slots->local_count + (size_t)blocks[i].level - 1;
-        if (blocks[i].type != SETUP_FINALLY || blocks[i].level < 1 || slot >= slots->count ||
-            !is_exit_of(py, slots->values[slot], lock))
+        if (blocks[i].type != SETUP_FINALLY || blocks[i].level < 1 || slot >= slots->count)
             continue;
-        *line = line_of_setup(py, code, (uint32_t)blocks[i].handler);
-        return true;
+        block.lock = lock_to_release(py, slots->values[slot]);
+        if (!block.lock)
+            continue;
+        block.line = line_of_setup(py, code, (uint32_t)blocks[i].handler);
+        append(py, block);
     }
-    return false;
 }
 
-static bool is_in_block(struct rw_python *py, const struct rw_py_frame *frame, uint64_t lock, int *line)
+/* Condition.wait lets go of its lock until it returns: the lock, or 0. */
+static uint64_t lock_let_go(struct rw_python *py, const struct rw_py_frame *frame, const struct rw_py_code *code)
+{
+    if (!code->function || strcmp(code->function, "wait") || strcmp(rw_py_code_base(code), "threading.py"))
+        return 0;
+    uint64_t self = rw_py_local(py, frame, "self");
+    return rw_py_is_kind_of(py, self, "Condition") ? rw_py_attribute(py, self, "_lock") : 0;
+}
+
+static void find_in_frame(struct rw_python *py, const struct rw_py_frame *frame, struct rw_py_with block)
 {
     const struct rw_py_code *code = rw_py_code_at(py, frame->code);
     struct rw_py_slots slots;
+    block.file = code->file;
+    block.is_let_go = true;
+    block.lock = lock_let_go(py, frame, code);
+    if (block.lock)
+        append(py, block);
+    block.is_let_go = false;
     if (frame->is_torn || rw_py_slots(py, frame, &slots))
-        return false;
-    bool found = py->layout.minor >= 11 ? by_exception_table(py, frame, code, &slots, lock, line)
-                                        : by_block_stack(py, frame, code, &slots, lock, line);
+        return;
+    if (py->layout.minor >= 11)
+        by_exception_table(py, frame, code, &slots, block);
+    else
+        by_block_stack(py, frame, code, &slots, block);
     talloc_free(slots.values);
-    return found;
 }
 
-/* Condition.wait lets go of its lock until it returns. */
-static bool lets_go(struct rw_python *py, const struct rw_py_frame *frame, uint64_t lock)
+void rw_py_find_withs(struct rw_python *py)
 {
-    const struct rw_py_code *code = rw_py_code_at(py, frame->code);
-    if (!code->function || strcmp(code->function, "wait") || strcmp(rw_py_code_base(code), "threading.py"))
-        return false;
-    uint64_t self = rw_py_local(py, frame, "self");
-    return rw_py_is_kind_of(py, self, "Condition") && rw_py_attribute(py, self, "_lock") == lock;
+    for (size_t s = 0; s < py->stack_count; s++)
+        for (size_t f = 0; f < py->stacks[s].count; f++)
+            find_in_frame(py, &py->stacks[s].frames[f], (struct rw_py_with){.tid = py->stacks[s].tid});
 }
 
-const char *rw_py_with_block(struct rw_python *py, const struct rw_py_stack *stack, uint64_t lock)
+const char *rw_py_with_block(struct rw_python *py, int tid, uint64_t lock)
 {
-    int line;
-    for (size_t i = 0; i < stack->count; i++) {
-        if (lets_go(py, &stack->frames[i], lock))
-            return NULL;
-        if (!is_in_block(py, &stack->frames[i], lock, &line))
+    for (size_t i = 0; i < py->with_count; i++) {
+        const struct rw_py_with *block = &py->withs[i];
+        if (block->tid != tid || block->lock != lock)
             continue;
-        const char *file = rw_py_code_at(py, stack->frames[i].code)->file;
-        return line ? talloc_asprintf(py->incident, "%s:%d", file ? file : "?", line)
-                    : talloc_strdup(py->incident, file ? file : "?");
+        if (block->is_let_go)
+            return NULL;
+        const char *file = block->file ? block->file : "?";
+        return block->line ? talloc_asprintf(py->incident, "%s:%d", file, block->line)
+                           : talloc_strdup(py->incident, file);
     }
     return NULL;
 }

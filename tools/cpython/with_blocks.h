@@ -8,8 +8,20 @@
 
 #include "tools/cpython/python.h"
 
-/* "file:line" of the innermost open `with` block on `lock` (or on a Condition of it) of a thread, under the incident;
+/* One of them, or a place inside it that let go of the lock. Of each thread the innermost comes first. */
+struct rw_py_with {
+    int tid;
+    uint64_t lock; /* object */
+    const char *file;
+    int line; /* of the `with`; 0 if not known */
+    bool is_let_go;
+};
+
+/* All open blocks on locks, of all threads, into py. */
+void rw_py_find_withs(struct rw_python *py);
+
+/* "file:line" of the innermost open block on `lock` (or on a Condition of it) of a thread, under the incident;
  * NULL if there is none. A frame that still waits to enter its block is not in it. */
-const char *rw_py_with_block(struct rw_python *py, const struct rw_py_stack *stack, uint64_t lock);
+const char *rw_py_with_block(struct rw_python *py, int tid, uint64_t lock);
 
 #endif
