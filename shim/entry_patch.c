@@ -18,6 +18,7 @@ enum { JUMP_SIZE = 5, PAGE = 4096 };
 struct thunk {
     uint8_t to_replacement[16]; /* jmp *0(%rip), and the address */
     uint8_t moved[RW_X86_MOVED_MAX];
+    size_t taken; /* bytes of the function that were moved */
 };
 
 struct range {
@@ -85,9 +86,8 @@ static int build_thunk(struct thunk *thunk, const struct rw_entry_patch *patch)
     const int reach = rw_x86_write_jump(jump, entry, thunk->to_replacement);
     if (reach)
         return reach;
-    size_t taken;
     return rw_x86_move(entry, patch->function.size - skipped, JUMP_SIZE, thunk->moved, sizeof thunk->moved,
-                       &taken);
+                       &thunk->taken);
 }
 
 static int protection(const Elf64_Phdr *segment)
@@ -118,6 +118,9 @@ static void write_jumps(struct thunk *thunks, struct rw_entry_patch *patches, si
         uint8_t *entry = (uint8_t *)after_endbr64((const uint8_t *)address);
         patches[i].original = thunks[i].moved;
         patches[i].error = rw_x86_write_jump(entry, entry, thunks[i].to_replacement);
+        /* What is left of the last instruction is not run; whoever reads the code should not stumble over it.
+         */
+        memset(entry + JUMP_SIZE, 0x90, thunks[i].taken - JUMP_SIZE);
     }
 }
 

@@ -290,9 +290,10 @@ int rw_x86_decode(const uint8_t *code, size_t available, struct rw_x86_instructi
 {
     struct cursor c = {.code = code, .end = available < LENGTH_MAX ? available : LENGTH_MAX};
     *instruction = (struct rw_x86_instruction){0};
+    const int truncated = c.end == LENGTH_MAX ? -EILSEQ : -ENODATA;
     int error = take_opcode(&c);
     if (error)
-        return error;
+        return error == -ENODATA ? truncated : error;
 
     c.operands = operands_of(&c);
     if (c.operands == 'x' || (c.vector && c.map == 2 && !has_modrm(c.operands) && c.opcode != 0x77))
@@ -302,10 +303,10 @@ int rw_x86_decode(const uint8_t *code, size_t available, struct rw_x86_instructi
     if ((c.operands == 'j' || c.operands == 'J') && c.operand_16 && !c.rex_w)
         return -EILSEQ;
     if (has_modrm(c.operands) && (error = take_memory_operand(&c, instruction)) != 0)
-        return error;
+        return error == -ENODATA ? truncated : error;
     c.at += immediate_size(&c);
     if (c.at > c.end)
-        return c.end == LENGTH_MAX ? -EILSEQ : -ENODATA;
+        return truncated;
 
     const int flow = flow_of(&c);
     if (flow < 0)
