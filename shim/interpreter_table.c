@@ -38,7 +38,8 @@ static void update(struct rw_interpreter *entry, enum rw_interpreter_state state
         entry->created_ns = entry->destroy_begin_ns = entry->destroy_end_ns = 0;
         entry->creator_tid = entry->destroyer_tid = 0;
         entry->test[0] = '\0';
-        if (state == RW_INTERPRETER_CREATING || state == RW_INTERPRETER_ALIVE) {
+        /* The main interpreter (id 0) is noticed long after it was made: by whom and when is not known. */
+        if ((state == RW_INTERPRETER_CREATING || state == RW_INTERPRETER_ALIVE) && id != 0) {
             entry->created_ns = now;
             entry->creator_tid = tid;
             rw_current_test(entry->test);

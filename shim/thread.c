@@ -10,6 +10,9 @@ size_t rw_default_stack_size;
 struct rw_launch *rw_thread_prepare(uint64_t start_routine, bool is_detached, size_t stack_size,
                                     const void *return_address)
 {
+    /* Before entering: it may record the main interpreter. */
+    uint64_t interpreter, interpreter_id;
+    rw_python_creator_interpreter(return_address, &interpreter, &interpreter_id);
     struct rw_self *self = rw_enter();
     if (!self)
         return NULL;
@@ -24,7 +27,8 @@ struct rw_launch *rw_thread_prepare(uint64_t start_routine, bool is_detached, si
         slot->creator_generation = self->area->slot.generation;
         slot->start_routine = start_routine;
         slot->create_return_address = (uint64_t)return_address;
-        rw_python_current_interpreter(&slot->creator_interpreter, &slot->creator_interpreter_id);
+        slot->creator_interpreter = interpreter;
+        slot->creator_interpreter_id = interpreter_id;
         slot->interpreter_call.interpreter_id = UINT64_MAX;
         slot->created_ns = slot->since_ns = rw_recorder_now();
         rw_current_test(slot->test);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "shim/python_hooks.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
@@ -58,8 +59,10 @@ int __libc_start_main(int (*main)(int, char **, char **), int count, char **argu
 
 RW_EXPORT void exit(int status)
 {
-    if (!rw_is_vfork_child())
+    if (!rw_is_vfork_child()) {
+        rw_python_exit_begins();
         begin_exit(status, __builtin_return_address(0));
+    }
     RW_REAL_OF(exit)(status);
     __builtin_unreachable();
 }
