@@ -223,8 +223,8 @@ static int clear_away(struct monitor *monitor) {
     bool keeps = strcmp(monitor->setup->options->keep, "always") == 0;
     uint64_t now_ns = clock_ns();
     rw_watch_update(monitor->watch, now_ns, true);
-    settle_ended(monitor, now_ns);
     monitor->has_seen |= rw_watch_count(monitor->watch) > 0;
+    settle_ended(monitor, now_ns);
     if (monitor->setup->child == 0 && !monitor->is_asked_to_end && rw_watch_living(monitor->watch) > 0)
         return -ENOTEMPTY;
     bool has_kept = keeps || monitor->publisher->told > 0;

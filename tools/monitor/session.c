@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/monitor/session.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 
 /* Room that a run needs at the least: the recordings of a few processes. */
 #define ROOM_BYTES (1024 * 1024)
+
+#define MADE_MARK ".made"
 
 static int destroy(struct rw_session *session) {
     if (session->fd >= 0)
@@ -76,12 +79,21 @@ static int check_room(int fd) {
     return error == ENOSPC || error == EDQUOT ? -error : 0;
 }
 
+/* Who made OUT may be gone when the last of several runs at once leaves it: a mark inside tells that it is ours. */
+static void mark_made(int recordings) {
+    int fd = openat(recordings, MADE_MARK, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+}
+
 static int make_session_folder(struct rw_session *session) {
     if (mkdirat(session->out_fd, "recordings", 0700) != 0 && errno != EEXIST)
         return -errno;
     int recordings = open_folder(session->out_fd, "recordings");
     if (recordings < 0)
         return recordings;
+    if (session->made_out)
+        mark_made(recordings);
     int error = -EEXIST;
     for (int tries = 0; tries < 16 && error == -EEXIST; tries++) {
         unsigned short number = 0;
@@ -95,9 +107,12 @@ static int make_session_folder(struct rw_session *session) {
         if (error != 0)
             unlinkat(recordings, session->name, AT_REMOVEDIR);
     }
-    close(recordings);
-    if (error != 0)
+    if (error != 0) {
+        if (session->made_out)
+            unlinkat(recordings, MADE_MARK, 0);
         unlinkat(session->out_fd, "recordings", AT_REMOVEDIR);
+    }
+    close(recordings);
     return error;
 }
 
@@ -160,6 +175,13 @@ int rw_session_open(void *parent, const char *path, bool made_out, struct rw_ses
                 error = -errno;
         }
     }
+    if (error == 0 && made_out) {
+        int recordings = open_folder(session->out_fd, "recordings");
+        if (recordings >= 0) {
+            mark_made(recordings);
+            close(recordings);
+        }
+    }
     if (error != 0) {
         *why = talloc_asprintf(parent, "no session at %s: %s", path, strerror(-error));
         talloc_free(session);
@@ -174,10 +196,31 @@ int rw_session_remove(struct rw_session *session) {
     return rmdir(session->path) != 0 ? -errno : 0;
 }
 
+static bool is_empty(int folder) {
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+    bool found = list == NULL;
+    while (!found && (entry = readdir(list)) != NULL)
+        found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+                strcmp(entry->d_name, MADE_MARK) != 0;
+    if (list != NULL)
+        closedir(list);
+    return !found;
+}
+
 void rw_session_close(struct rw_session *session) {
-    unlinkat(session->out_fd, "recordings", AT_REMOVEDIR);
-    if (session->made_out)
-        rmdir(session->out);
+    int recordings = open_folder(session->out_fd, "recordings");
+    flock(session->out_fd, LOCK_EX);
+    if (recordings >= 0 && is_empty(recordings)) {
+        bool is_ours = unlinkat(recordings, MADE_MARK, 0) == 0;
+        if (unlinkat(session->out_fd, "recordings", AT_REMOVEDIR) != 0 && is_ours)
+            mark_made(recordings); /* somebody came in between */
+        else if (is_ours)
+            rmdir(session->out);
+    }
+    if (recordings >= 0)
+        close(recordings);
     talloc_free(session);
 }
 
