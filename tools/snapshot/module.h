@@ -21,6 +21,7 @@
 #include "tools/snapshot/memory.h"
 
 struct Dwfl_Module;
+struct rw_made_table;
 
 struct rw_segment {
     uint64_t address, offset, file_size, memory_size; /* address: as linked */
@@ -43,9 +44,11 @@ struct rw_module {
     uint64_t eh_frame_hdr; /* address in the process, 0 if there is none */
     uint64_t eh_frame_hdr_size;
     char build_id[65];     /* hex, "" if not known */
-    int table_state;       /* of the unwinder: 0 not looked at, 1 usable, -1 none */
+    int table_state;       /* frame_table.h: 0 not looked at, 1 usable, -1 none */
+    uint64_t table_base;   /* what its offsets are relative to */
     uint64_t table_address;
     uint64_t table_entries;
+    struct rw_made_table *made_table;
     struct Dwfl_Module *dwfl; /* of the symbols */
     bool dwfl_tried;
 };

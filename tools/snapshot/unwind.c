@@ -7,6 +7,7 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "tools/snapshot/frame_table.h"
 #include "tools/snapshot/image.h"
 #include "tools/snapshot/module.h"
 
@@ -29,31 +30,6 @@ struct walk {
     bool was_beyond; /* memory above the copy was read while the thread ran */
 };
 
-/* The header of .eh_frame_hdr: version, three encodings, pointer, count; then pairs of 4-byte offsets. All linkers
- * write these encodings; others (none known on x86-64) are left alone. */
-static void look_for_table(struct rw_image *image, struct rw_module *module)
-{
-    struct {
-        uint8_t version, pointer_encoding, count_encoding, table_encoding;
-        int32_t pointer;
-        uint32_t count;
-    } header;
-
-    module->table_state = -1;
-    if (!module->eh_frame_hdr || module->eh_frame_hdr_size < sizeof(header))
-        return;
-    if (rw_modules_read(image->modules, module->eh_frame_hdr, &header, sizeof(header)) < 0 &&
-        rw_memory_read(image->memory, module->eh_frame_hdr, &header, sizeof(header)) < 0)
-        return;
-    if (header.version != 1 || (header.pointer_encoding & 0x07) != 0x03 || header.count_encoding != 0x03 ||
-        header.table_encoding != 0x3b || header.count == 0 ||
-        header.count > (module->eh_frame_hdr_size - sizeof(header)) / 8)
-        return;
-    module->table_address = module->eh_frame_hdr + sizeof(header);
-    module->table_entries = header.count;
-    module->table_state = 1;
-}
-
 static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info, int need_unwind_info,
                           void *arg)
 {
@@ -62,15 +38,13 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
     int result = -UNW_ENOINFO;
 
     if (module && rw_module_open(walk->image->modules, module) == 0) {
-        if (module->table_state == 0)
-            look_for_table(walk->image, module);
-        if (module->table_state > 0) {
+        if (rw_frame_table(walk->image, module)) {
             unw_dyn_info_t table = {
                 .start_ip = module->start,
                 .end_ip = module->end,
                 .format = UNW_INFO_FORMAT_REMOTE_TABLE,
             };
-            table.u.rti.segbase = module->eh_frame_hdr;
+            table.u.rti.segbase = module->table_base;
             table.u.rti.table_data = module->table_address;
             table.u.rti.table_len = module->table_entries * 8 / sizeof(unw_word_t);
             result = UNW_OBJ(dwarf_search_unwind_table)(space, ip, &table, info, need_unwind_info, arg);
@@ -108,6 +82,8 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
         memcpy(value, stack->bytes + (address - stack->address), sizeof(*value));
         return 0;
     }
+    if (rw_frame_table_word(walk->image->modules, address, value))
+        return 0;
     /* Tables and code: from the files, which costs no system call. */
     if (rw_modules_read(walk->image->modules, address, value, sizeof(*value)) == 0)
         return 0;
