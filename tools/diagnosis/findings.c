@@ -110,7 +110,7 @@ void rw_edge_evidence(struct rw_diagnosis *diagnosis, struct rw_verdict *finding
     if (edge->how)
         rw_append(ctx, &text, ", from %s", edge->how);
     if (edge->wait && edge->wait->evidence)
-        rw_append(ctx, &text, "; the wait is known from %s", edge->wait->evidence);
+        rw_append(ctx, &text, "; evidence of the wait: %s", edge->wait->evidence);
     if (edge->ends_by_itself)
         rw_append(ctx, &text, "; this wait has a time limit and ends by itself");
     rw_verdict_evidence(diagnosis->incident, finding, "%s", text);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <talloc.h>
 
-#include "tools/diagnosis/interpreters.h"
+#include "tools/incident/interpreters.h"
 #include "tools/incident/model.h"
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"

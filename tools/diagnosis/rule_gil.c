@@ -9,8 +9,8 @@
 #include <string.h>
 #include <talloc.h>
 
-#include "tools/diagnosis/interpreters.h"
 #include "tools/diagnosis/rules.h"
+#include "tools/incident/interpreters.h"
 #include "tools/incident/model.h"
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"

@@ -2,8 +2,8 @@
 /* An interpreter that cannot be destroyed, because a thread is still in it. */
 #include <talloc.h>
 
-#include "tools/diagnosis/interpreters.h"
 #include "tools/diagnosis/rules.h"
+#include "tools/incident/interpreters.h"
 #include "tools/incident/model.h"
 #include "tools/incident/words.h"
 

@@ -123,7 +123,7 @@ static char *input_words(void *ctx, const struct rw_wait_on *wait)
     return rw_words(ctx, "waits in %s%s%s", call_of(wait), object[0] ? " on " : "", object);
 }
 
-char *rw_wait_words(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait)
+static char *bare_wait_words(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait)
 {
     const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
     const struct rw_thread *owner;
@@ -160,6 +160,21 @@ char *rw_wait_words(void *ctx, const struct rw_process_info *process, const stru
     return rw_words(ctx, "%s%s%s", kind->phrase, object[0] ? " " : "", object);
 }
 
+char *rw_wait_words(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait)
+{
+    char *text = bare_wait_words(ctx, process, wait);
+
+    /* A wait for the GIL is a loop of short ones: its time limit means nothing. */
+    if (wait->has_deadline && rw_wait_kind_of(wait)->ends != RW_ENDS_BY_TIME &&
+        !(wait->kind && strcmp(wait->kind, "gil") == 0)) {
+        if (wait->deadline_in_s > 0)
+            rw_append(ctx, &text, " (%s more at most)", rw_duration(ctx, wait->deadline_in_s));
+        else
+            rw_append(ctx, &text, " (with a time limit)");
+    }
+    return text;
+}
+
 char *rw_doing_words(void *ctx, const struct rw_process_info *process, const struct rw_thread *thread)
 {
     char *text = NULL;
@@ -169,13 +184,13 @@ char *rw_doing_words(void *ctx, const struct rw_process_info *process, const str
     if (rw_thread_is_gone(process, thread))
         return rw_words(ctx, "has ended");
     if (thread->interpreter_call && strcmp(thread->interpreter_call, "finalize") == 0)
-        rw_append(ctx, &text, "is finalising Python, ");
+        rw_append(ctx, &text, "is finalising Python and ");
     else if (thread->interpreter_call && thread->interpreter_call_id >= 0)
-        rw_append(ctx, &text, "is %s interpreter %lld, ",
+        rw_append(ctx, &text, "is %s interpreter %lld and ",
                   strcmp(thread->interpreter_call, "new") == 0 ? "making" : "destroying",
                   (long long)thread->interpreter_call_id);
     else if (thread->interpreter_call)
-        rw_append(ctx, &text, "is %s an interpreter, ",
+        rw_append(ctx, &text, "is %s an interpreter and ",
                   strcmp(thread->interpreter_call, "new") == 0 ? "making" : "destroying");
     if (thread->os_state == 'T' || thread->os_state == 't')
         rw_append(ctx, &text, "is stopped by a signal or a debugger");

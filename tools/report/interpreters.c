@@ -22,10 +22,12 @@ static void write_gil(struct rw_page *page, const struct rw_process_info *proces
     if (gil->is_enabled == 0)
         rw_page_line(page, "      no GIL: a free-threaded build");
     else if (gil->holder_tid > 0)
-        rw_page_wrap(page, 6, "%s: held by %s%s", whose, tid_label(page->ctx, process, gil->holder_tid),
+        rw_page_wrap(page, 6, 2, "%s: held by %s%s", whose, tid_label(page->ctx, process, gil->holder_tid),
                      gil->certainty == RW_EXACT
                          ? ""
                          : rw_words(page->ctx, " (%s)", rw_certainty_name(gil->certainty)));
+    else if (interpreter->shares_gil && !interpreter->is_main && gil->holder_tid < 0)
+        rw_page_line(page, "      shares main's GIL");
     else if (gil->holder_tid == 0 || gil->is_locked == 0)
         rw_page_line(page, "      %s: free", whose);
     else
@@ -46,7 +48,7 @@ static void write_threads(struct rw_page *page, const struct rw_process_info *pr
                              : "one whose thread is not known");
     }
     if (names)
-        rw_page_wrap(page, 6, "thread states: %s", names);
+        rw_page_wrap(page, 6, 2, "thread states: %s", names);
 }
 
 static void write_interpreter(struct rw_page *page, const struct rw_incident *incident,
@@ -74,7 +76,7 @@ static void write_interpreter(struct rw_page *page, const struct rw_incident *in
     if (interpreter->created_in_test && interpreter->created_in_test[0])
         rw_append(page->ctx, &line, "%s in test %s", interpreter->creator_tid ? "" : ", created",
                   interpreter->created_in_test);
-    rw_page_wrap(page, 2, "%s", line);
+    rw_page_wrap(page, 2, 2, "%s", line);
     if (interpreter->state && strcmp(interpreter->state, "destroyed") == 0)
         return;
     write_gil(page, process, interpreter);
@@ -89,7 +91,7 @@ void rw_section_interpreters(struct rw_page *page, const struct rw_incident *inc
     rw_page_heading(page, "Interpreters of process %d (Python %s)", process->pid,
                     process->python ? process->python : "of a version that is not known");
     if (process->python_note)
-        rw_page_wrap(page, 2, "note: %s", process->python_note);
+        rw_page_wrap(page, 2, 2, "note: %s", process->python_note);
     for (size_t i = 0; i < process->interpreter_count; i++)
         write_interpreter(page, incident, process, &process->interpreters[i]);
 }

@@ -2,6 +2,7 @@
 #include "tools/report/page.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <talloc.h>
@@ -57,27 +58,48 @@ void rw_page_heading(struct rw_page *page, const char *format, ...)
     talloc_free(line);
 }
 
-void rw_page_wrap(struct rw_page *page, int indent, const char *format, ...)
+/* Bytes of the piece that starts at `text` and is not to be broken: up to the next space outside
+ * parentheses. A name keeps its tid; what is in parentheses may be broken after all where it is long. */
+static size_t piece_length(const char *text)
+{
+    size_t length = 0;
+    int depth = 0;
+
+    for (; text[length]; length++) {
+        depth += (text[length] == '(') - (text[length] == ')');
+        if (text[length] == ' ' && (depth <= 0 || length >= RW_PAGE_WIDTH / 3) &&
+            strncmp(text + length, " (tid ", 6) != 0)
+            break;
+    }
+    return length;
+}
+
+void rw_page_wrap(struct rw_page *page, int indent, int hang, const char *format, ...)
 {
     va_list arguments;
-    char *text, *word, *rest = NULL;
+    char *text;
     int column = indent;
+    bool is_first = true;
 
     va_start(arguments, format);
     text = escaped(page, format, arguments);
     va_end(arguments);
     fprintf(page->file, "%*s", indent, "");
-    for (word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-        int length = (int)strlen(word);
+    for (const char *piece = text; *piece;) {
+        int length = (int)piece_length(piece);
 
-        if (column > indent && column + 1 + length > RW_PAGE_WIDTH) {
-            column = indent + 2;
-            fprintf(page->file, "\n%*s%s", column, "", word);
-        } else {
-            fprintf(page->file, "%s%s", column > indent ? " " : "", word);
-            column += column > indent;
+        if (!is_first && column + 1 + length > RW_PAGE_WIDTH) {
+            column = indent + hang;
+            fprintf(page->file, "\n%*s", column, "");
+        } else if (!is_first) {
+            fputc(' ', page->file);
+            column++;
         }
+        fprintf(page->file, "%.*s", length, piece);
         column += length;
+        piece += length;
+        piece += strspn(piece, " ");
+        is_first = false;
     }
     fputc('\n', page->file);
     talloc_free(text);

@@ -19,8 +19,9 @@ void rw_page_line(struct rw_page *page, const char *format, ...) __attribute__((
 void rw_page_gap(struct rw_page *page);
 /* A heading of its own line, underlined. */
 void rw_page_heading(struct rw_page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A sentence, broken at spaces; `indent` columns before the first line, two more before the others. */
-void rw_page_wrap(struct rw_page *page, int indent, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* A sentence, broken at spaces outside parentheses; `indent` columns before the first line, and `hang` more
+ * before the others. */
+void rw_page_wrap(struct rw_page *page, int indent, int hang, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -71,6 +71,24 @@ static char *python_line(void *ctx, const struct rw_python_frame *frame)
         frame->interpreter > 0 ? rw_words(ctx, "  [interpreter %lld]", (long long)frame->interpreter) : "");
 }
 
+/* Frames of Python itself that say what it is doing to itself or to the process. */
+static bool is_telling(const struct rw_frame *frame)
+{
+    static const char *const prefixes[] = {"Py_E",
+                                           "Py_F",
+                                           "Py_N",
+                                           "_PyXI_",
+                                           "wait_for_thread_shutdown",
+                                           "PyThread_hang_thread",
+                                           "exit",
+                                           "__run_exit_handlers"};
+
+    for (size_t i = 0; frame->function && i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(frame->function, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
 static void flush(struct lines *lines)
 {
     if (lines->folded == 1)
@@ -113,7 +131,7 @@ static void add_native(struct lines *lines, const struct rw_thread *thread, bool
         }
         if (has_python || frame->is_shim)
             continue;
-        if (below_python && (rw_is_plumbing(frame) || !frame->function)) {
+        if (below_python && (rw_is_plumbing(frame) || !frame->function) && !is_telling(frame)) {
             lines->first_folded = lines->folded++ ? lines->first_folded : frame;
             continue;
         }

@@ -10,22 +10,35 @@
 #include "tools/report/report.h"
 #include "tools/report/sections.h"
 
-/* Since when: the call that ends an interpreter, else the wait, of the first culprit that has one. */
+static uint64_t hung_since(const struct rw_incident *incident, const struct rw_culprit *culprit)
+{
+    const struct rw_process_info *process = rw_incident_find_process(incident, culprit->pid);
+    const struct rw_thread *thread = process ? rw_process_find_thread(process, culprit->tid) : NULL;
+
+    if (!thread)
+        return 0;
+    if (thread->interpreter_call_since_ns)
+        return thread->interpreter_call_since_ns;
+    return thread->waits_on ? thread->waits_on->since_ns : 0;
+}
+
+/* Since when it hangs: since the one that suffers does what it does; else the first culprit of whom it is
+ * known. */
 static double hung_s(const struct rw_incident *incident, const struct rw_verdict *verdict)
 {
-    for (size_t i = 0; i < verdict->culprit_count; i++) {
-        const struct rw_process_info *process = rw_incident_find_process(incident, verdict->culprits[i].pid);
-        const struct rw_thread *thread =
-            process ? rw_process_find_thread(process, verdict->culprits[i].tid) : NULL;
-        uint64_t since_ns = !thread                             ? 0
-                            : thread->interpreter_call_since_ns ? thread->interpreter_call_since_ns
-                            : thread->waits_on                  ? thread->waits_on->since_ns
-                                                                : 0;
+    uint64_t since_ns = 0;
 
-        if (since_ns)
-            return rw_seconds_since(incident, since_ns);
+    for (size_t i = 0; i < verdict->culprit_count; i++) {
+        const char *role = verdict->culprits[i].role;
+        uint64_t candidate = hung_since(incident, &verdict->culprits[i]);
+        bool suffers = role && (strcmp(role, "waits") == 0 || strcmp(role, "destroyer") == 0);
+
+        if (candidate && suffers)
+            return rw_seconds_since(incident, candidate);
+        if (!since_ns)
+            since_ns = candidate;
     }
-    return -1;
+    return rw_seconds_since(incident, since_ns);
 }
 
 char *rw_headline(void *ctx, const struct rw_incident *incident, const struct rw_verdict *verdict)
@@ -48,15 +61,15 @@ static void write_answer(struct rw_page *page, const struct rw_incident *inciden
 
     rw_page_line(page, "racewatch: %s", rw_headline(page->ctx, incident, verdict));
     rw_page_gap(page);
-    rw_page_wrap(page, 2, "%s", verdict->sentence ? verdict->sentence : "There is no verdict.");
+    rw_page_wrap(page, 2, 0, "%s", verdict->sentence ? verdict->sentence : "There is no verdict.");
     if (verdict->culprit_count) {
-        rw_page_heading(page, "Who waits for whom");
+        rw_page_heading(page, verdict->culprit_count > 1 ? "Who waits for whom" : "Where it is");
         for (size_t i = 0; i < verdict->culprit_count; i++) {
             char **lines;
             size_t count = rw_step_lines(page->ctx, incident, &verdict->culprits[i], &lines);
 
             for (size_t j = 0; j < count; j++)
-                rw_page_wrap(page, j ? 6 : 2, "%s", lines[j]);
+                rw_page_wrap(page, j ? 6 : 2, 2, "%s", lines[j]);
         }
     }
     if (verdict->look_at) {
@@ -69,11 +82,11 @@ static void write_certainty(struct rw_page *page, const struct rw_incident *inci
 {
     rw_page_heading(page, "How sure this is: %s", rw_certainty_name(incident->verdict.certainty));
     for (size_t i = 0; i < incident->verdict.evidence_count; i++)
-        rw_page_wrap(page, 2, "- %s", incident->verdict.evidence[i]);
+        rw_page_wrap(page, 2, 2, "- %s", incident->verdict.evidence[i]);
     if (incident->also_count)
         rw_page_heading(page, "Also found");
     for (size_t i = 0; i < incident->also_count; i++)
-        rw_page_wrap(page, 2, "- %s: %s", rw_headline(page->ctx, incident, &incident->also[i]),
+        rw_page_wrap(page, 2, 2, "- %s: %s", rw_headline(page->ctx, incident, &incident->also[i]),
                      incident->also[i].sentence ? incident->also[i].sentence : "");
 }
 
@@ -82,14 +95,14 @@ static void write_tests(struct rw_page *page, const struct rw_incident *incident
 {
     if (process->test)
         rw_page_wrap(
-            page, 2, "running test %s%s%s%s", process->test, process->test_phase ? " (" : "",
+            page, 2, 2, "running test %s%s%s%s", process->test, process->test_phase ? " (" : "",
             process->test_phase ? process->test_phase : "",
             process->test_phase
                 ? rw_words(page->ctx, ")%s", rw_for_how_long(page->ctx, incident, process->test_begin_ns))
                 : "");
     if (process->last_test)
         rw_page_wrap(
-            page, 2, "last test that ended: %s%s", process->last_test,
+            page, 2, 2, "last test that ended: %s%s", process->last_test,
             process->last_test_end_ns
                 ? rw_words(page->ctx, ", %s ago",
                            rw_duration(page->ctx, rw_seconds_since(incident, process->last_test_end_ns)))
@@ -112,7 +125,7 @@ static void write_process(struct rw_page *page, const struct rw_incident *incide
                                      : "?",
                     process->is_alive ? "" : " (gone)");
     if (process->executable || process->python)
-        rw_page_wrap(page, 2, "%s%s%s", process->executable ? process->executable : "",
+        rw_page_wrap(page, 2, 2, "%s%s%s", process->executable ? process->executable : "",
                      process->python ? ", Python " : "", process->python ? process->python : "");
     write_tests(page, incident, process);
     write_milestone(page, incident, "main returned", process->main_returned_ns);
@@ -136,10 +149,10 @@ static void write_notes(struct rw_page *page, const struct rw_incident *incident
         return;
     rw_page_heading(page, "What could not be had");
     for (size_t i = 0; i < incident->note_count; i++)
-        rw_page_wrap(page, 2, "- %s", incident->notes[i]);
+        rw_page_wrap(page, 2, 2, "- %s", incident->notes[i]);
     for (size_t i = 0; i < incident->process_count; i++)
         for (size_t j = 0; j < incident->processes[i].note_count; j++)
-            rw_page_wrap(page, 2, "- process %d: %s", incident->processes[i].pid,
+            rw_page_wrap(page, 2, 2, "- process %d: %s", incident->processes[i].pid,
                          incident->processes[i].notes[j]);
 }
 
@@ -153,8 +166,8 @@ static void write_origin(struct rw_page *page, const struct rw_incident *inciden
         strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", &utc);
     rw_page_heading(page, "About this report");
     if (incident->command)
-        rw_page_wrap(page, 2, "command: %s", incident->command);
-    rw_page_wrap(page, 2, "trigger: %s%s%s", incident->trigger ? incident->trigger : "not known",
+        rw_page_wrap(page, 2, 2, "command: %s", incident->command);
+    rw_page_wrap(page, 2, 2, "trigger: %s%s%s", incident->trigger ? incident->trigger : "not known",
                  incident->trigger_detail ? ": " : "",
                  incident->trigger_detail ? incident->trigger_detail : "");
     if (when[0])

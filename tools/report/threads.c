@@ -2,6 +2,7 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "tools/incident/interpreters.h"
 #include "tools/incident/model.h"
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
@@ -39,14 +40,17 @@ char *rw_origin_words(void *ctx, const struct rw_incident *incident, const struc
 }
 
 /* Daemon flag, interpreters, start routine: what tells threads apart that have no name. */
-static char *nature_words(void *ctx, const struct rw_thread *thread)
+static char *nature_words(void *ctx, const struct rw_thread *thread, bool has_many_interpreters)
 {
     char *text = NULL;
 
     if (thread->is_daemon >= 0 && !thread->is_main)
         rw_append(ctx, &text, "%s", thread->is_daemon ? "daemon thread" : "non-daemon thread");
-    for (size_t i = 0; i < thread->thread_state_count; i++)
-        rw_append(ctx, &text, "%s%s %lld", text ? ", " : "", "thread state in interpreter",
+    for (size_t i = 0; has_many_interpreters && i < thread->thread_state_count; i++)
+        rw_append(ctx, &text, "%s%lld",
+                  i      ? " and "
+                  : text ? ", in interpreter "
+                         : "in interpreter ",
                   (long long)thread->thread_states[i].interpreter);
     if (or_null(thread->start_routine))
         rw_append(ctx, &text, "%sbegan in %s", text ? ", " : "", thread->start_routine);
@@ -58,12 +62,19 @@ static char *nature_words(void *ctx, const struct rw_thread *thread)
     return text;
 }
 
-static char *owner_words(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait)
+static char *owner_words(void *ctx, const struct rw_process_info *process, const struct rw_thread *thread)
 {
+    const struct rw_wait_on *wait = thread->waits_on;
     const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
     const struct rw_thread *owner = rw_process_find_thread(process, wait->owner.tid);
     char *text;
 
+    if (kind->kind && strcmp(kind->kind, "gil") == 0 && wait->owner.tid <= 0) {
+        const struct rw_gil *gil = rw_thread_gil(process, thread);
+
+        owner = gil ? rw_process_find_thread(process, gil->holder_tid) : NULL;
+        return owner ? rw_words(ctx, "held by %s", rw_thread_label(ctx, owner)) : NULL;
+    }
     /* A join says whom it waits for; the other kinds have no owner that matters. */
     if (kind->ends != RW_ENDS_BY_RELEASE)
         return NULL;
@@ -89,12 +100,13 @@ static void add_line(void *ctx, char ***lines, size_t *count, char *text)
     (*lines)[(*count)++] = text;
 }
 
-/* How long the thread has been at what it does. */
+/* When the thread began with what it does. A thread that runs came back from some call a moment ago, which is
+ * no news. */
 static uint64_t since(const struct rw_thread *thread)
 {
     if (thread->waits_on)
         return thread->waits_on->since_ns;
-    return thread->since_ns;
+    return thread->state && strcmp(thread->state, "running") == 0 ? 0 : thread->since_ns;
 }
 
 size_t rw_step_lines(void *ctx, const struct rw_incident *incident, const struct rw_culprit *culprit,
@@ -119,21 +131,40 @@ size_t rw_step_lines(void *ctx, const struct rw_incident *incident, const struct
     if (place)
         add_line(ctx, lines, &count, rw_words(ctx, "at %s", place));
     if (thread->waits_on)
-        add_line(ctx, lines, &count, owner_words(ctx, process, thread->waits_on));
+        add_line(ctx, lines, &count, owner_words(ctx, process, thread));
     origin = thread->is_main ? NULL : rw_origin_words(ctx, incident, process, thread);
     add_line(ctx, lines, &count, origin);
     return count;
 }
 
-static void write_names(struct rw_page *page, const struct rw_incident *incident,
-                        const struct rw_thread_group *group)
+static void write_names(struct rw_page *page, const struct rw_thread_group *group)
 {
     char *names = NULL;
 
     for (size_t i = 0; i < group->count; i++)
-        rw_append(page->ctx, &names, "%s%s%s", i ? ", " : "", rw_thread_label(page->ctx, group->threads[i]),
-                  rw_for_how_long(page->ctx, incident, since(group->threads[i])));
-    rw_page_wrap(page, 2, "%s", names);
+        rw_append(page->ctx, &names, "%s%s", i ? ", " : "", rw_thread_label(page->ctx, group->threads[i]));
+    rw_page_wrap(page, 2, 0, "%s", names);
+}
+
+/* " for 2.1 s to 3.0 s": how long the members have been at it. */
+static char *range_words(void *ctx, const struct rw_incident *incident, const struct rw_thread_group *group)
+{
+    double least = -1, most = -1;
+    char *low, *high;
+
+    for (size_t i = 0; i < group->count; i++) {
+        double seconds = rw_seconds_since(incident, since(group->threads[i]));
+
+        if (seconds >= 0 && (least < 0 || seconds < least))
+            least = seconds;
+        if (seconds > most)
+            most = seconds;
+    }
+    if (most < 0)
+        return rw_words(ctx, "%s", "");
+    low = rw_duration(ctx, least);
+    high = rw_duration(ctx, most);
+    return strcmp(low, high) == 0 ? rw_words(ctx, " for %s", low) : rw_words(ctx, " for %s to %s", low, high);
 }
 
 static void write_one(struct rw_page *page, const struct rw_incident *incident,
@@ -141,19 +172,19 @@ static void write_one(struct rw_page *page, const struct rw_incident *incident,
 {
     const char *role = rw_role_of(incident, process, thread);
     char *origin = rw_origin_words(page->ctx, incident, process, thread);
-    char *nature = nature_words(page->ctx, thread);
-    char *owner = thread->waits_on ? owner_words(page->ctx, process, thread->waits_on) : NULL;
+    char *nature = nature_words(page->ctx, thread, process->interpreter_count > 1);
+    char *owner = thread->waits_on ? owner_words(page->ctx, process, thread) : NULL;
 
-    rw_page_wrap(page, 0, "%s %s%s%s%s%s", rw_thread_label(page->ctx, thread),
+    rw_page_wrap(page, 0, 2, "%s %s%s%s%s%s", rw_thread_label(page->ctx, thread),
                  rw_doing_words(page->ctx, process, thread),
                  rw_for_how_long(page->ctx, incident, since(thread)), role ? "   [" : "", role ? role : "",
                  role ? "]" : "");
     if (owner)
-        rw_page_wrap(page, 2, "%s", owner);
+        rw_page_wrap(page, 2, 2, "%s", owner);
     if (origin)
-        rw_page_wrap(page, 2, "%s", origin);
+        rw_page_wrap(page, 2, 2, "%s", origin);
     if (nature)
-        rw_page_wrap(page, 2, "%s", nature);
+        rw_page_wrap(page, 2, 2, "%s", nature);
 }
 
 static void write_group(struct rw_page *page, const struct rw_incident *incident,
@@ -165,16 +196,16 @@ static void write_group(struct rw_page *page, const struct rw_incident *incident
     if (group->count == 1) {
         write_one(page, incident, process, first);
     } else {
-        char *nature = nature_words(page->ctx, first);
+        char *nature = nature_words(page->ctx, first, process->interpreter_count > 1);
 
-        rw_page_line(page, "%zu threads like this; the first one %s:", group->count,
-                     rw_doing_words(page->ctx, process, first));
-        write_names(page, incident, group);
+        rw_page_wrap(page, 0, 2, "%zu threads like this%s; the first one %s:", group->count,
+                     range_words(page->ctx, incident, group), rw_doing_words(page->ctx, process, first));
+        write_names(page, group);
         if (nature)
-            rw_page_wrap(page, 2, "of the first one: %s", nature);
+            rw_page_wrap(page, 2, 2, "of the first one: %s", nature);
     }
     if (first->stack_note)
-        rw_page_wrap(page, 2, "note: %s", first->stack_note);
+        rw_page_wrap(page, 2, 2, "note: %s", first->stack_note);
     if (group->line_count == 0 && first->tid && !rw_thread_is_gone(process, first))
         rw_page_line(page, "    [no stack could be had]");
     for (size_t i = 0; i < group->line_count; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tools/diagnosis/interpreters.h"
+#include "tools/incident/interpreters.h"
 
 #include <string.h>
 

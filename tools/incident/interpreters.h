@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which thread has to do with which interpreter. Internal to tools/diagnosis.
+ * Which thread has to do with which interpreter: answers from the model alone.
  */
-#ifndef RACEWATCH_TOOLS_DIAGNOSIS_INTERPRETERS_H
-#define RACEWATCH_TOOLS_DIAGNOSIS_INTERPRETERS_H
+#ifndef RACEWATCH_TOOLS_INCIDENT_INTERPRETERS_H
+#define RACEWATCH_TOOLS_INCIDENT_INTERPRETERS_H
 
 #include "tools/incident/incident.h"
 
