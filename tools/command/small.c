@@ -4,7 +4,7 @@
 
 #include "tools/command/commands.h"
 #include "tools/command/options.h"
-#include "tools/recording/postmortem.h"
+#include "tools/recording/print.h"
 
 static error_t parse_path(int key, char *argument, struct argp_state *state) {
     const char **path = state->input;

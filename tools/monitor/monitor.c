@@ -58,7 +58,17 @@ static uint64_t clock_ns(void) {
     return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
 }
 
+/* A tree's first process is often a wrapper that execs what it is about: its name is asked for when it is needed. */
+static void name_command(struct monitor *monitor) {
+    const char *command = NULL;
+    if (monitor->setup->command != NULL || rw_proc_command(monitor, monitor->setup->first, &command) != 0)
+        return;
+    rw_out_set_command(monitor->out, command);
+    rw_looks_set_command(monitor->looks, command);
+}
+
 static void begin_look(struct monitor *monitor, const struct rw_want *want, uint64_t now_ns) {
+    name_command(monitor);
     if (monitor->setup->log != NULL)
         fprintf(monitor->setup->log, "racewatch: looking at process %d: %s\n", want->pid, want->detail);
     rw_looks_begin(monitor->looks, want, now_ns);

@@ -97,7 +97,8 @@ static int make_session_folder(struct rw_session *session) {
     int error = -EEXIST;
     for (int tries = 0; tries < 16 && error == -EEXIST; tries++) {
         unsigned short number = 0;
-        getrandom(&number, sizeof(number), GRND_NONBLOCK);
+        if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
+            number = (unsigned short)tries; /* two sessions of one pid in one second are all it tells apart */
         session->name = talloc_asprintf(session, "%lx-%d-%04x", (long)time(NULL), (int)getpid(), number);
         error = mkdirat(recordings, session->name, 0700) != 0 ? -errno : 0;
     }
