@@ -7,6 +7,21 @@
 
 #include <libiberty/demangle.h>
 
+/* Where the name ends that the source has: before the linker's version, "pthread_cond_wait@@GLIBC_2.3.2", and before the
+ * compiler's marks of copies and parts, "acquire_timed.lto_priv.0". */
+static size_t plain_length(const char *symbol)
+{
+    static const char *const marks[] = {".lto_priv.", ".constprop.", ".part.", ".isra.", ".cold"};
+    size_t length = strcspn(symbol, "@");
+
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        const char *mark = strstr(symbol, marks[i]);
+        if (mark && (size_t)(mark - symbol) < length && mark > symbol)
+            length = (size_t)(mark - symbol);
+    }
+    return length;
+}
+
 char *rw_demangle(void *ctx, const char *symbol)
 {
     /* Rust before C++: its older names are valid C++ ones with a hash behind. */
@@ -17,8 +32,7 @@ char *rw_demangle(void *ctx, const char *symbol)
         if (!plain)
             plain = cplus_demangle_v3(symbol, DMGL_PARAMS | DMGL_ANSI | DMGL_RET_DROP);
     }
-    /* "pthread_cond_wait@@GLIBC_2.3.2": the version is the linker's, not the source's. */
-    char *result = plain ? talloc_strdup(ctx, plain) : talloc_strndup(ctx, symbol, strcspn(symbol, "@"));
+    char *result = plain ? talloc_strdup(ctx, plain) : talloc_strndup(ctx, symbol, plain_length(symbol));
     free(plain);
     return result;
 }

@@ -70,6 +70,7 @@ struct rw_modules *rw_modules_new(void *parent, int pid, struct rw_maps *maps, s
             module->first = mapping;
             module->start = mapping->start;
             module->fd = -1;
+            module->modules = modules;
             modules->count++;
         }
         module->end = mapping->end;

@@ -49,8 +49,10 @@ struct rw_module {
     uint64_t table_address;
     uint64_t table_entries;
     struct rw_made_table *made_table;
-    struct Dwfl_Module *dwfl; /* of the symbols */
+    struct Dwfl_Module *dwfl; /* symbols.c */
     bool dwfl_tried;
+    bool has_costly_lines; /* debug_file.c: its debug information would have to be unpacked first */
+    struct rw_modules *modules;
 };
 
 struct rw_modules {

@@ -76,7 +76,7 @@ Dwfl_Module *rw_symbols_module(struct rw_symbols *symbols, struct rw_module *mod
     else {
         void **user;
         dwfl_module_info(module->dwfl, &user, NULL, NULL, NULL, NULL, NULL, NULL);
-        *user = symbols->modules;
+        *user = module;
     }
     dwfl_report_end(symbols->dwfl, NULL, NULL);
     return module->dwfl;
@@ -92,15 +92,6 @@ static const char *base_name(const char *path)
 static bool is_shim(const char *path)
 {
     return strcmp(base_name(path), "libracewatch.so") == 0;
-}
-
-/* Lines within the C library tell nobody where to look, and where its debug information is installed it is compressed:
- * unpacking it takes longer (150 ms) than all the rest of a snapshot. Its functions' names come from the symbol table. */
-static bool has_interesting_source(const char *path)
-{
-    const char *name = base_name(path);
-
-    return strcmp(name, "libc.so.6") != 0 && strncmp(name, "ld-linux", 8) != 0 && path[0] == '/';
 }
 
 static bool is_python_eval(const char *function)
@@ -169,6 +160,7 @@ static size_t add_source(Dwfl_Module *dwfl, uint64_t pc, void *ctx, struct rw_fr
         frames[count].function = name ? rw_demangle(ctx, name) : NULL;
         frames[count].offset = 0;
         frames[count].is_inlined = true;
+        frames[count].is_python_eval = false;
         frames[count].file = talloc_strdup(ctx, file);
         frames[count].line = line;
         count++;
@@ -216,7 +208,7 @@ static size_t find_place(struct rw_symbols *symbols, uint64_t pc, uint64_t look,
         frame->offset = offset + (pc - look);
         frame->is_python_eval = is_python_eval(name);
     }
-    if (!frame->is_shim && has_interesting_source(module->path))
+    if (!frame->is_shim && !module->has_costly_lines)
         count = add_source(dwfl, look, ctx, frames);
     return count;
 }
