@@ -7,7 +7,8 @@
 #include "shim/recording_file.h"
 #include "shim/self.h"
 
-static struct rw_interpreter *find(uint64_t address, bool is_made_anew)
+/* One that was destroyed is another interpreter, though it may have been at the same address. */
+static struct rw_interpreter *find(uint64_t address)
 {
     struct rw_interpreter *free_one = NULL, *oldest = NULL;
     for (uint32_t i = 0; i < RW_INTERPRETER_MAX; i++) {
@@ -15,11 +16,11 @@ static struct rw_interpreter *find(uint64_t address, bool is_made_anew)
         if (entry->state == RW_INTERPRETER_FREE) {
             if (!free_one)
                 free_one = entry;
-        } else if (entry->address == address && !(is_made_anew && entry->state == RW_INTERPRETER_DESTROYED)) {
+        } else if (entry->state == RW_INTERPRETER_DESTROYED) {
+            if (!oldest || entry->destroy_end_ns < oldest->destroy_end_ns)
+                oldest = entry;
+        } else if (entry->address == address) {
             return entry;
-        } else if (entry->state == RW_INTERPRETER_DESTROYED &&
-                   (!oldest || entry->destroy_end_ns < oldest->destroy_end_ns)) {
-            oldest = entry;
         }
     }
     return free_one ? free_one : oldest;
@@ -29,8 +30,7 @@ static void update(struct rw_interpreter *entry, enum rw_interpreter_state state
                    int32_t tid)
 {
     uint64_t now = rw_recorder_now();
-    bool is_new = entry->state == RW_INTERPRETER_FREE || entry->address != address ||
-                  (entry->state == RW_INTERPRETER_DESTROYED && state < RW_INTERPRETER_DESTROYING);
+    bool is_new = entry->state == RW_INTERPRETER_FREE || entry->state == RW_INTERPRETER_DESTROYED;
     rw_write_begin(&entry->sequence);
     if (is_new) {
         entry->address = address;
@@ -63,7 +63,7 @@ void rw_record_interpreter(enum rw_interpreter_state state, uint64_t address, ui
     if (!self)
         return;
     if (!__atomic_exchange_n(&rw_interpreters_writing, 1, __ATOMIC_ACQUIRE)) {
-        struct rw_interpreter *entry = find(address, state < RW_INTERPRETER_DESTROYING);
+        struct rw_interpreter *entry = find(address);
         if (entry)
             update(entry, state, address, id, rw_self_tid(self));
         __atomic_store_n(&rw_interpreters_writing, 0, __ATOMIC_RELEASE);
