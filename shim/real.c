@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <stddef.h>
 
-struct rw_real rw_real;
+#include "shim/vdso.h"
+
+static const char not_known;
+
+struct rw_real rw_real = {.is_single_threaded = &not_known};
 
 #define RW_REAL(result, name, symbol, version, arguments) {offsetof(struct rw_real, name), symbol, version},
 static const struct {
@@ -32,15 +36,10 @@ static dlsym_fn real_dlsym(void)
 
 static void resolve_own_needs(dlsym_fn lookup)
 {
-    static const char unknown = 0;
-    rw_real.is_single_threaded = &unknown;
-    void *libc = RW_REAL_OF(dlopen)("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-    if (libc) {
-        rw_real.clock_gettime = (int (*)(clockid_t, struct timespec *))lookup(libc, "clock_gettime");
-        const char *single = lookup(libc, "__libc_single_threaded"); /* since 2.32 */
-        if (single)
-            rw_real.is_single_threaded = single;
-    }
+    rw_real.clock_gettime = rw_vdso_clock_gettime();
+    const char *single = lookup(RTLD_DEFAULT, "__libc_single_threaded"); /* since 2.32 */
+    if (single)
+        rw_real.is_single_threaded = single;
     /* A variable of the dynamic loader: naming it in the code would make the shim need the loader's library. */
     void **stack_end = lookup(RTLD_DEFAULT, "__libc_stack_end");
     if (stack_end)
@@ -63,8 +62,7 @@ const char *rw_real_resolve(void)
         if (!*slot)
             missing = table[i].symbol;
     }
-    if (!rw_real.is_single_threaded)
-        resolve_own_needs(lookup);
+    resolve_own_needs(lookup);
     if (missing)
         dlerror(); /* the program must not be told of a lookup of ours */
     errno = kept;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The functions that the shim wraps, as the program would have had them without it: the next ones in the
- * lookup order (another preloaded library's, if there is one). And libc's own clock, which no other preloaded
- * library bends.
+ * lookup order (another preloaded library's, if there is one). And a clock that
+ * no other preloaded library bends.
  */
 #ifndef RACEWATCH_SHIM_REAL_H
 #define RACEWATCH_SHIM_REAL_H
@@ -23,7 +23,7 @@
 #define RW_REAL(result, name, symbol, version, arguments) result(*name) arguments;
 struct rw_real {
 #include "shim/real.def"
-    int (*clock_gettime)(clockid_t, struct timespec *); /* libc's own */
+    int (*clock_gettime)(clockid_t, struct timespec *); /* the kernel's; NULL: make the system call */
     const char *is_single_threaded; /* libc's: not 0 while no second thread was ever made; never NULL */
     void *stack_end;                /* where the main thread's frames end, NULL if not known */
 };
