@@ -60,9 +60,13 @@ int rw_looks_fd(const struct rw_looks *looks) {
     return looks->child != NULL ? rw_capture_fd(looks->child) : -1;
 }
 
+/* A look that no limit asked for: only a circle is worth telling. */
+static bool is_early(const struct rw_looks *looks) {
+    return looks->want.trigger == RW_TRIGGER_CYCLE || looks->want.trigger == RW_TRIGGER_EARLY;
+}
+
 static uint64_t confirm_ns(const struct rw_looks *looks) {
-    bool is_early = looks->want.trigger == RW_TRIGGER_CYCLE || looks->want.trigger == RW_TRIGGER_EARLY;
-    return is_early ? CONFIRM_CIRCLE_NS : CONFIRM_NS;
+    return is_early(looks) ? CONFIRM_CIRCLE_NS : CONFIRM_NS;
 }
 
 uint64_t rw_looks_due_ns(const struct rw_looks *looks) {
@@ -203,6 +207,8 @@ static void conclude(struct rw_looks *looks, struct rw_incident *incident, uint6
     bool is_told = false;
     if (looks->left_out != NULL)
         rw_incident_note(incident, "%s", looks->left_out);
+    if (is_early(looks))
+        incident->trigger_detail = "two looks saw the same threads wait for each other";
     if (is_incident(looks, incident)) {
         bool is_news = rw_publisher_is_news(looks->publisher, incident);
         if (is_news && looks->want.trigger == RW_TRIGGER_RUNNER && !is_certain(&incident->verdict)) {
@@ -245,8 +251,7 @@ static void take_result(struct rw_looks *looks, bool took_too_long, uint64_t now
         talloc_free(why);
         return;
     }
-    bool is_early = looks->want.trigger == RW_TRIGGER_CYCLE || looks->want.trigger == RW_TRIGGER_EARLY;
-    if (is_early && (!bring_certain_forward(incident) || !rw_publisher_is_news(looks->publisher, incident))) {
+    if (is_early(looks) && (!bring_certain_forward(incident) || !rw_publisher_is_news(looks->publisher, incident))) {
         talloc_free(incident);
         end(looks, false, now_ns);
     } else if (looks->first == NULL && needs_second(looks->want.trigger)) {
@@ -267,7 +272,7 @@ void rw_looks_step(struct rw_looks *looks, uint64_t now_ns) {
         if (looks->child == NULL) {
             /* Gone between the looks: what the first one saw is all there will be. */
             struct rw_incident *only = looks->first;
-            if (looks->want.trigger == RW_TRIGGER_CYCLE || looks->want.trigger == RW_TRIGGER_EARLY)
+            if (is_early(looks))
                 end(looks, false, now_ns);
             else {
                 looks->first = NULL;

@@ -95,7 +95,7 @@ static bool circle_is_due(struct rw_triggers *triggers, struct rw_watch *watch, 
     if (want->pid == 0)
         return false;
     want->trigger = RW_TRIGGER_CYCLE;
-    snprintf(want->detail, sizeof(want->detail), "threads wait for each other in a circle");
+    snprintf(want->detail, sizeof(want->detail), "the recordings tell of a circle of waits");
     return true;
 }
 
@@ -245,7 +245,7 @@ static bool early_is_due(struct rw_triggers *triggers, struct rw_watched *watche
             watched->slots[i].looked_since_ns = watched->slots[i].since_ns;
     want->trigger = RW_TRIGGER_EARLY;
     want->pid = watched->pid;
-    snprintf(want->detail, sizeof(want->detail), "threads wait for each other in a circle");
+    snprintf(want->detail, sizeof(want->detail), "a thread has been blocked for more than %.1f s", s(EARLY_AGE_NS));
     return true;
 }
 
