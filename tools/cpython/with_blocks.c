@@ -97,7 +97,9 @@ static void by_block_stack(struct rw_python *py, const struct rw_py_frame *frame
         return;
     for (uint32_t i = count; i-- > 0;) {
         size_t slot = slots->local_count + (size_t)blocks[i].level - 1;
-        if (blocks[i].type != SETUP_FINALLY || blocks[i].level < 1 || slot >= slots->count)
+        /* A `try` directly inside has a block of the same level. */
+        bool is_inner = i > 0 && blocks[i - 1].level == blocks[i].level;
+        if (blocks[i].type != SETUP_FINALLY || is_inner || blocks[i].level < 1 || slot >= slots->count)
             continue;
         block.lock = lock_to_release(py, slots->values[slot]);
         if (!block.lock)

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every Python that is found is asked where its threads are, and looked at from outside: both must say the same, frame by
+ * frame. argv: the programs oracle.py and waits.py.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <talloc.h>
+
+#include "tests/unit/cpython/python_program.h"
+#include "tools/incident/model.h"
+
+#define SEED "1"
+#define THREADS "40"
+
+static const char *oracle_script, *waits_script;
+static char *pythons[PYTHONS_MAX];
+static size_t python_count;
+
+/* The thread's frames of one interpreter against the lines "F line function\tfile"; the number of frames. */
+static size_t compare_frames(const struct rw_thread *thread, int64_t interpreter, char **rest)
+{
+    size_t f = 0, compared = 0;
+    while (*rest && **rest == 'F') {
+        char *line = strsep(rest, "\n"), seen[8192] = "";
+        while (f < thread->python_count && thread->python[f].interpreter != interpreter)
+            f++;
+        if (f < thread->python_count) {
+            const struct rw_python_frame *frame = &thread->python[f++];
+            snprintf(seen, sizeof seen, "F %d %s\t%s", frame->line, frame->function, frame->file);
+            assert_false(frame->is_torn);
+        }
+        assert_string_equal(seen, line);
+        compared++;
+    }
+    while (f < thread->python_count && thread->python[f].interpreter != interpreter)
+        f++;
+    assert_int_equal(f, thread->python_count);
+    return compared;
+}
+
+/* Each evaluation loop on the native stack runs the frames of one chain, in order; none is left over. */
+static void check_merge(const struct rw_thread *thread)
+{
+    size_t loops = 0, chains = 0;
+    int before = -1;
+    for (size_t i = 0; i < thread->native_count; i++)
+        loops += thread->native[i].is_python_eval && !thread->native[i].is_inlined;
+    if (!loops)
+        return;
+    for (size_t i = 0; i < thread->python_count; i++) {
+        const struct rw_python_frame *frame = &thread->python[i];
+        assert_in_range(frame->native_index, 0, thread->native_count - 1);
+        assert_true(thread->native[frame->native_index].is_python_eval);
+        assert_true(frame->native_index >= before);
+        if (i && thread->python[i - 1].is_entry)
+            assert_true(frame->native_index > before);
+        before = frame->native_index;
+        chains += frame->is_entry;
+    }
+    assert_int_equal(chains, loops);
+}
+
+static void compare(const struct rw_process_info *process, char *rest, const char *python)
+{
+    size_t frames = 0, threads = 0, merged = 0, subinterpreters = 0;
+    while (rest && *rest && *rest != 'R') {
+        char *line = strsep(&rest, "\n");
+        int tid, interpreter;
+        if (*line == 'V') {
+            assert_string_equal(process->python, line + 2);
+            continue;
+        }
+        assert_int_equal(sscanf(line, "T %d %d", &tid, &interpreter), 2);
+        const struct rw_thread *thread = rw_process_find_thread(process, tid);
+        assert_non_null(thread);
+        assert_int_equal(thread->thread_state_count, 1);
+        assert_int_equal(thread->thread_states[0].interpreter, interpreter);
+        frames += compare_frames(thread, interpreter, &rest);
+        check_merge(thread);
+        merged += thread->native_count > 0;
+        threads++;
+        subinterpreters += interpreter != 0;
+    }
+    print_message("%s: %s, %zu threads, %zu frames, %zu with native stacks, %zu in a subinterpreter\n", python,
+                  process->python, threads, frames, merged, subinterpreters);
+    assert_true(threads > 0 && frames > threads);
+}
+
+static void every_frame_is_where_python_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < python_count; i++) {
+        struct python_program program = start_python(pythons[i], oracle_script, SEED, THREADS);
+        struct rw_incident *incident = look_at(&program);
+        const struct rw_process_info *process = &incident->processes[0];
+        assert_non_null(process->python);
+        if (process->python_note)
+            fail_msg("%s: %s", pythons[i], process->python_note);
+        compare(process, program.lines, pythons[i]);
+        talloc_free(incident);
+        end_python(&program);
+    }
+}
+
+static void check_wait(const struct rw_process_info *process, const char *line)
+{
+    int tid, owner, with_line;
+    char kind[64], name[64], seen[512] = "no wait", taken[32];
+    assert_int_equal(sscanf(line, "W %d\t%63[^\t]\t%63[^\t]\t%d\t%d", &tid, kind, name, &owner, &with_line), 5);
+    const struct rw_thread *thread = rw_process_find_thread(process, tid);
+    assert_non_null(thread);
+    const struct rw_wait_on *wait = thread->waits_on;
+    if (wait)
+        snprintf(seen, sizeof seen, "W %d\t%s\t%s\t%d\t%d", tid, wait->kind, wait->name ? wait->name : "-",
+                 wait->owner.tid > 0 ? wait->owner.tid : 0, with_line);
+    assert_string_equal(seen, line);
+    snprintf(taken, sizeof taken, ".py:%d", with_line);
+    if (with_line) {
+        assert_non_null(wait->owner.taken_at);
+        assert_non_null(strstr(wait->owner.taken_at, taken));
+    }
+    assert_true(wait->owner.tid <= 0 || wait->owner.certainty != RW_UNKNOWN);
+}
+
+static void check_name(const struct rw_process_info *process, const char *line)
+{
+    int tid, is_daemon;
+    char name[64];
+    assert_int_equal(sscanf(line, "N %d\t%63[^\t]\t%d", &tid, name, &is_daemon), 3);
+    const struct rw_thread *thread = rw_process_find_thread(process, tid);
+    assert_non_null(thread);
+    assert_string_equal(thread->name, name);
+    assert_int_equal(thread->is_daemon, is_daemon);
+}
+
+static void every_wait_is_named_with_its_owner(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < python_count; i++) {
+        struct python_program program = start_python(pythons[i], waits_script, NULL, NULL);
+        struct rw_incident *incident = look_at(&program);
+        char *rest = program.lines, *line;
+        size_t waits = 0;
+        print_message("%s: %s\n", pythons[i], incident->processes[0].python);
+        while ((line = strsep(&rest, "\n")) && *line != 'R') {
+            if (*line == 'W')
+                check_wait(&incident->processes[0], line);
+            else
+                check_name(&incident->processes[0], line);
+            waits++;
+        }
+        assert_true(waits > 10);
+        talloc_free(incident);
+        end_python(&program);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_frame_is_where_python_says),
+        cmocka_unit_test(every_wait_is_named_with_its_owner),
+    };
+    if (argc < 3)
+        return 2;
+    oracle_script = argv[1];
+    waits_script = argv[2];
+    python_count = find_pythons(pythons);
+    if (!python_count) {
+        fprintf(stderr, "no Python was found: nothing to compare with\n");
+        return 1;
+    }
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    while (python_count)
+        free(pythons[--python_count]);
+    return failed;
+}

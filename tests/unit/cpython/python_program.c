@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/cpython/python_program.h"
+
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <talloc.h>
+
+#include "tools/cpython/cpython.h"
+#include "tools/incident/model.h"
+#include "tools/snapshot/image.h"
+#include "tools/snapshot/process.h"
+
+#define OUTPUT_MAX (4u << 20)
+
+static size_t add_python(char **pythons, size_t count, const char *path)
+{
+    char real[PATH_MAX];
+    if (count == PYTHONS_MAX || access(path, X_OK) || !realpath(path, real))
+        return count;
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(pythons[i], real))
+            return count;
+    pythons[count] = strdup(real);
+    return count + 1;
+}
+
+size_t find_pythons(char *pythons[PYTHONS_MAX])
+{
+    const char *listed = getenv("RACEWATCH_TEST_PYTHONS"), *path = getenv("PATH");
+    char *list = strdup(listed ? listed : ""), *folders = strdup(path ? path : "/usr/bin"), *rest, candidate[PATH_MAX];
+    size_t count = 0;
+    for (char *item = strtok_r(list, ":", &rest); item; item = strtok_r(NULL, ":", &rest))
+        count = add_python(pythons, count, item);
+    for (char *folder = strtok_r(folders, ":", &rest); folder; folder = strtok_r(NULL, ":", &rest)) {
+        if (strstr(folder, "shims")) /* scripts that start a Python, not Pythons */
+            continue;
+        snprintf(candidate, sizeof candidate, "%s/python3", folder);
+        count = add_python(pythons, count, candidate);
+        for (int minor = 8; minor <= 15; minor++) {
+            snprintf(candidate, sizeof candidate, "%s/python3.%d", folder, minor);
+            count = add_python(pythons, count, candidate);
+        }
+    }
+    free(list);
+    free(folders);
+    return count;
+}
+
+static void read_until_ready(struct python_program *program)
+{
+    size_t used = 0;
+    program->lines = malloc(OUTPUT_MAX + 1);
+    assert_non_null(program->lines);
+    program->lines[0] = '\0';
+    while (!strstr(program->lines, "READY\n")) {
+        ssize_t got = used < OUTPUT_MAX ? read(program->output, program->lines + used, OUTPUT_MAX - used) : 0;
+        if (got <= 0) {
+            fprintf(stderr, "the program ended early: %s\n", program->lines);
+            end_python(program);
+            fail();
+        }
+        used += (size_t)got;
+        program->lines[used] = '\0';
+    }
+}
+
+struct python_program start_python(const char *python, const char *script, const char *first, const char *second)
+{
+    struct python_program program;
+    int input[2], output[2];
+    assert_int_equal(pipe(input), 0);
+    assert_int_equal(pipe(output), 0);
+    program.pid = fork();
+    assert_true(program.pid >= 0);
+    if (program.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(input[0], 0);
+        dup2(output[1], 1);
+        close(input[0]), close(input[1]), close(output[0]), close(output[1]);
+        execl(python, python, script, first, second, (char *)NULL);
+        _exit(127);
+    }
+    close(input[0]);
+    close(output[1]);
+    program.input = input[1];
+    program.output = output[0];
+    read_until_ready(&program);
+    return program;
+}
+
+void end_python(struct python_program *program)
+{
+    kill(program->pid, SIGKILL);
+    waitpid(program->pid, NULL, 0);
+    close(program->input);
+    close(program->output);
+    free(program->lines);
+}
+
+struct rw_incident *look_at(const struct python_program *program)
+{
+    struct rw_incident *incident = rw_incident_new(NULL);
+    struct rw_process_info *process = rw_incident_add_process(incident, program->pid);
+    struct rw_image *image;
+    assert_int_equal(rw_image_open(incident, program->pid, NULL, &image), 0);
+    assert_int_equal(rw_snapshot_process(incident, process, image, NULL, NULL), 0);
+    assert_int_equal(rw_cpython_inspect(incident, process, image, NULL), 0);
+    return incident;
+}
