@@ -46,9 +46,11 @@ static const char *text(struct rw_fill *fill, const char *field)
     return field[0] != '\0' ? rw_need(talloc_strdup(fill->incident, field)) : NULL;
 }
 
+/* One that was detached after it had ended stays EXITED. */
 static bool is_gone(const struct rw_slot *slot)
 {
-    return slot->state == RW_THREAD_JOINED || slot->state == RW_THREAD_DETACHED;
+    return slot->state == RW_THREAD_JOINED || slot->state == RW_THREAD_DETACHED ||
+           (slot->state == RW_THREAD_EXITED && (slot->flags & RW_SLOT_DETACHED));
 }
 
 const struct rw_slot *rw_fill_slot_of(const struct rw_fill *fill, uint32_t index, uint32_t generation)

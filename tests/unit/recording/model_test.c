@@ -242,6 +242,16 @@ static void a_tid_that_was_used_again_is_the_living_thread(void **state)
     assert_true(thread(fixture, 4002)->is_alive);
 }
 
+static void one_detached_after_its_end_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->made.slots[2].slot.flags |= RW_SLOT_DETACHED;
+    fill(fixture);
+    assert_null(rw_process_find_thread(fixture->process, 4002));
+    assert_string_equal(detail(fixture->process->history, fixture->process->history_count, "thread-exit"),
+                        "ends by pthread_exit or cancellation");
+}
+
 static void a_handle_that_was_used_again_is_resolved_by_time(void **state)
 {
     struct fixture *fixture = *state;
@@ -288,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nobody_is_blamed_without_evidence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_story_is_in_words, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_tid_that_was_used_again_is_the_living_thread, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_detached_after_its_end_is_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_handle_that_was_used_again_is_resolved_by_time, set_up, tear_down),
         cmocka_unit_test(every_number_has_its_word),
     };
