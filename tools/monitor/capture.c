@@ -131,10 +131,9 @@ static void child_main(const struct rw_capture_plan *plan, int memory) {
     alarm(CHILD_SECONDS_MAX);
     struct rw_incident *incident = rw_capture_now(NULL, plan);
     FILE *file = fdopen(memory, "w");
-    int error = file == NULL ? -ENOMEM : rw_incident_write(incident, file);
-    if (error == 0 && fflush(file) != 0)
-        error = -errno;
-    _exit(error == 0 ? 0 : 1);
+    json_t *json = rw_incident_to_json(incident);
+    bool is_written = file != NULL && json_dumpf(json, file, (RW_JSON_FLAGS & ~JSON_INDENT(0x1f)) | JSON_COMPACT) == 0 && fflush(file) == 0;
+    _exit(is_written ? 0 : 1);
 }
 
 struct rw_capture_child *rw_capture_start(void *parent, const struct rw_capture_plan *plan) {
@@ -187,9 +186,14 @@ struct rw_incident *rw_capture_result(struct rw_capture_child *child, void *pare
         *why = talloc_strdup(parent, "the look could not be written down");
     if (*why != NULL)
         return NULL;
-    json_error_t error;
-    lseek(child->memory, 0, SEEK_SET);
-    json_t *json = json_loadfd(child->memory, 0, &error);
+    json_error_t error = {.text = "it is empty"};
+    struct stat file;
+    size_t length = fstat(child->memory, &file) == 0 && file.st_size > 0 ? (size_t)file.st_size : 0;
+    /* json_loadfd would read it byte by byte, a system call each. */
+    void *bytes = length > 0 ? mmap(NULL, length, PROT_READ, MAP_PRIVATE, child->memory, 0) : MAP_FAILED;
+    json_t *json = bytes != MAP_FAILED ? json_loadb(bytes, length, 0, &error) : NULL;
+    if (bytes != MAP_FAILED)
+        munmap(bytes, length);
     struct rw_incident *incident = NULL;
     if (json != NULL)
         incident = rw_incident_from_json(parent, json, why);

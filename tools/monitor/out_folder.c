@@ -115,11 +115,16 @@ static int write_index_json(const void *what, FILE *file) {
 static json_t *read_index(int folder) {
     int fd = openat(folder, INDEX, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
+    FILE *file = NULL;
     json_t *index = NULL;
     if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= INDEX_BYTES_MAX)
-        index = json_loadfd(fd, 0, NULL);
-    if (fd >= 0)
+        file = fdopen(fd, "r");
+    if (file != NULL) {
+        index = json_loadf(file, 0, NULL);
+        fclose(file);
+    } else if (fd >= 0) {
         close(fd);
+    }
     return index;
 }
 
