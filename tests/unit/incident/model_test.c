@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/incident/fixtures.h"
+#include "tools/incident/utf8.h"
+#include "tools/incident/words.h"
+
+static void main_thread_comes_first(void **state)
+{
+    struct rw_incident *incident = rw_incident_new(NULL);
+    struct rw_process_info *process = rw_incident_add_process(incident, 100);
+
+    (void)state;
+    for (int tid = 200; tid < 300; tid++)
+        rw_process_thread(incident, process, tid);
+    rw_process_thread(incident, process, 100);
+    assert_int_equal(process->thread_count, 101);
+    assert_int_equal(process->threads[0].tid, 100);
+    assert_true(process->threads[0].is_main);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(process->threads[i + 1].tid, 200 + i);
+    talloc_free(incident);
+}
+
+static void a_thread_is_found_again_but_one_that_never_ran_is_always_new(void **state)
+{
+    struct rw_incident *incident = rw_incident_new(NULL);
+    struct rw_process_info *process = rw_incident_add_process(incident, 100);
+
+    (void)state;
+    rw_process_thread(incident, process, 5)->is_daemon = 1;
+    assert_int_equal(rw_process_thread(incident, process, 5)->is_daemon, 1);
+    rw_process_thread(incident, process, 0);
+    rw_process_thread(incident, process, 0);
+    assert_int_equal(process->thread_count, 3);
+    assert_null(rw_process_find_thread(process, 0));
+    talloc_free(incident);
+}
+
+static void what_is_not_known_says_so(void **state)
+{
+    struct rw_incident *incident = rw_incident_new(NULL);
+    struct rw_process_info *process = rw_incident_add_process(incident, 100);
+    struct rw_thread *thread = rw_process_thread(incident, process, 100);
+    struct rw_wait_on *wait = rw_thread_wait_on(incident, thread);
+
+    (void)state;
+    assert_int_equal(thread->is_daemon, -1);
+    assert_int_equal(thread->moved, -1);
+    assert_true(thread->cpu_delta_s < 0);
+    assert_int_equal(wait->owner.tid, -1);
+    assert_int_equal(wait->fd, -1);
+    assert_int_equal(rw_process_interpreter(incident, process, 0x1000)->gil.holder_tid, -1);
+    assert_ptr_equal(rw_thread_wait_on(incident, thread), wait);
+    talloc_free(incident);
+}
+
+static void a_note_is_kept_once(void **state)
+{
+    struct rw_incident *incident = rw_incident_new(NULL);
+
+    (void)state;
+    rw_incident_note(incident, "tracing was refused for %d", 12);
+    rw_incident_note(incident, "tracing was refused for %d", 12);
+    rw_incident_note(incident, "tracing was refused for %d", 13);
+    assert_int_equal(incident->note_count, 2);
+    talloc_free(incident);
+}
+
+static void a_second_interpreter_of_an_id_is_the_live_one(void **state)
+{
+    struct rw_incident *incident = rw_incident_new(NULL);
+    struct rw_process_info *process = rw_incident_add_process(incident, 100);
+    struct rw_interpreter_info *interpreter = rw_process_interpreter(incident, process, 0x1000);
+
+    (void)state;
+    interpreter->id = 1;
+    interpreter->state = "destroyed";
+    interpreter = rw_process_interpreter(incident, process, 0x2000);
+    interpreter->id = 1;
+    interpreter->state = "alive";
+    assert_int_equal(rw_process_find_interpreter(process, 1)->address, 0x2000);
+    assert_null(rw_process_find_interpreter(process, -1));
+    talloc_free(incident);
+}
+
+static void bytes_that_are_no_characters_are_escaped(void **state)
+{
+    static const struct {
+        const char *raw, *json, *line;
+    } cases[] = {
+        {"plain", "plain", "plain"},
+        {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+        {"\xf0\x9f\x90\x8d", "\xf0\x9f\x90\x8d", "\xf0\x9f\x90\x8d"},
+        {"a\xff z", "a\\xff z", "a\\xff z"},
+        {"\xc3", "\\xc3", "\\xc3"},
+        {"\xe2\x82", "\\xe2\\x82", "\\xe2\\x82"},
+        {"\xc0\xaf", "\\xc0\\xaf", "\\xc0\\xaf"},               /* a long form */
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80", "\\xed\\xa0\\x80"}, /* a surrogate */
+        {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", "\\xf4\\x90\\x80\\x80"},
+        {"two\nlines", "two\nlines", "two\\nlines"},
+        {"\x1b[31m", "\x1b[31m", "\\x1b[31m"},
+        {"\xc2\x9b"
+         "31m",
+         "\xc2\x9b"
+         "31m",
+         "\\xc2\\x9b31m"}, /* a C1 control */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *json = rw_utf8_escape(NULL, cases[i].raw), *line = rw_line_escape(NULL, cases[i].raw);
+        char *again = rw_utf8_escape(NULL, json);
+
+        assert_string_equal(json, cases[i].json);
+        assert_string_equal(line, cases[i].line);
+        assert_string_equal(again, json);
+        talloc_free(json);
+        talloc_free(line);
+        talloc_free(again);
+    }
+}
+
+static void durations_read_well(void **state)
+{
+    void *ctx = talloc_new(NULL);
+
+    (void)state;
+    assert_string_equal(rw_duration(ctx, 0.0004), "0 ms");
+    assert_string_equal(rw_duration(ctx, 0.45), "450 ms");
+    assert_string_equal(rw_duration(ctx, 0.9999), "1.0 s");
+    assert_string_equal(rw_duration(ctx, 12.34), "12.3 s");
+    assert_string_equal(rw_duration(ctx, 245), "4 min 05 s");
+    assert_string_equal(rw_duration(ctx, 12000), "3 h 20 min");
+    talloc_free(ctx);
+}
+
+static void the_place_is_the_users_own_line(void **state)
+{
+    static const struct {
+        const char *fixture;
+        int tid;
+        const char *place;
+    } cases[] = {
+        {"two_locks", 4100, "/home/ann/bank/tests/test_bank.py:21 in transfer"},
+        {"interpreter_destroy", 5177, "/home/ann/tractor/tests/test_backend.py:31 in park"},
+        {"gil_mutex", 7103, "/home/ann/ext/registry.cpp:63 in Registry::notify()"},
+        {"self_deadlock", 9100, "/home/ann/cache/cache.c:88 in cache_evict"},
+        {"two_locks", 4200, "/usr/lib/python3.11/concurrent/futures/thread.py:81 in _worker"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rw_incident *incident = fixture(cases[i].fixture);
+
+        assert_string_equal(rw_place(incident, thread_of(incident, cases[i].tid)), cases[i].place);
+        talloc_free(incident);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(main_thread_comes_first),
+        cmocka_unit_test(a_thread_is_found_again_but_one_that_never_ran_is_always_new),
+        cmocka_unit_test(what_is_not_known_says_so),
+        cmocka_unit_test(a_note_is_kept_once),
+        cmocka_unit_test(a_second_interpreter_of_an_id_is_the_live_one),
+        cmocka_unit_test(bytes_that_are_no_characters_are_escaped),
+        cmocka_unit_test(durations_read_well),
+        cmocka_unit_test(the_place_is_the_users_own_line),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
