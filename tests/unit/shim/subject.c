@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "tests/unit/shim/subject_cases.h"
+
+static const struct {
+    const char *name;
+    int (*run)(void);
+} cases[] = {
+    {"deadlock", case_deadlock}, {"semantics", case_semantics}, {"cancel", case_cancel},
+    {"versions", case_versions}, {"threads", case_threads},     {"fork", case_fork},
+    {"wait_all", case_wait_all}, {"test", case_test},           {"undumpable", case_undumpable},
+    {"many_waits", case_many_waits},
+};
+
+int main(int count, char **arguments)
+{
+    for (size_t i = 0; count == 2 && i < sizeof cases / sizeof cases[0]; i++) {
+        if (strcmp(cases[i].name, arguments[1]) == 0)
+            return cases[i].run();
+    }
+    fprintf(stderr, "usage: %s case\n", arguments[0]);
+    return 2;
+}
