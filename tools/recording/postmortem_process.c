@@ -12,6 +12,7 @@
 #include "tools/snapshot/image.h"
 #include "tools/snapshot/maps.h"
 #include "tools/snapshot/proc.h"
+#include "tools/snapshot/symbols.h"
 #include "tools/snapshot/unwind.h"
 
 /* A recording that claims to have lasted longer was scribbled over. */
@@ -232,6 +233,19 @@ static void fill_stacks(struct rw_incident *incident, struct rw_process_info *pr
     }
 }
 
+/* Gives what is waited for the name of the variable that it is, where it is one. */
+static void name_objects(struct rw_incident *incident, struct rw_process_info *process, struct rw_image *image)
+{
+    for (size_t i = 0; i < process->thread_count; i++) {
+        struct rw_wait_on *on = process->threads[i].waits_on;
+        const char *variable, *module;
+        if (on == NULL || on->object == 0 || strcmp(on->kind, "join") == 0)
+            continue;
+        if (rw_symbols_data(image->symbols, on->object, incident, &variable, &module) == 0 && variable != NULL)
+            on->name = talloc_asprintf(incident, "%s %s", on->kind, variable);
+    }
+}
+
 /* The maps saved beside the recording; NULL, with a note, where there are none. */
 static struct rw_image *open_image(struct rw_incident *incident, struct rw_process_info *process, const char *path, void *parent)
 {
@@ -277,6 +291,8 @@ int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *
         process->thread_count = 0; /* what its threads were at is over; their history is the process's */
     else
         fill_stacks(incident, process, reader, image);
+    if (image != NULL)
+        name_objects(incident, process, image);
     for (size_t i = 0; i < process->thread_count && end != RUNS; i++)
         process->threads[i].is_alive = false;
     if (process->thread_count > 0 && has_python(header))

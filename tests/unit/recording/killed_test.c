@@ -200,6 +200,7 @@ static void a_killed_deadlock_is_told_from_its_recording(void **state)
 
     assert_string_equal(main_thread->waits_on->kind, "mutex");
     assert_int_not_equal(main_thread->waits_on->object, other->waits_on->object);
+    assert_string_equal(main_thread->waits_on->name, "mutex lock_a");
     assert_int_equal(main_thread->waits_on->owner.tid, other->tid);
     assert_int_equal(other->waits_on->owner.tid, main_thread->tid);
     assert_string_equal(other->name, "a-then-b");
