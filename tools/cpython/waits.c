@@ -131,26 +131,28 @@ static void find_owner(struct rw_python *py, struct rw_wait_on *wait, const stru
         wait->owner.taken_at = rw_py_with_block(py, wait->owner.tid, lock->address);
 }
 
-/* A lock of the library is named as a part of what the program's own frame calls the library's object. */
+/* A lock of the library is named as a part of what the program's own frame calls the library's object, or of its type:
+ * "cache.condition._lock", "Condition._lock". */
 static const char *name_lock(struct rw_python *py, const struct rw_py_stack *stack, const struct rw_py_place *place,
                              uint64_t object)
 {
     if (place->user_frame == 0)
         return rw_py_name(py, &stack->frames[0], object);
     uint64_t self = rw_py_local(py, &stack->frames[0], "self");
+    const struct rw_py_type *type = rw_py_type_of(py, self);
     const char *outer = NULL, *inner = NULL;
     struct rw_py_pair *pairs;
     size_t count;
-    if (self && place->user_frame < stack->count)
-        outer = rw_py_name(py, &stack->frames[place->user_frame], self);
-    if (!outer)
+    if (!type)
         return rw_py_name(py, &stack->frames[0], object);
+    if (place->user_frame < stack->count)
+        outer = rw_py_name(py, &stack->frames[place->user_frame], self);
     rw_py_attributes(py, self, &pairs, &count);
     for (size_t i = 0; i < count && !inner; i++)
         if (pairs[i].value == object)
             inner = rw_py_string(py, py->incident, pairs[i].key);
     talloc_free(pairs);
-    return inner ? talloc_asprintf(py->incident, "%s.%s", outer, inner) : outer;
+    return inner ? talloc_asprintf(py->incident, "%s.%s", outer ? outer : type->name, inner) : outer;
 }
 
 /* --- What the library made of a lock. */

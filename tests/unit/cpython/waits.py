@@ -24,7 +24,7 @@ class Thing:
         self._lock = threading.Lock()
         self.condition = threading.Condition()
         self.queue = queue.Queue()
-        self.full = queue.Queue(1)
+        self.guard = threading.Condition(threading.Lock())
         self.event = threading.Event()
         self.semaphore = threading.Semaphore(0)
 
@@ -155,12 +155,12 @@ def closure():
 
 
 def hold_condition():
-    with thing.full.not_empty:
+    with thing.guard:
         forever()
 
 
 def want_condition():
-    with thing.full.not_full:
+    with thing.guard:
         pass
 
 
@@ -181,7 +181,7 @@ start(want_value, "lock", "by_name['x']", holder, line_of(hold_value, "with by_n
 holder = start(hold_class)
 start(want_class, "lock", "self.in_class", holder, line_of(hold_class, "with Thing"))
 holder = start(hold_condition)
-start(want_condition, "lock", "thing.full.mutex", holder, line_of(hold_condition, "with thing"))
+start(want_condition, "lock", "thing.guard._lock", holder, line_of(hold_condition, "with thing"))
 getter = start(get, "queue", "thing.queue")
 start(put, "queue", "mine")
 start(event, "event", "thing.event")
