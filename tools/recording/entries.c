@@ -7,15 +7,15 @@
 #include <string.h>
 #include <talloc.h>
 
-/* An entry is being written for well under a microsecond, unless its writer lost the CPU or died in the middle: a few
- * looks find it whole, more would only be waiting. */
+/* An entry is being written for well under a microsecond, unless its writer lost the CPU or died in the
+ * middle: a few looks find it whole, more would only be waiting. */
 #define LOOKS 8
 
 /*
- * Copies an entry that begins with its sequence counter. Three reads: counter, entry, counter. The kernel may copy
- * the bytes of one read in any order, so a counter inside the entry's own copy would not prove that the rest is
- * neither older nor newer than it; the counters read before and after do. Reads of one thread happen in program order
- * on x86-64, as do the writer's stores, so no barrier is needed on either side.
+ * Copies an entry that begins with its sequence counter. Three reads: counter, entry, counter. The kernel may
+ * copy the bytes of one read in any order, so a counter inside the entry's own copy would not prove that the
+ * rest is neither older nor newer than it; the counters read before and after do. Reads of one thread happen
+ * in program order on x86-64, as do the writer's stores, so no barrier is needed on either side.
  */
 static int read_whole(const struct rw_reader *reader, uint64_t offset, void *entry, size_t size)
 {
@@ -74,15 +74,17 @@ int rw_reader_slot(struct rw_reader *reader, unsigned index, struct rw_slot *slo
         return -ENOENT;
     uint64_t offset = slot_offset(reader, index);
 
-    /* The counter says whether the cached copy still is the slot. What precedes `transitions` must be the same too: some
-     * of it is written in one store, without the counter (the handle that pthread_create returns). `transitions` itself is
-     * taken anew each time: it moves with every event, and not every event changes the state. */
+    /* The counter says whether the cached copy still is the slot. What precedes `transitions` must be the
+     * same too: some of it is written in one store, without the counter (the handle that pthread_create
+     * returns). `transitions` itself is taken anew each time: it moves with every event, and not every event
+     * changes the state. */
     memset(slot, 0, sizeof(*slot));
     int error = rw_reader_read(reader, offset, slot, offsetof(struct rw_slot, stack_top));
     if (error != 0)
         return error;
     struct rw_slot_cache *cache = slot_cache(reader, index);
-    if (cache != NULL && cache->is_valid && memcmp(cache->bytes, slot, offsetof(struct rw_slot, transitions)) == 0) {
+    if (cache != NULL && cache->is_valid &&
+        memcmp(cache->bytes, slot, offsetof(struct rw_slot, transitions)) == 0) {
         uint64_t transitions = slot->transitions;
         memcpy(slot, cache->bytes, RW_SLOT_HEAD);
         slot->transitions = transitions;
@@ -124,7 +126,8 @@ static void add_event(struct rw_history *history, const struct rw_event *event)
     history->count++;
 }
 
-int rw_reader_history(struct rw_reader *reader, unsigned index, const struct rw_slot *slot, struct rw_history *history)
+int rw_reader_history(struct rw_reader *reader, unsigned index, const struct rw_slot *slot,
+                      struct rw_history *history)
 {
     history->count = 0;
     history->is_cut = false;
@@ -141,8 +144,8 @@ int rw_reader_history(struct rw_reader *reader, unsigned index, const struct rw_
     if (error == 0)
         error = rw_reader_read(reader, offset, after, sizeof(after));
     if (error == 0)
-        error = rw_reader_read(reader, slot_offset(reader, index) + offsetof(struct rw_slot, generation), &generation,
-                               sizeof(generation));
+        error = rw_reader_read(reader, slot_offset(reader, index) + offsetof(struct rw_slot, generation),
+                               &generation, sizeof(generation));
     if (error != 0)
         return error;
     if (generation != slot->generation)
@@ -153,8 +156,8 @@ int rw_reader_history(struct rw_reader *reader, unsigned index, const struct rw_
             error = -EAGAIN; /* the slot was taken anew, or the count was scribbled over */
             continue;
         }
-        /* Whole are the records that were complete before the copy and not yet being overwritten after it. The writer
-         * may be at record number after[ring], in the place of the one RW_EVENT_MAX before. */
+        /* Whole are the records that were complete before the copy and not yet being overwritten after it.
+         * The writer may be at record number after[ring], in the place of the one RW_EVENT_MAX before. */
         uint64_t first = after[ring] < RW_EVENT_MAX ? 0 : after[ring] - RW_EVENT_MAX + 1;
         bool is_from_former_thread = false;
         for (uint64_t i = first; i < before[ring]; i++) {
@@ -188,7 +191,8 @@ int rw_reader_capture(struct rw_reader *reader, unsigned index, struct rw_captur
             capture->stack_whole = 0;
         }
         uint32_t sequence;
-        int later = rw_reader_read(reader, offset + offsetof(struct rw_slot_area, stack), stack, capture->stack_length);
+        int later = rw_reader_read(reader, offset + offsetof(struct rw_slot_area, stack), stack,
+                                   capture->stack_length);
         if (later == 0)
             later = rw_reader_read(reader, at, &sequence, sizeof(sequence));
         if (later != 0)
@@ -243,14 +247,16 @@ int rw_reader_semaphore_owner(struct rw_reader *reader, uint64_t address, struct
         return -ENOENT;
     /* All of the table is one read of 16 KiB; where in it an address is kept is the writer's business. */
     struct rw_semaphore table[RW_SEMAPHORE_MAX];
-    int error = rw_reader_read(reader, header->semaphore_offset, table, header->semaphore_count * sizeof(table[0]));
+    int error =
+        rw_reader_read(reader, header->semaphore_offset, table, header->semaphore_count * sizeof(table[0]));
     if (error != 0)
         return error;
     for (uint32_t i = 0; i < header->semaphore_count; i++) {
         if (table[i].address != address)
             continue;
         /* No counter guards it: the entry is believed when a second look finds the same. */
-        error = rw_reader_read(reader, header->semaphore_offset + i * sizeof(table[0]), owner, sizeof(*owner));
+        error =
+            rw_reader_read(reader, header->semaphore_offset + i * sizeof(table[0]), owner, sizeof(*owner));
         if (error != 0)
             return error;
         return memcmp(owner, &table[i], sizeof(*owner)) == 0 && owner->tid > 0 ? 0 : -EAGAIN;
@@ -262,7 +268,8 @@ int rw_reader_semaphores(struct rw_reader *reader, struct rw_semaphore held[RW_S
 {
     const struct rw_header *header = &reader->header;
     *count = 0;
-    int error = rw_reader_read(reader, header->semaphore_offset, held, header->semaphore_count * sizeof(held[0]));
+    int error =
+        rw_reader_read(reader, header->semaphore_offset, held, header->semaphore_count * sizeof(held[0]));
     for (uint32_t i = 0; error == 0 && i < header->semaphore_count; i++) {
         if (held[i].address > 1) /* 1: its writer is about to store the address */
             held[(*count)++] = held[i];

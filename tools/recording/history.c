@@ -8,7 +8,7 @@
 #include <string.h>
 #include <talloc.h>
 
-/* A process with thousands of threads has more history than anybody reads; each thread keeps its own in full. */
+/* A process with thousands of threads has more history than anybody reads; each thread keeps its own. */
 #define PROCESS_HISTORY_MAX 2000
 
 /* What the wording of one event needs besides it. */
@@ -90,13 +90,14 @@ static char *tell_wait(const struct telling *telling)
     uint32_t result = (uint32_t)(event->arg >> 32);
     const char *object = rw_fill_wait_text(fill, (uint32_t)event->arg, event->object, event->time_ns);
     if (event->end_ns == 0 && event->count > 1)
-        return rw_need(talloc_asprintf(ctx, "waits for %s, %" PRIu32 " times in a row", object, event->count));
+        return rw_need(
+            talloc_asprintf(ctx, "waits for %s, %" PRIu32 " times in a row", object, event->count));
     if (event->end_ns == 0)
         return rw_need(talloc_asprintf(ctx, "waits for %s", object));
     char *length = duration(ctx, event->end_ns > event->time_ns ? event->end_ns - event->time_ns : 0);
-    char *text = event->count > 1
-                     ? talloc_asprintf(ctx, "waited for %s %" PRIu32 " times within %s", object, event->count, length)
-                     : talloc_asprintf(ctx, "waited for %s for %s", object, length);
+    char *text = event->count > 1 ? talloc_asprintf(ctx, "waited for %s %" PRIu32 " times within %s", object,
+                                                    event->count, length)
+                                  : talloc_asprintf(ctx, "waited for %s for %s", object, length);
     if (result != 0 && result <= 4095)
         text = talloc_asprintf_append(rw_need(text), ": %s", strerror((int)result));
     return rw_need(text);
@@ -119,13 +120,15 @@ static char *tell(const struct telling *telling)
     case RW_EVENT_THREAD_JOIN_BEGIN:
         return talloc_asprintf(ctx, "begins to join %s", thread_of(telling, event->time_ns));
     case RW_EVENT_THREAD_JOIN_END:
-        return with_result(telling,
-                           talloc_asprintf(ctx, "joined %s",
-                                           thread_of(telling, telling->join_begin_ns != 0 ? telling->join_begin_ns
-                                                                                          : event->time_ns)),
-                           event->arg);
+        return with_result(
+            telling,
+            talloc_asprintf(
+                ctx, "joined %s",
+                thread_of(telling, telling->join_begin_ns != 0 ? telling->join_begin_ns : event->time_ns)),
+            event->arg);
     case RW_EVENT_THREAD_DETACH:
-        return with_result(telling, talloc_asprintf(ctx, "detaches %s", thread_of(telling, event->time_ns)), event->arg);
+        return with_result(telling, talloc_asprintf(ctx, "detaches %s", thread_of(telling, event->time_ns)),
+                           event->arg);
     case RW_EVENT_THREAD_RENAME:
         if (event->object == 0 || event->object == telling->slot->pthread)
             return talloc_asprintf(ctx, "renames itself (it is '%s' now)", telling->slot->name);
@@ -156,15 +159,21 @@ static char *tell(const struct telling *telling)
     case RW_EVENT_EXEC:
         return talloc_strdup(ctx, "begins to execute another program");
     case RW_EVENT_EXEC_FAILED:
-        return talloc_asprintf(ctx, "could not execute the other program: %s", strerror((int)(event->arg & 4095)));
+        return talloc_asprintf(ctx, "could not execute the other program: %s",
+                               strerror((int)(event->arg & 4095)));
     case RW_EVENT_LIBRARY_LOADED:
         return talloc_asprintf(ctx, "calls dlopen, for the %" PRIu64 "%s time in this process", event->arg,
-                               event->arg == 1 ? "st" : event->arg == 2 ? "nd" : event->arg == 3 ? "rd" : "th");
+                               event->arg == 1   ? "st"
+                               : event->arg == 2 ? "nd"
+                               : event->arg == 3 ? "rd"
+                                                 : "th");
     case RW_EVENT_TEST_BEGIN:
         return talloc_asprintf(ctx, "begins %s", quoted_test(telling));
     case RW_EVENT_TEST_PHASE: {
-        const char *phase = event->object <= RW_PHASE_TEARDOWN ? rw_test_phase_word((uint32_t)event->object) : NULL;
-        return talloc_asprintf(ctx, "enters the %s of %s", phase != NULL ? phase : "next phase", quoted_test(telling));
+        const char *phase =
+            event->object <= RW_PHASE_TEARDOWN ? rw_test_phase_word((uint32_t)event->object) : NULL;
+        return talloc_asprintf(ctx, "enters the %s of %s", phase != NULL ? phase : "next phase",
+                               quoted_test(telling));
     }
     case RW_EVENT_TEST_END:
         return talloc_asprintf(ctx, "ends %s", quoted_test(telling));
@@ -228,7 +237,8 @@ void rw_fill_order_history(struct rw_fill *fill)
     size_t count = process->history_count;
     if (count == 0)
         return;
-    struct rw_transition *copy = rw_need(talloc_memdup(fill->scratch, process->history, count * sizeof(copy[0])));
+    struct rw_transition *copy =
+        rw_need(talloc_memdup(fill->scratch, process->history, count * sizeof(copy[0])));
     struct rw_transition **order = rw_need(talloc_array(fill->scratch, struct rw_transition *, count));
     for (size_t i = 0; i < count; i++)
         order[i] = &copy[i];
@@ -236,7 +246,8 @@ void rw_fill_order_history(struct rw_fill *fill)
     size_t cut = count > PROCESS_HISTORY_MAX ? count - PROCESS_HISTORY_MAX : 0;
     if (cut > 0)
         rw_process_note(fill->incident, process,
-                        "the %zu oldest of the process's transitions are left out of its history; the threads' own have them",
+                        "the %zu oldest of the process's transitions are left out of its history; the "
+                        "threads' own have them",
                         cut);
     for (size_t i = cut; i < count; i++)
         process->history[i - cut] = *order[i];

@@ -61,13 +61,14 @@ const struct rw_slot *rw_fill_slot_of(const struct rw_fill *fill, uint32_t index
     return slot->state != RW_THREAD_FREE && slot->generation == generation ? slot : NULL;
 }
 
-/* So many former owners of a pthread_t are looked through. More of them in slots that nobody has used again would be a
- * strange program, or a file made to keep us busy. */
+/* So many former owners of a pthread_t are looked through. More of them in slots that nobody has used again
+ * would be a strange program, or a file made to keep us busy. */
 #define FORMER_OWNERS 64
 
 static int by_pthread_then_age(const void *left, const void *right)
 {
-    const struct rw_slot *a = *(const struct rw_slot *const *)left, *b = *(const struct rw_slot *const *)right;
+    const struct rw_slot *a = *(const struct rw_slot *const *)left,
+                         *b = *(const struct rw_slot *const *)right;
     if (a->pthread != b->pthread)
         return a->pthread < b->pthread ? -1 : 1;
     if (a->created_ns != b->created_ns)
@@ -105,7 +106,8 @@ int64_t rw_fill_interpreter_id(const struct rw_fill *fill, uint64_t address, uin
         const struct rw_interpreter *known = &fill->interpreters[i];
         if (known->address != address || known->id > INT64_MAX)
             continue;
-        /* The main interpreter may be noticed late; the others have been at this address since they were made. */
+        /* The main interpreter may be noticed late; the others have been at this address since they were
+         * made. */
         if ((known->created_ns <= at_ns || known->id == 0) &&
             (known->destroy_end_ns == 0 || known->destroy_end_ns >= at_ns))
             return (int64_t)known->id;
@@ -122,7 +124,8 @@ char *rw_fill_thread_text(struct rw_fill *fill, const struct rw_slot *slot, uint
         return rw_need(talloc_strdup(ctx, "a thread that has not run yet"));
     if (slot->name[0] != '\0')
         return rw_need(talloc_asprintf(ctx, "thread %d '%s'", slot->tid, slot->name));
-    return rw_need(talloc_asprintf(ctx, "%sthread %d", slot->flags & RW_SLOT_MAIN ? "the main " : "", slot->tid));
+    return rw_need(
+        talloc_asprintf(ctx, "%sthread %d", slot->flags & RW_SLOT_MAIN ? "the main " : "", slot->tid));
 }
 
 static void read_tables(struct rw_fill *fill)
@@ -140,12 +143,14 @@ static void read_tables(struct rw_fill *fill)
             fill->slots[i].state = RW_THREAD_FREE;
     }
     if (torn != 0)
-        rw_process_note(fill->incident, fill->process,
-                        "%u thread slots of the recording were being written when they were read: what is said of those "
-                        "threads may mix two moments",
-                        torn);
+        rw_process_note(
+            fill->incident, fill->process,
+            "%u thread slots of the recording were being written when they were read: what is said of those "
+            "threads may mix two moments",
+            torn);
     if (unreadable != 0)
-        rw_process_note(fill->incident, fill->process, "%u thread slots of the recording could not be read", unreadable);
+        rw_process_note(fill->incident, fill->process, "%u thread slots of the recording could not be read",
+                        unreadable);
 
     fill->by_pthread = rw_need(talloc_array(fill->scratch, const struct rw_slot *, fill->slot_count + 1));
     for (unsigned i = 0; i < fill->slot_count; i++) {
@@ -217,7 +222,8 @@ static void fill_notes(struct rw_fill *fill)
         rw_process_note(fill->incident, fill->process, "%s", rw_reader_note(fill->reader));
     if (header->slots_refused != 0)
         rw_process_note(fill->incident, fill->process,
-                        "%" PRIu64 " threads could not be recorded: there was no room for them", header->slots_refused);
+                        "%" PRIu64 " threads could not be recorded: there was no room for them",
+                        header->slots_refused);
     for (unsigned i = 0; i < RW_HOOK_COUNT; i++) {
         if (header->hooks[i] == RW_HOOK_FAILED)
             rw_process_note(fill->incident, fill->process, "calls of %s are not seen", rw_hook_name(i));
@@ -243,7 +249,8 @@ static void fill_notes(struct rw_fill *fill)
                         header->problem_count - told);
 }
 
-/* An address may have been used by several interpreters in turn; the model knows one by its address: the newest. */
+/* An address may have been used by several interpreters in turn; the model knows one by its address: the
+ * newest. */
 static bool is_newest_at_its_address(const struct rw_fill *fill, unsigned index)
 {
     const struct rw_interpreter *own = &fill->interpreters[index];
@@ -310,11 +317,12 @@ static void fill_thread(struct rw_fill *fill, struct rw_thread *thread, const st
         rw_fill_wait(fill, thread, slot);
 }
 
-/* Several slots can claim one tid, which the kernel uses again: first comes the one that is not known to have ended, and
- * of equals the youngest. */
+/* Several slots can claim one tid, which the kernel uses again: first comes the one that is not known to have
+ * ended, and of equals the youngest. */
 static int by_tid_then_truth(const void *left, const void *right)
 {
-    const struct rw_slot *a = *(const struct rw_slot *const *)left, *b = *(const struct rw_slot *const *)right;
+    const struct rw_slot *a = *(const struct rw_slot *const *)left,
+                         *b = *(const struct rw_slot *const *)right;
     if (a->tid != b->tid)
         return a->tid < b->tid ? -1 : 1;
     bool a_ended = a->state == RW_THREAD_EXITED, b_ended = b->state == RW_THREAD_EXITED;
@@ -328,8 +336,8 @@ static int by_tid_then_truth(const void *left, const void *right)
 static void fill_threads(struct rw_fill *fill)
 {
     unsigned count = fill->by_pthread_count;
-    const struct rw_slot **sorted = rw_need(
-        talloc_memdup(fill->scratch, fill->by_pthread, (count + 1) * sizeof(fill->by_pthread[0])));
+    const struct rw_slot **sorted =
+        rw_need(talloc_memdup(fill->scratch, fill->by_pthread, (count + 1) * sizeof(fill->by_pthread[0])));
     qsort(sorted, count, sizeof(sorted[0]), by_tid_then_truth);
 
     int last_tid = 0;
@@ -354,9 +362,10 @@ int rw_recording_fill(struct rw_incident *incident, struct rw_process_info *proc
 {
     int error = rw_reader_refresh(reader);
     if (error != 0)
-        rw_process_note(incident, process,
-                        "the recording was damaged while the program ran (%s): what it told before that is shown",
-                        strerror(-error));
+        rw_process_note(
+            incident, process,
+            "the recording was damaged while the program ran (%s): what it told before that is shown",
+            strerror(-error));
     struct rw_fill fill = {
         .incident = incident,
         .process = process,

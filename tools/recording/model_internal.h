@@ -21,9 +21,10 @@ struct rw_fill {
 
     struct rw_slot *slots; /* copies of all; state FREE where there is none */
     unsigned slot_count;
-    const struct rw_slot **by_pthread; /* those that are not free: by pthread, of one pthread the youngest first */
+    /* Those that are not free, by pthread; of one pthread the youngest first. */
+    const struct rw_slot **by_pthread;
     unsigned by_pthread_count;
-    size_t history_max; /* transitions told of one thread */
+    size_t history_max;                  /* transitions told of one thread */
     struct rw_interpreter *interpreters; /* in the order of the table, FREE ones left out */
     unsigned interpreter_count;
 };
@@ -31,8 +32,8 @@ struct rw_fill {
 /* Describes a code address once; NULL where nothing is known or the address is 0. */
 const char *rw_fill_describe(struct rw_fill *fill, uint64_t address);
 
-/* The slot that had this pthread_t at this moment; NULL if none is known. pthread_t's are used again, and so are
- * slots: only a thread that was created before and was not gone yet is meant. */
+/* The slot that had this pthread_t at this moment; NULL if none is known. pthread_t's are used again, and so
+ * are slots: only a thread that was created before and was not gone yet is meant. */
 const struct rw_slot *rw_fill_slot_of_pthread(const struct rw_fill *fill, uint64_t pthread, uint64_t at_ns);
 
 /* The slot if it still is of that generation, else NULL. */
@@ -41,7 +42,7 @@ const struct rw_slot *rw_fill_slot_of(const struct rw_fill *fill, uint32_t index
 /* The id of the interpreter that had this address at this moment; -1 if not known. `id`: as recorded. */
 int64_t rw_fill_interpreter_id(const struct rw_fill *fill, uint64_t address, uint64_t id, uint64_t at_ns);
 
-/* "thread 4242 'worker-1'", "a thread that never ran"; for NULL "a thread that is gone (pthread_t 0x7f..)". */
+/* "thread 4242 'worker-1'"; for NULL "a thread that is gone (pthread_t 0x7f..)". */
 char *rw_fill_thread_text(struct rw_fill *fill, const struct rw_slot *slot, uint64_t pthread);
 
 /* waits.c: sets thread->waits_on from slot->wait; the slot is WAITING. */

@@ -69,7 +69,8 @@ static int list_folder(const char *folder, void *parent, char ***names, size_t *
     return 0;
 }
 
-static void open_all(struct session *session, const char *folder, char **names, size_t count, char **first_why)
+static void open_all(struct session *session, const char *folder, char **names, size_t count,
+                     char **first_why)
 {
     session->found = talloc_zero_array(session->incident, struct found, count + 1);
     for (size_t i = 0; i < count && session->count < RECORDINGS_MAX; i++) {
@@ -89,7 +90,8 @@ static void open_all(struct session *session, const char *folder, char **names, 
         talloc_free(path);
     }
     if (count - session->refused > session->count)
-        rw_incident_note(session->incident, "%zu more recordings were not read", count - session->refused - session->count);
+        rw_incident_note(session->incident, "%zu more recordings were not read",
+                         count - session->refused - session->count);
 }
 
 static int by_beginning(const void *left, const void *right)
@@ -125,12 +127,13 @@ static void tell_former_images(struct session *session, size_t index, struct rw_
     for (size_t i = 0; i < index; i++) {
         const struct rw_header *header = rw_reader_header(session->found[i].reader);
         if (header->pid == process->pid && header->exec_ns != 0)
-            rw_process_note(session->incident, process, "the process was %s before, and executed the program that is told of here",
+            rw_process_note(session->incident, process,
+                            "the process was %s before, and executed the program that is told of here",
                             program(header));
     }
 }
 
-/* The moment of the incident: the latest that any of the recordings knows of. All are of one machine's clock. */
+/* The moment of the incident: the latest that any recording knows of. All are of one machine's clock. */
 static void set_now(struct session *session)
 {
     struct rw_incident *incident = session->incident;
@@ -141,7 +144,8 @@ static void set_now(struct session *session)
         if (latest < incident->now_ns)
             continue;
         incident->now_ns = latest;
-        incident->realtime_s = ((double)header->created_realtime_ns + (double)(latest - header->created_ns)) / 1e9;
+        incident->realtime_s =
+            ((double)header->created_realtime_ns + (double)(latest - header->created_ns)) / 1e9;
         is_watched = header->monitor_seen_ns == latest;
     }
     char when[64] = "at a time that is not known";
@@ -149,11 +153,12 @@ static void set_now(struct session *session)
     struct tm broken_down;
     if (gmtime_r(&seconds, &broken_down) != NULL)
         strftime(when, sizeof(when), "at %Y-%m-%d %H:%M:%S UTC", &broken_down);
-    rw_incident_note(incident,
-                     is_watched ? "made from recordings alone: this is what was known when the monitor last looked, %s"
-                                : "made from recordings alone: this is what was known after the last recorded event, %s; "
-                                  "how long it stayed so is not known",
-                     when);
+    rw_incident_note(
+        incident,
+        is_watched ? "made from recordings alone: this is what was known when the monitor last looked, %s"
+                   : "made from recordings alone: this is what was known after the last recorded event, %s; "
+                     "how long it stayed so is not known",
+        when);
 }
 
 static void add_processes(struct session *session)
@@ -163,8 +168,8 @@ static void add_processes(struct session *session)
         const struct rw_header *header = rw_reader_header(session->found[i].reader);
         const struct rw_header *next = next_of_pid(session, i);
         if (next != NULL && header->exec_ns == 0)
-            rw_incident_note(incident, "an earlier process %d (%s) ended, and its pid was used again", header->pid,
-                             program(header));
+            rw_incident_note(incident, "an earlier process %d (%s) ended, and its pid was used again",
+                             header->pid, program(header));
         if (next != NULL)
             continue;
         struct rw_process_info *process = rw_incident_add_process(incident, header->pid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An incident from recordings alone, after every process and the monitor are gone: `racewatch report DIR` on what a
- * SIGKILL left.
+ * An incident from recordings alone, after every process and the monitor are gone: `racewatch report DIR` on
+ * what a SIGKILL left.
  */
 #ifndef RACEWATCH_TOOLS_RECORDING_POSTMORTEM_H
 #define RACEWATCH_TOOLS_RECORDING_POSTMORTEM_H
@@ -11,28 +11,32 @@
 #include "tools/recording/reader.h"
 
 /*
- * Reads all recordings (*.rec) of a session's folder into a new incident, a talloc child of `parent`, with trigger
- * "post-mortem"; see rw_postmortem_process for what is told of each process. A process is the newest image of its pid;
- * the images before, which ended by exec, are noted. Processes are in the order of their beginnings.
+ * Reads all recordings (*.rec) of a session's folder into a new incident, a talloc child of `parent`, with
+ * trigger "post-mortem"; see rw_postmortem_process for what is told of each process. A process is the newest
+ * image of its pid; the images before, which ended by exec, are noted. Processes are in the order of their
+ * beginnings.
  *
- * now_ns is the latest moment that the recordings know of (the monitor's last look, else the last event): times
- * since then are not known, and a note says so. No verdict is made: call rw_diagnose() next.
+ * now_ns is the latest moment that the recordings know of (the monitor's last look, else the last event):
+ * times since then are not known, and a note says so. No verdict is made: call rw_diagnose() next.
  *
- * 0; -ENOENT: no folder, or no recording in it that can be read; or another negative errno. *why is then a talloc
- * child of `parent`, one message for people; else NULL. A recording that cannot be read is a note, not an error.
+ * 0; -ENOENT: no folder, or no recording in it that can be read; or another negative errno. *why is then a
+ * talloc child of `parent`, one message for people; else NULL. A recording that cannot be read is a note, not
+ * an error.
  */
 int rw_postmortem(const char *session_folder, void *parent, struct rw_incident **incident, char **why);
 
 /*
- * The same for one process, from its recording and the maps that were saved beside it ("<recording, without .rec>.maps";
- * where there are none, frames are bare addresses and a note says so).
+ * The same for one process, from its recording and the maps that were saved beside it ("<recording, without
+ * .rec>.maps"; where there are none, frames are bare addresses and a note says so).
  *
- * A process that ended in order, or went on as another program, gets its milestones and its history, and no threads.
- * One that still runs has is_alive set (a live dump tells more of it). Of all others a note says that they were killed
- * or crashed. For each thread that was waiting, native[] is unwound from the stack copy in the recording (stack_source
- * "recording"), with the mapped ELF files where they still are what they were. The incident's now_ns must be set.
+ * A process that ended in order, or went on as another program, gets its milestones and its history, and no
+ * threads. One that still runs has is_alive set (a live dump tells more of it). Of all others a note says
+ * that they were killed or crashed. For each thread that was waiting, native[] is unwound from the stack copy
+ * in the recording (stack_source "recording"), with the mapped ELF files where they still are what they were.
+ * The incident's now_ns must be set.
  */
-int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *process, struct rw_reader *reader);
+int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *process,
+                          struct rw_reader *reader);
 
 /* The latest moment of which a recording tells, in ns of its CLOCK_MONOTONIC. */
 uint64_t rw_recording_latest_ns(struct rw_reader *reader);

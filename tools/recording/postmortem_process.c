@@ -18,7 +18,8 @@
 /* A recording that claims to have lasted longer was scribbled over. */
 #define LONGEST_RUN_NS (UINT64_C(400) * 24 * 3600 * 1000000000)
 
-/* A wait with a deadline in a loop is copied at its first turn only, for a while: see rw_slot.capture's writer. */
+/* A wait with a deadline in a loop is copied at its first turn only, for a while: see rw_slot.capture's
+ * writer. */
 #define EQUAL_WAIT_NS UINT64_C(1000000000)
 
 static void later(const struct rw_header *header, uint64_t *latest, uint64_t time_ns)
@@ -64,14 +65,15 @@ static bool is_stuck_in_exit(struct rw_reader *reader)
     for (unsigned i = 0; i < header->slot_used; i++) {
         struct rw_slot slot;
         int error = rw_reader_slot(reader, i, &slot);
-        if ((error == 0 || error == -EAGAIN) && slot.tid == header->exit_tid && slot.state == RW_THREAD_WAITING)
+        if ((error == 0 || error == -EAGAIN) && slot.tid == header->exit_tid &&
+            slot.state == RW_THREAD_WAITING)
             return true;
     }
     return false;
 }
 
-/* Whether the recorded process still runs. That some process has its number is not enough, here or on the machine that
- * the recording was brought to: it must have the file mapped, where we may look. */
+/* Whether the recorded process still runs. That some process has its number is not enough, here or on the
+ * machine that the recording was brought to: it must have the file mapped, where we may look. */
 static bool is_running(struct rw_reader *reader, void *scratch)
 {
     const struct rw_header *header = rw_reader_header(reader);
@@ -111,12 +113,13 @@ static enum end end_of(struct rw_reader *reader, void *scratch)
     return is_stuck_in_exit(reader) ? STUCK_IN_EXIT : EXITED;
 }
 
-static void tell_end(struct rw_incident *incident, struct rw_process_info *process, const struct rw_header *header,
-                     enum end end)
+static void tell_end(struct rw_incident *incident, struct rw_process_info *process,
+                     const struct rw_header *header, enum end end)
 {
     switch (end) {
     case RUNS:
-        rw_process_note(incident, process, "it still runs: a look at the process itself tells more (racewatch dump %d)",
+        rw_process_note(incident, process,
+                        "it still runs: a look at the process itself tells more (racewatch dump %d)",
                         process->pid);
         break;
     case KILLED:
@@ -124,12 +127,14 @@ static void tell_end(struct rw_incident *incident, struct rw_process_info *proce
         break;
     case STUCK_IN_EXIT:
         rw_process_note(incident, process,
-                        "it had begun to exit (status %" PRId32 ") and waited for something when it was last heard of: it was "
+                        "it had begun to exit (status %" PRId32
+                        ") and waited for something when it was last heard of: it was "
                         "killed while it ended",
                         header->exit_status);
         break;
     case EXITED:
-        rw_process_note(incident, process, "it ended in order, with exit status %" PRId32, header->exit_status);
+        rw_process_note(incident, process, "it ended in order, with exit status %" PRId32,
+                        header->exit_status);
         break;
     case EXECUTED:
         rw_process_note(incident, process, "it executed another program, which was not recorded");
@@ -137,7 +142,8 @@ static void tell_end(struct rw_incident *incident, struct rw_process_info *proce
     }
 }
 
-/* Why the stack copy is not the stack of the thread as it is now; NULL if it is. *note: what there is to say if it is. */
+/* Why the stack copy is not the stack of the thread as it is now; NULL if it is. *note: what there is to say
+ * if it is. */
 static const char *unfit(const struct rw_slot *slot, const struct rw_capture *capture, const char **note)
 {
     *note = NULL;
@@ -170,8 +176,8 @@ static const char *joined_notes(struct rw_incident *incident, const char *first,
 }
 
 /* Unwinds the stack that the slot's thread left, where it is known to be its last one. */
-static void fill_stack(struct rw_incident *incident, struct rw_thread *thread, struct rw_reader *reader, unsigned index,
-                       const struct rw_slot *slot, struct rw_image *image)
+static void fill_stack(struct rw_incident *incident, struct rw_thread *thread, struct rw_reader *reader,
+                       unsigned index, const struct rw_slot *slot, struct rw_image *image)
 {
     struct rw_capture capture;
     uint8_t stack[RW_STACK_MAX];
@@ -179,8 +185,9 @@ static void fill_stack(struct rw_incident *incident, struct rw_thread *thread, s
     thread->stack_source = "none";
     int error = rw_reader_capture(reader, index, &capture, stack);
     if (error == -ENOENT) {
-        thread->stack_note = slot->state == RW_THREAD_WAITING ? "no copy of its stack is in the recording"
-                                                              : "it was not waiting: a recording has stacks of waiting threads";
+        thread->stack_note = slot->state == RW_THREAD_WAITING
+                                 ? "no copy of its stack is in the recording"
+                                 : "it was not waiting: a recording has stacks of waiting threads";
         return;
     }
     if (error != 0) {
@@ -213,13 +220,14 @@ static void fill_stack(struct rw_incident *incident, struct rw_thread *thread, s
     thread->stack_note = joined_notes(incident, note, unwind_note);
 }
 
-static void fill_stacks(struct rw_incident *incident, struct rw_process_info *process, struct rw_reader *reader,
-                        struct rw_image *image)
+static void fill_stacks(struct rw_incident *incident, struct rw_process_info *process,
+                        struct rw_reader *reader, struct rw_image *image)
 {
     for (unsigned i = 0; i < rw_reader_header(reader)->slot_used; i++) {
         struct rw_slot slot;
         int error = rw_reader_slot(reader, i, &slot);
-        if ((error != 0 && error != -EAGAIN) || slot.tid <= 0 || slot.state < RW_THREAD_RUNNING || slot.state > RW_THREAD_EXITED)
+        if ((error != 0 && error != -EAGAIN) || slot.tid <= 0 || slot.state < RW_THREAD_RUNNING ||
+            slot.state > RW_THREAD_EXITED)
             continue;
         struct rw_thread *thread = rw_process_find_thread(process, slot.tid);
         if (thread == NULL || thread->pthread != slot.pthread || thread->native != NULL)
@@ -234,20 +242,23 @@ static void fill_stacks(struct rw_incident *incident, struct rw_process_info *pr
 }
 
 /* Gives what is waited for the name of the variable that it is, where it is one. */
-static void name_objects(struct rw_incident *incident, struct rw_process_info *process, struct rw_image *image)
+static void name_objects(struct rw_incident *incident, struct rw_process_info *process,
+                         struct rw_image *image)
 {
     for (size_t i = 0; i < process->thread_count; i++) {
         struct rw_wait_on *on = process->threads[i].waits_on;
         const char *variable, *module;
         if (on == NULL || on->object == 0 || strcmp(on->kind, "join") == 0)
             continue;
-        if (rw_symbols_data(image->symbols, on->object, incident, &variable, &module) == 0 && variable != NULL)
+        if (rw_symbols_data(image->symbols, on->object, incident, &variable, &module) == 0 &&
+            variable != NULL)
             on->name = talloc_asprintf(incident, "%s %s", on->kind, variable);
     }
 }
 
 /* The maps saved beside the recording; NULL, with a note, where there are none. */
-static struct rw_image *open_image(struct rw_incident *incident, struct rw_process_info *process, const char *path, void *parent)
+static struct rw_image *open_image(struct rw_incident *incident, struct rw_process_info *process,
+                                   const char *path, void *parent)
 {
     static const char suffix[] = ".rec";
     size_t length = strlen(path);
@@ -257,9 +268,11 @@ static struct rw_image *open_image(struct rw_incident *incident, struct rw_proce
     struct rw_image *image = NULL;
     int error = maps != NULL ? rw_image_saved(parent, process->pid, maps, &image) : -ENOMEM;
     if (error == -ENOENT)
-        rw_process_note(incident, process, "no map of its memory was saved: its code addresses have no names");
+        rw_process_note(incident, process,
+                        "no map of its memory was saved: its code addresses have no names");
     else if (error != 0)
-        rw_process_note(incident, process, "the saved map of its memory cannot be read (%s): its code addresses have no names",
+        rw_process_note(incident, process,
+                        "the saved map of its memory cannot be read (%s): its code addresses have no names",
                         strerror(-error));
     else if (image->note != NULL)
         rw_process_note(incident, process, "%s", image->note);
@@ -275,7 +288,8 @@ static bool has_python(const struct rw_header *header)
     return false;
 }
 
-int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *process, struct rw_reader *reader)
+int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *process,
+                          struct rw_reader *reader)
 {
     void *scratch = talloc_new(NULL);
     if (scratch == NULL)
@@ -296,7 +310,8 @@ int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *
     for (size_t i = 0; i < process->thread_count && end != RUNS; i++)
         process->threads[i].is_alive = false;
     if (process->thread_count > 0 && has_python(header))
-        rw_process_note(incident, process, "a recording holds no Python frames and no owners of Python's locks");
+        rw_process_note(incident, process,
+                        "a recording holds no Python frames and no owners of Python's locks");
     talloc_free(scratch);
     return error;
 }

@@ -66,13 +66,13 @@ static void print_header(FILE *out, struct rw_reader *reader)
     print_number(out, "ppid", header->ppid);
     print_number(out, "monitor", header->monitor_pid);
     print_string(out, "executable", header->executable);
-    fprintf(out, "\n  created: monotonic=%" PRIu64 " boottime=%" PRIu64 " realtime=%" PRIu64 " (ns)\n", header->created_ns,
-            header->created_boottime_ns, header->created_realtime_ns);
+    fprintf(out, "\n  created: monotonic=%" PRIu64 " boottime=%" PRIu64 " realtime=%" PRIu64 " (ns)\n",
+            header->created_ns, header->created_boottime_ns, header->created_realtime_ns);
     fprintf(out,
-            "  slots: used=%" PRIu32 " allocated=%" PRIu32 " refused=%" PRIu64 "; progress=%" PRIu64 " dlopen=%" PRIu64
-            " tests=%" PRIu64 "\n  times:",
-            header->slot_used, header->slot_allocated, header->slots_refused, header->progress, header->dl_generation,
-            header->test_written);
+            "  slots: used=%" PRIu32 " allocated=%" PRIu32 " refused=%" PRIu64 "; progress=%" PRIu64
+            " dlopen=%" PRIu64 " tests=%" PRIu64 "\n  times:",
+            header->slot_used, header->slot_allocated, header->slots_refused, header->progress,
+            header->dl_generation, header->test_written);
     print_time(out, header, "main-returned", header->main_returned_ns);
     print_time(out, header, "finalize-begin", header->finalize_begin_ns);
     print_time(out, header, "finalize-end", header->finalize_end_ns);
@@ -82,12 +82,13 @@ static void print_header(FILE *out, struct rw_reader *reader)
     print_time(out, header, "monitor-seen", header->monitor_seen_ns);
     if (header->exit_begin_ns != 0)
         fprintf(out, " exit-status=%" PRId32 " exit-tid=%" PRId32, header->exit_status, header->exit_tid);
-    fprintf(out, "\n  capture: signal=%" PRId32 " tracing-refused=%" PRIu32 " request=%" PRIu64 "\n", header->capture_signal,
-            header->tracing_refused, header->capture_request);
+    fprintf(out, "\n  capture: signal=%" PRId32 " tracing-refused=%" PRIu32 " request=%" PRIu64 "\n",
+            header->capture_signal, header->tracing_refused, header->capture_request);
     static const char *const ways[] = {"absent", "entry", "got", "failed"};
     for (unsigned i = 0; i < RW_HOOK_COUNT; i++) {
         if (header->hooks[i] != RW_HOOK_ABSENT)
-            fprintf(out, "  hook %s: %s\n", rw_hook_name(i), header->hooks[i] < 4 ? ways[header->hooks[i]] : "unknown");
+            fprintf(out, "  hook %s: %s\n", rw_hook_name(i),
+                    header->hooks[i] < 4 ? ways[header->hooks[i]] : "unknown");
     }
     struct rw_problem problem;
     for (unsigned i = 0; i < RW_PROBLEM_MAX; i++) {
@@ -151,8 +152,8 @@ static void print_semaphores(FILE *out, struct rw_reader *reader)
     if (rw_reader_semaphores(reader, table, &count) != 0)
         return;
     for (size_t i = 0; i < count; i++)
-        fprintf(out, "semaphore address=0x%" PRIx64 " taken-by=%" PRId32 " at=%+.3f\n", table[i].address, table[i].tid,
-                table[i].since_ms / 1e3);
+        fprintf(out, "semaphore address=0x%" PRIx64 " taken-by=%" PRId32 " at=%+.3f\n", table[i].address,
+                table[i].tid, table[i].since_ms / 1e3);
 }
 
 static void print_history(FILE *out, struct rw_reader *reader, unsigned index, const struct rw_slot *slot)
@@ -200,8 +201,9 @@ static void print_slot(FILE *out, struct rw_reader *reader, unsigned index)
     print_word(out, rw_thread_state_word(slot.state), slot.state);
     print_number(out, "tid", slot.tid);
     print_string(out, "name", slot.name);
-    fprintf(out, "%s%s%s%s", slot.flags & RW_SLOT_MAIN ? " main" : "", slot.flags & RW_SLOT_DETACHED ? " detached" : "",
-            slot.flags & RW_SLOT_ADOPTED ? " adopted" : "", slot.flags & RW_SLOT_CANCELLED ? " cancelled" : "");
+    fprintf(out, "%s%s%s%s", slot.flags & RW_SLOT_MAIN ? " main" : "",
+            slot.flags & RW_SLOT_DETACHED ? " detached" : "", slot.flags & RW_SLOT_ADOPTED ? " adopted" : "",
+            slot.flags & RW_SLOT_CANCELLED ? " cancelled" : "");
     print_time(out, header, "since", slot.since_ns);
     print_time(out, header, "created", slot.created_ns);
     print_time(out, header, "started", slot.started_ns);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The file of a recording and its header: opening, checking, reading again, and the monitor's words to the process. */
+/* The file of a recording and its header: opening, checking, reading again, and the monitor's words to the
+ * process. */
 #include "tools/recording/reader_internal.h"
 
 #include <errno.h>
@@ -38,8 +39,8 @@ static int __attribute__((format(printf, 3, 4))) refuse(char **why, int error, c
     return error;
 }
 
-/* Whether this is a header that this program understands. Looks at the fixed first bytes only, so `header` may come from
- * any version. */
+/* Whether this is a header that this program understands. Looks at the fixed first bytes only, so `header`
+ * may come from any version. */
 static int check_identity(const struct rw_header *header, uint64_t file_size, char **why)
 {
     if (file_size < offsetof(struct rw_header, shim_version))
@@ -51,15 +52,17 @@ static int check_identity(const struct rw_header *header, uint64_t file_size, ch
                       header->magic == 0 ? "not filled in: its process is starting, or died while it did"
                                          : "not a recording");
     if (header->version != RW_RECORDING_VERSION)
-        return refuse(why, -EPROTONOSUPPORT, "a recording of another version (%" PRIu32 "; this program reads %u)",
-                      header->version, RW_RECORDING_VERSION);
+        return refuse(why, -EPROTONOSUPPORT,
+                      "a recording of another version (%" PRIu32 "; this program reads %u)", header->version,
+                      RW_RECORDING_VERSION);
     if (header->header_size != sizeof(struct rw_header))
         return refuse(why, -EPROTONOSUPPORT,
-                      "a recording of another build (its header has %" PRIu32 " bytes; this program's has %zu)",
+                      "a recording of another build (its header has %" PRIu32
+                      " bytes; this program's has %zu)",
                       header->header_size, sizeof(struct rw_header));
     if (file_size < sizeof(struct rw_header))
-        return refuse(why, -EBADMSG, "truncated: %" PRIu64 " bytes, and the header alone takes %zu", file_size,
-                      sizeof(struct rw_header));
+        return refuse(why, -EBADMSG, "truncated: %" PRIu64 " bytes, and the header alone takes %zu",
+                      file_size, sizeof(struct rw_header));
     if (header->ready == 0)
         return refuse(why, -EAGAIN, "not filled in: its process is starting, or died while it did");
     return 0;
@@ -71,22 +74,27 @@ struct table {
     uint32_t expected_size, count_max;
 };
 
-/* Sizes and counts must be possible; where the tables lie is checked by each read against the file as it is then. */
+/* Sizes and counts must be possible; where the tables lie is checked by each read against the file as it is
+ * then. */
 static int check_layout(const struct rw_header *header, char **why)
 {
     const struct table tables[] = {
-        {"tests", header->test_offset, header->test_size, header->test_count, sizeof(struct rw_test), RW_TEST_MAX},
+        {"tests", header->test_offset, header->test_size, header->test_count, sizeof(struct rw_test),
+         RW_TEST_MAX},
         {"interpreters", header->interpreter_offset, header->interpreter_size, header->interpreter_count,
          sizeof(struct rw_interpreter), RW_INTERPRETER_MAX},
         {"semaphores", header->semaphore_offset, header->semaphore_size, header->semaphore_count,
          sizeof(struct rw_semaphore), RW_SEMAPHORE_MAX},
-        {"slots", header->slot_offset, header->slot_size, header->slot_max, sizeof(struct rw_slot_area), RW_SLOT_MAX},
+        {"slots", header->slot_offset, header->slot_size, header->slot_max, sizeof(struct rw_slot_area),
+         RW_SLOT_MAX},
     };
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         const struct table *table = &tables[i];
         if (table->size != table->expected_size || table->count == 0 || table->count > table->count_max ||
             table->offset < sizeof(struct rw_header))
-            return refuse(why, -EBADMSG, "damaged: its table of %s cannot be (%" PRIu32 " of %" PRIu32 " bytes at %" PRIu32 ")",
+            return refuse(why, -EBADMSG,
+                          "damaged: its table of %s cannot be (%" PRIu32 " of %" PRIu32 " bytes at %" PRIu32
+                          ")",
                           table->name, table->count, table->size, table->offset);
     }
     return 0;
@@ -101,7 +109,8 @@ static void bound_header(struct rw_header *header, uint64_t file_size, char *not
         RW_TERMINATE(header->problems[i].detail);
 
     note[0] = '\0';
-    uint64_t room = file_size > header->slot_offset ? (file_size - header->slot_offset) / header->slot_size : 0;
+    uint64_t room =
+        file_size > header->slot_offset ? (file_size - header->slot_offset) / header->slot_size : 0;
     if (header->slot_allocated > header->slot_max)
         header->slot_allocated = header->slot_max;
     if (header->slot_used > header->slot_allocated)
@@ -109,7 +118,8 @@ static void bound_header(struct rw_header *header, uint64_t file_size, char *not
     if (header->slot_allocated > room)
         header->slot_allocated = (uint32_t)room;
     if (header->slot_used > room) {
-        snprintf(note, note_size, "the recording is truncated: %" PRIu32 " of its %" PRIu32 " thread slots are missing",
+        snprintf(note, note_size,
+                 "the recording is truncated: %" PRIu32 " of its %" PRIu32 " thread slots are missing",
                  header->slot_used - (uint32_t)room, header->slot_used);
         header->slot_used = (uint32_t)room;
     }
@@ -206,11 +216,12 @@ int rw_reader_refresh(struct rw_reader *reader)
 
     /* What never changes must not have: the rest of the page would be no more trustworthy. */
     const struct rw_header *old = &reader->header;
-    if (header.pid != old->pid || header.created_ns != old->created_ns || header.slot_offset != old->slot_offset ||
-        header.slot_max != old->slot_max || header.test_offset != old->test_offset ||
-        header.test_count != old->test_count || header.interpreter_offset != old->interpreter_offset ||
-        header.interpreter_count != old->interpreter_count || header.semaphore_offset != old->semaphore_offset ||
-        header.semaphore_count != old->semaphore_count)
+    if (header.pid != old->pid || header.created_ns != old->created_ns ||
+        header.slot_offset != old->slot_offset || header.slot_max != old->slot_max ||
+        header.test_offset != old->test_offset || header.test_count != old->test_count ||
+        header.interpreter_offset != old->interpreter_offset ||
+        header.interpreter_count != old->interpreter_count ||
+        header.semaphore_offset != old->semaphore_offset || header.semaphore_count != old->semaphore_count)
         return -EBADMSG;
     bound_header(&header, file_size, reader->note, sizeof(reader->note));
     reader->header = header;
@@ -244,7 +255,7 @@ int rw_reader_request_capture(struct rw_reader *reader, uint64_t *request)
     int error = rw_reader_read(reader, offset, &last, sizeof(last));
     if (error != 0)
         return error;
-    *request = last + 1 != 0 ? last + 1 : 1;
+    *request = last < UINT64_MAX ? last + 1 : 1;
     error = write_word(reader, offset, *request);
     if (error == 0)
         reader->header.capture_request = *request;

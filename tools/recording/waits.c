@@ -11,8 +11,10 @@ static const struct {
     const char *plain, *realtime, *monotonic;
 } calls[] = {
     [RW_WAIT_MUTEX] = {"pthread_mutex_lock", "pthread_mutex_timedlock", "pthread_mutex_clocklock"},
-    [RW_WAIT_RWLOCK_READ] = {"pthread_rwlock_rdlock", "pthread_rwlock_timedrdlock", "pthread_rwlock_clockrdlock"},
-    [RW_WAIT_RWLOCK_WRITE] = {"pthread_rwlock_wrlock", "pthread_rwlock_timedwrlock", "pthread_rwlock_clockwrlock"},
+    [RW_WAIT_RWLOCK_READ] = {"pthread_rwlock_rdlock", "pthread_rwlock_timedrdlock",
+                             "pthread_rwlock_clockrdlock"},
+    [RW_WAIT_RWLOCK_WRITE] = {"pthread_rwlock_wrlock", "pthread_rwlock_timedwrlock",
+                              "pthread_rwlock_clockwrlock"},
     [RW_WAIT_COND] = {"pthread_cond_wait", "pthread_cond_timedwait", "pthread_cond_timedwait"},
     [RW_WAIT_SEMAPHORE] = {"sem_wait", "sem_timedwait", "sem_clockwait"},
     [RW_WAIT_BARRIER] = {"pthread_barrier_wait", NULL, NULL},
@@ -29,8 +31,8 @@ static const char *call_of(const struct rw_wait *wait)
     return wait->clock == CLOCK_REALTIME ? calls[wait->kind].realtime : calls[wait->kind].monotonic;
 }
 
-/* Seconds from the incident's now to the deadline, by the two clocks that the header read at one moment. A realtime
- * clock that was set since then makes it wrong by as much. */
+/* Seconds from the incident's now to the deadline, by the two clocks that the header read at one moment. A
+ * realtime clock that was set since then makes it wrong by as much. */
 static double deadline_in_s(const struct rw_fill *fill, const struct rw_wait *wait)
 {
     if (fill->incident->now_ns == 0)
@@ -53,8 +55,8 @@ static struct rw_owner owner_of_lock(const struct rw_fill *fill, const struct rw
     return owner;
 }
 
-/* Inferred at best: whoever took a semaphore last holds it where it is used as a lock, and owes nothing where it counts
- * what others produce. */
+/* Inferred at best: whoever took a semaphore last holds it where it is used as a lock, and owes nothing where
+ * it counts what others produce. */
 static struct rw_owner owner_of_semaphore(struct rw_fill *fill, const struct rw_wait *wait)
 {
     struct rw_owner owner = {.tid = -1, .pid = fill->process->pid};
@@ -69,7 +71,8 @@ static struct rw_owner owner_of_semaphore(struct rw_fill *fill, const struct rw_
 
 static struct rw_owner owner_of_join(const struct rw_fill *fill, const struct rw_slot *slot)
 {
-    struct rw_owner owner = {.tid = -1, .pid = fill->process->pid, .how = "no thread with this pthread_t is recorded"};
+    struct rw_owner owner = {
+        .tid = -1, .pid = fill->process->pid, .how = "no thread with this pthread_t is recorded"};
     const struct rw_slot *joined = rw_fill_slot_of_pthread(fill, slot->wait.object, slot->since_ns);
     if (joined != NULL && joined->tid > 0) {
         owner.tid = joined->tid;
@@ -102,8 +105,9 @@ void rw_fill_wait(struct rw_fill *fill, struct rw_thread *thread, const struct r
         break;
     case RW_WAIT_RWLOCK_READ:
     case RW_WAIT_RWLOCK_WRITE:
-        on->owner = owner_of_lock(fill, wait, "the rwlock's writer field when the wait began",
-                                  "no writer held it when the wait began, and a rwlock does not name its readers");
+        on->owner =
+            owner_of_lock(fill, wait, "the rwlock's writer field when the wait began",
+                          "no writer held it when the wait began, and a rwlock does not name its readers");
         break;
     case RW_WAIT_SEMAPHORE:
         on->owner = owner_of_semaphore(fill, wait);
@@ -131,5 +135,6 @@ char *rw_fill_wait_text(struct rw_fill *fill, uint32_t wait_kind, uint64_t objec
     const char *manner = wait_kind == RW_WAIT_RWLOCK_READ    ? " for reading"
                          : wait_kind == RW_WAIT_RWLOCK_WRITE ? " for writing"
                                                              : "";
-    return rw_need(talloc_asprintf(ctx, "%s 0x%" PRIx64 "%s", kind != NULL ? kind : "something", object, manner));
+    return rw_need(
+        talloc_asprintf(ctx, "%s 0x%" PRIx64 "%s", kind != NULL ? kind : "something", object, manner));
 }

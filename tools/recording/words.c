@@ -16,9 +16,9 @@ const char *rw_thread_state_word(uint32_t thread_state)
 const char *rw_wait_kind_word(uint32_t wait_kind)
 {
     static const char *const words[] = {
-        [RW_WAIT_MUTEX] = "mutex",      [RW_WAIT_RWLOCK_READ] = "rwlock",    [RW_WAIT_RWLOCK_WRITE] = "rwlock",
-        [RW_WAIT_COND] = "condition",   [RW_WAIT_SEMAPHORE] = "semaphore",   [RW_WAIT_BARRIER] = "barrier",
-        [RW_WAIT_JOIN] = "join",        [RW_WAIT_FORK] = "fork",
+        [RW_WAIT_MUTEX] = "mutex",    [RW_WAIT_RWLOCK_READ] = "rwlock",  [RW_WAIT_RWLOCK_WRITE] = "rwlock",
+        [RW_WAIT_COND] = "condition", [RW_WAIT_SEMAPHORE] = "semaphore", [RW_WAIT_BARRIER] = "barrier",
+        [RW_WAIT_JOIN] = "join",      [RW_WAIT_FORK] = "fork",
     };
     return WORD(words, wait_kind);
 }

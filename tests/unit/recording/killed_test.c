@@ -30,7 +30,7 @@
 #ifndef __has_feature
 #define __has_feature(feature) 0
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) ||     \
     __has_feature(thread_sanitizer)
 #define CANNOT_PRELOAD true
 #else
@@ -116,7 +116,8 @@ static bool find_recording(char stem[4096])
 static bool is_waiting_for_a_mutex(struct rw_reader *reader, unsigned index)
 {
     struct rw_slot slot;
-    return rw_reader_slot(reader, index, &slot) == 0 && slot.state == RW_THREAD_WAITING && slot.wait.kind == RW_WAIT_MUTEX;
+    return rw_reader_slot(reader, index, &slot) == 0 && slot.state == RW_THREAD_WAITING &&
+           slot.wait.kind == RW_WAIT_MUTEX;
 }
 
 /* Waits, through the recording, until both threads are stuck. */
@@ -125,12 +126,14 @@ static void wait_for_the_deadlock(const char *stem)
     char path[4200], *why;
     struct rw_reader *reader = NULL;
     snprintf(path, sizeof(path), "%s.rec", stem);
-    for (double end = now_s() + PATIENCE_S; now_s() < end; nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL)) {
+    for (double end = now_s() + PATIENCE_S; now_s() < end;
+         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL)) {
         if (reader == NULL && rw_reader_open(path, &reader, &why) != 0) {
             talloc_free(why);
             continue;
         }
-        if (rw_reader_refresh(reader) == 0 && is_waiting_for_a_mutex(reader, 0) && is_waiting_for_a_mutex(reader, 1)) {
+        if (rw_reader_refresh(reader) == 0 && is_waiting_for_a_mutex(reader, 0) &&
+            is_waiting_for_a_mutex(reader, 1)) {
             rw_reader_close(reader);
             return;
         }

@@ -76,7 +76,8 @@ void free_recording(struct made *made)
     memset(made, 0, sizeof(*made));
 }
 
-struct rw_slot *make_thread(struct made *made, unsigned index, int tid, enum rw_thread_state state, const char *name)
+struct rw_slot *make_thread(struct made *made, unsigned index, int tid, enum rw_thread_state state,
+                            const char *name)
 {
     struct rw_slot *slot = &made->slots[index].slot;
     slot->sequence += 2;
@@ -97,7 +98,8 @@ struct rw_slot *make_thread(struct made *made, unsigned index, int tid, enum rw_
     return slot;
 }
 
-void make_event(struct rw_slot *slot, uint64_t time_ns, enum rw_event_kind kind, uint64_t object, uint64_t arg)
+void make_event(struct rw_slot *slot, uint64_t time_ns, enum rw_event_kind kind, uint64_t object,
+                uint64_t arg)
 {
     slot->lifecycle[slot->lifecycle_written % RW_EVENT_MAX] = (struct rw_event){
         .time_ns = time_ns,
@@ -111,8 +113,8 @@ void make_event(struct rw_slot *slot, uint64_t time_ns, enum rw_event_kind kind,
     slot->transitions++;
 }
 
-void make_wait(struct rw_slot *slot, uint64_t begin_ns, uint64_t end_ns, enum rw_wait_kind kind, uint64_t object,
-               uint32_t count)
+void make_wait(struct rw_slot *slot, uint64_t begin_ns, uint64_t end_ns, enum rw_wait_kind kind,
+               uint64_t object, uint32_t count)
 {
     slot->waits[slot->waits_written % RW_EVENT_MAX] = (struct rw_event){
         .time_ns = begin_ns,
@@ -127,7 +129,8 @@ void make_wait(struct rw_slot *slot, uint64_t begin_ns, uint64_t end_ns, enum rw
     slot->transitions++;
 }
 
-struct rw_test *make_test(struct made *made, uint64_t number, const char *name, uint64_t begin_ns, uint64_t end_ns)
+struct rw_test *make_test(struct made *made, uint64_t number, const char *name, uint64_t begin_ns,
+                          uint64_t end_ns)
 {
     struct rw_test *test = &made->tests[(number - 1) % RW_TEST_MAX];
     *test = (struct rw_test){
@@ -152,8 +155,11 @@ void make_rich_recording(struct made *made)
     make_test(made, 1, "test_a.py::test_one", start + 1 * MADE_S, start + 2 * MADE_S);
     make_test(made, 2, "test_a.py::test_two", start + 2 * MADE_S, 0);
 
-    made->interpreters[0] = (struct rw_interpreter){
-        .sequence = 2, .state = RW_INTERPRETER_ALIVE, .address = 0x5000, .created_ns = start, .creator_tid = MADE_PID};
+    made->interpreters[0] = (struct rw_interpreter){.sequence = 2,
+                                                    .state = RW_INTERPRETER_ALIVE,
+                                                    .address = 0x5000,
+                                                    .created_ns = start,
+                                                    .creator_tid = MADE_PID};
     made->interpreters[1] = (struct rw_interpreter){.sequence = 4,
                                                     .state = RW_INTERPRETER_DESTROYING,
                                                     .address = 0x6000,
@@ -172,7 +178,8 @@ void make_rich_recording(struct made *made)
     make_thread(made, 4, 0, RW_THREAD_NEW, "");
 
     main_thread->since_ns = start + 5 * MADE_S;
-    main_thread->wait = (struct rw_wait){.kind = RW_WAIT_JOIN, .object = worker->pthread, .return_address = 0x401234};
+    main_thread->wait =
+        (struct rw_wait){.kind = RW_WAIT_JOIN, .object = worker->pthread, .return_address = 0x401234};
     main_thread->interpreter_call = (struct rw_interpreter_call){.op = RW_OP_DESTROY,
                                                                  .depth = 1,
                                                                  .interpreter = 0x6000,
@@ -183,8 +190,11 @@ void make_rich_recording(struct made *made)
     make_event(main_thread, start + 4 * MADE_S, RW_EVENT_INTERPRETER_DESTROY_BEGIN, 0x6000, UINT64_MAX);
     make_event(main_thread, start + 5 * MADE_S, RW_EVENT_THREAD_JOIN_BEGIN, worker->pthread, 0);
     make_wait(main_thread, start + 5 * MADE_S, 0, RW_WAIT_JOIN, worker->pthread, 1);
-    main_thread->capture = (struct rw_capture){
-        .sequence = 2, .by = RW_CAPTURE_WAIT, .time_ns = start + 5 * MADE_S, .stack_address = 0x7ffe0000, .stack_length = 512};
+    main_thread->capture = (struct rw_capture){.sequence = 2,
+                                               .by = RW_CAPTURE_WAIT,
+                                               .time_ns = start + 5 * MADE_S,
+                                               .stack_address = 0x7ffe0000,
+                                               .stack_length = 512};
     main_thread->capture.registers[7] = 0x7ffe0000;
     main_thread->capture.registers[16] = 0x401234;
     memset(made->slots[0].stack, 0x41, 512);
@@ -204,7 +214,8 @@ void make_rich_recording(struct made *made)
 
     made->header->problem_count = 1;
     made->header->problems[0].error = 13;
-    copy(made->header->problems[0].detail, sizeof(made->header->problems[0].detail), "Py_Exit could not be patched");
+    copy(made->header->problems[0].detail, sizeof(made->header->problems[0].detail),
+         "Py_Exit could not be patched");
     made->header->hooks[RW_HOOK_Py_Exit] = RW_HOOK_FAILED;
     made->header->progress = 5;
 }

@@ -27,14 +27,17 @@ void make_recording(struct made *made, unsigned slots);
 void free_recording(struct made *made);
 
 /* Takes slot `index` for a thread in that state, created at MADE_START_NS + index. */
-struct rw_slot *make_thread(struct made *made, unsigned index, int tid, enum rw_thread_state state, const char *name);
+struct rw_slot *make_thread(struct made *made, unsigned index, int tid, enum rw_thread_state state,
+                            const char *name);
 
 /* Appends to the ring that the event's kind belongs to. */
-void make_event(struct rw_slot *slot, uint64_t time_ns, enum rw_event_kind kind, uint64_t object, uint64_t arg);
-void make_wait(struct rw_slot *slot, uint64_t begin_ns, uint64_t end_ns, enum rw_wait_kind kind, uint64_t object,
-               uint32_t count);
+void make_event(struct rw_slot *slot, uint64_t time_ns, enum rw_event_kind kind, uint64_t object,
+                uint64_t arg);
+void make_wait(struct rw_slot *slot, uint64_t begin_ns, uint64_t end_ns, enum rw_wait_kind kind,
+               uint64_t object, uint32_t count);
 
-struct rw_test *make_test(struct made *made, uint64_t number, const char *name, uint64_t begin_ns, uint64_t end_ns);
+struct rw_test *make_test(struct made *made, uint64_t number, const char *name, uint64_t begin_ns,
+                          uint64_t end_ns);
 
 /* A recording that uses every part: the seed of the mutation test, and of a fuzzer's corpus. */
 void make_rich_recording(struct made *made);
@@ -42,7 +45,8 @@ void make_rich_recording(struct made *made);
 /* Writes the first `size` bytes (all with SIZE_MAX) to a file, mode 0600. */
 void write_recording(const struct made *made, const char *path, size_t size);
 
-/* A folder of the test's own, removed with everything in it by remove_folder. The string is the caller's to free. */
+/* A folder of the test's own, removed with everything in it by remove_folder. The string is the caller's to
+ * free. */
 char *make_folder(void);
 void remove_folder(char *folder);
 

@@ -50,7 +50,9 @@ static int tear_down(void **state)
 static const char *describe(void *ctx, uint64_t address, void *parent)
 {
     ((struct fixture *)ctx)->described++;
-    return address == 0x402000 ? NULL : talloc_asprintf(parent, "f (made+0x%lx)", (unsigned long)(address - 0x400000));
+    return address == 0x402000
+               ? NULL
+               : talloc_asprintf(parent, "f (made+0x%lx)", (unsigned long)(address - 0x400000));
 }
 
 static void fill(struct fixture *fixture)
@@ -116,7 +118,8 @@ static void threads_are_told_by_tid(void **state)
     struct fixture *fixture = *state;
     fill(fixture);
     const struct rw_process_info *process = fixture->process;
-    assert_int_equal(process->thread_count, 4); /* main, worker, ended, the one that has not run; not the joined one */
+    assert_int_equal(process->thread_count,
+                     4); /* main, worker, ended, the one that has not run; not the joined one */
     assert_null(rw_process_find_thread(process, 4003));
     assert_int_equal(process->threads[0].tid, MADE_PID);
     assert_true(process->threads[0].is_main);
@@ -140,11 +143,12 @@ static void waits_name_their_owner_and_how_it_is_known(void **state)
 {
     struct fixture *fixture = *state;
     struct rw_slot *semaphore = make_thread(&fixture->made, 5, 4005, RW_THREAD_WAITING, "sem");
-    semaphore->wait = (struct rw_wait){.kind = RW_WAIT_SEMAPHORE,
-                                       .object = 0x7777,
-                                       .flags = RW_WAIT_HAS_DEADLINE,
-                                       .clock = CLOCK_REALTIME,
-                                       .deadline_ns = fixture->made.header->created_realtime_ns + 12 * MADE_S};
+    semaphore->wait =
+        (struct rw_wait){.kind = RW_WAIT_SEMAPHORE,
+                         .object = 0x7777,
+                         .flags = RW_WAIT_HAS_DEADLINE,
+                         .clock = CLOCK_REALTIME,
+                         .deadline_ns = fixture->made.header->created_realtime_ns + 12 * MADE_S};
     fill(fixture);
     const struct rw_wait_on *on = thread(fixture, 4001)->waits_on;
     assert_string_equal(on->kind, "mutex");
@@ -191,7 +195,8 @@ static void the_story_is_in_words(void **state)
     struct fixture *fixture = *state;
     struct rw_slot *slot = &fixture->made.slots[0].slot;
     const uint64_t at = MADE_START_NS + 6 * MADE_S;
-    make_event(slot, at, RW_EVENT_THREAD_CREATE, 0x9999, 3 | UINT64_C(7) << 32); /* slot 3 is another generation's */
+    make_event(slot, at, RW_EVENT_THREAD_CREATE, 0x9999,
+               3 | UINT64_C(7) << 32); /* slot 3 is another generation's */
     make_event(slot, at + 1, RW_EVENT_THREAD_JOIN_END, 0x9999, 35);
     make_event(slot, at + 2, RW_EVENT_FORK, 0, 4711);
     make_event(slot, at + 3, RW_EVENT_SPAWN, 0, (uint64_t)-2);
@@ -205,15 +210,18 @@ static void the_story_is_in_words(void **state)
     assert_string_equal(story[0].event, "thread-create");
     assert_string_equal(story[0].detail, "creates thread 4001 'worker-1'");
     assert_string_equal(story[0].where, "f (made+0x1234)");
-    assert_string_equal(detail(story, count, "thread-create"), "creates a thread that is gone (pthread_t 0x9999)");
+    assert_string_equal(detail(story, count, "thread-create"),
+                        "creates a thread that is gone (pthread_t 0x9999)");
     assert_string_equal(detail(story, count, "interpreter-destroy-begin"), "begins to destroy interpreter 3");
     assert_string_equal(detail(story, count, "join-begin"), "begins to join thread 4001 'worker-1'");
-    assert_string_equal(detail(story, count, "join-end"),
-                        "joined a thread that is gone (pthread_t 0x9999): failed (Resource deadlock avoided)");
+    assert_string_equal(
+        detail(story, count, "join-end"),
+        "joined a thread that is gone (pthread_t 0x9999): failed (Resource deadlock avoided)");
     assert_string_equal(detail(story, count, "wait"), "waits for the end of thread 4001 'worker-1'");
     assert_string_equal(detail(story, count, "fork"), "forked process 4711");
     assert_string_equal(detail(story, count, "spawn"), "spawned no process: No such file or directory");
-    assert_string_equal(detail(story, count, "test-phase"), "enters the call of test 2 'test_a.py::test_two'");
+    assert_string_equal(detail(story, count, "test-phase"),
+                        "enters the call of test 2 'test_a.py::test_two'");
     assert_string_equal(story[count - 1].detail, "begins to exit, status 3");
 
     assert_string_equal(worker->history[0].detail, "starts in 0x402000");
@@ -235,7 +243,8 @@ static void the_story_is_in_words(void **state)
 static void a_tid_that_was_used_again_is_the_living_thread(void **state)
 {
     struct fixture *fixture = *state;
-    make_thread(&fixture->made, 5, 4002, RW_THREAD_RUNNING, "young"); /* 4002 ended before, and was not joined */
+    make_thread(&fixture->made, 5, 4002, RW_THREAD_RUNNING,
+                "young"); /* 4002 ended before, and was not joined */
     fill(fixture);
     assert_int_equal(fixture->process->thread_count, 4);
     assert_string_equal(thread(fixture, 4002)->name, "young");
@@ -269,7 +278,8 @@ static void a_handle_that_was_used_again_is_resolved_by_time(void **state)
     assert_string_equal(story[0].detail, "begins to join thread 4003 'joined'");
     assert_string_equal(detail(story, main_thread->history_count, "detach"),
                         "detaches a thread that is gone (pthread_t 0x7f0000003000)");
-    assert_string_equal(detail(story, main_thread->history_count, "join-begin"), "begins to join thread 4005 'young'");
+    assert_string_equal(detail(story, main_thread->history_count, "join-begin"),
+                        "begins to join thread 4005 'young'");
 }
 
 static void every_number_has_its_word(void **state)

@@ -100,7 +100,8 @@ static bool process_has_note(const struct rw_process_info *process, const char *
     return has_note((const char *const *)process->notes, process->note_count, part);
 }
 
-/* Copies this thread's registers and stack into the slot's capture, as a thread does that is about to block. */
+/* Copies this thread's registers and stack into the slot's capture, as a thread does that is about to block.
+ */
 static __attribute__((noinline)) void capture_here(struct rw_slot_area *area)
 {
     struct rw_capture *capture = &area->slot.capture;
@@ -220,7 +221,8 @@ static void now_is_the_last_moment_known(void **state)
     examine(fixture);
     assert_int_equal(fixture->incident->now_ns, MADE_START_NS + 300 * MADE_S);
     notes = (const char *const *)fixture->incident->notes;
-    assert_true(has_note(notes, fixture->incident->note_count, "when the monitor last looked, at 2023-11-14 22:18:20 UTC"));
+    assert_true(has_note(notes, fixture->incident->note_count,
+                         "when the monitor last looked, at 2023-11-14 22:18:20 UTC"));
 }
 
 static void one_that_ended_in_order_has_no_threads(void **state)
@@ -264,7 +266,8 @@ static void a_process_that_runs_is_said_to_run(void **state)
     struct timespec boottime;
     clock_gettime(CLOCK_BOOTTIME, &boottime);
     fixture->made.header->pid = getpid();
-    fixture->made.header->created_boottime_ns = (uint64_t)boottime.tv_sec * MADE_S + (uint64_t)boottime.tv_nsec;
+    fixture->made.header->created_boottime_ns =
+        (uint64_t)boottime.tv_sec * MADE_S + (uint64_t)boottime.tv_nsec;
     write_as(fixture, "1.rec");
     assert_false(examine(fixture)->is_alive); /* our number, but we do not have it mapped: somebody else's */
 

@@ -3,7 +3,8 @@
  * A recording of any bytes: whatever is in it, all of the reader and the model end, in bounds.
  *
  * LLVMFuzzerTestOneInput is the entry for libFuzzer (clang -fsanitize=fuzzer -DRW_FUZZER). Without it, main()
- * below mutates a recording that uses every part, so many times as the argument says (20000), always in the same way.
+ * below mutates a recording that uses every part, so many times as the argument says (20000), always in the
+ * same way.
  */
 #include <assert.h>
 #include <errno.h>
@@ -131,7 +132,8 @@ static size_t somewhere(const struct made *made)
 
 static uint64_t some_value(uint64_t old)
 {
-    static const uint64_t values[] = {0, 1, 31, 32, 33, 4095, 16384, 0x7fffffff, 0x80000000, UINT32_MAX, INT64_MAX, UINT64_MAX};
+    static const uint64_t values[] = {0,     1,          31,         32,         33,        4095,
+                                      16384, 0x7fffffff, 0x80000000, UINT32_MAX, INT64_MAX, UINT64_MAX};
     uint64_t random = next_random();
     switch (random % 4) {
     case 0:
@@ -169,7 +171,8 @@ int main(int argument_count, char **arguments)
             uint64_t value;
             size_t width = (size_t)1 << next_random() % 4;
             at[change] = somewhere(&good) / width * width;
-            memcpy(&value, bad.bytes + at[change], sizeof(value) < good.size - at[change] ? sizeof(value) : width);
+            memcpy(&value, bad.bytes + at[change],
+                   sizeof(value) < good.size - at[change] ? sizeof(value) : width);
             value = some_value(value);
             memcpy(bad.bytes + at[change], &value, width);
             put(fd, bad.bytes, at[change], width);
@@ -179,7 +182,8 @@ int main(int argument_count, char **arguments)
             abort();
         use(path);
         for (unsigned change = 0; change < changes; change++) {
-            size_t size = sizeof(uint64_t) < good.size - at[change] ? sizeof(uint64_t) : good.size - at[change];
+            size_t size =
+                sizeof(uint64_t) < good.size - at[change] ? sizeof(uint64_t) : good.size - at[change];
             memcpy(bad.bytes + at[change], good.bytes + at[change], size);
             put(fd, good.bytes, at[change], size);
         }

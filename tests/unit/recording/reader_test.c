@@ -194,26 +194,32 @@ static void refusals_say_why(void **state)
     char message[200];
     expect_refusal(fixture, 0, -EBADMSG, "truncated: the file is empty");
     expect_refusal(fixture, 3, -EBADMSG, "not a recording");
-    snprintf(message, sizeof(message), "truncated: 200 bytes, and the header alone takes %zu", sizeof(*header));
+    snprintf(message, sizeof(message), "truncated: 200 bytes, and the header alone takes %zu",
+             sizeof(*header));
     expect_refusal(fixture, 200, -EBADMSG, message);
 
     header->version = 2;
-    expect_refusal(fixture, SIZE_MAX, -EPROTONOSUPPORT, "a recording of another version (2; this program reads 1)");
+    expect_refusal(fixture, SIZE_MAX, -EPROTONOSUPPORT,
+                   "a recording of another version (2; this program reads 1)");
     header->version = RW_RECORDING_VERSION;
     header->header_size = 12;
-    snprintf(message, sizeof(message), "a recording of another build (its header has 12 bytes; this program's has %zu)",
+    snprintf(message, sizeof(message),
+             "a recording of another build (its header has 12 bytes; this program's has %zu)",
              sizeof(*header));
     expect_refusal(fixture, SIZE_MAX, -EPROTONOSUPPORT, message);
     header->header_size = sizeof(*header);
     header->ready = 0;
-    expect_refusal(fixture, SIZE_MAX, -EAGAIN, "not filled in: its process is starting, or died while it did");
+    expect_refusal(fixture, SIZE_MAX, -EAGAIN,
+                   "not filled in: its process is starting, or died while it did");
     header->ready = 1;
     header->slot_size = 0;
-    snprintf(message, sizeof(message), "damaged: its table of slots cannot be (16384 of 0 bytes at %u)", header->slot_offset);
+    snprintf(message, sizeof(message), "damaged: its table of slots cannot be (16384 of 0 bytes at %u)",
+             header->slot_offset);
     expect_refusal(fixture, SIZE_MAX, -EBADMSG, message);
     header->slot_size = sizeof(struct rw_slot_area);
     header->magic = __builtin_bswap64(header->magic);
-    expect_refusal(fixture, SIZE_MAX, -EPROTONOSUPPORT, "a recording made on a machine of another byte order");
+    expect_refusal(fixture, SIZE_MAX, -EPROTONOSUPPORT,
+                   "a recording made on a machine of another byte order");
     header->magic = 42;
     expect_refusal(fixture, SIZE_MAX, -EBADMSG, "not a recording");
 }
@@ -247,12 +253,14 @@ static void a_truncated_file_gives_what_is_left(void **state)
     struct rw_reader *reader = open_good(fixture);
     struct rw_slot slot;
     assert_int_equal(rw_reader_slot(reader, 4, &slot), 0);
-    assert_int_equal(truncate(fixture->path, fixture->made.header->slot_offset + 2 * sizeof(struct rw_slot_area)), 0);
+    assert_int_equal(
+        truncate(fixture->path, fixture->made.header->slot_offset + 2 * sizeof(struct rw_slot_area)), 0);
     assert_int_equal(rw_reader_slot(reader, 4, &slot), -EBADMSG);
     assert_int_equal(rw_reader_slot(reader, 1, &slot), 0);
     assert_int_equal(rw_reader_refresh(reader), 0);
     assert_int_equal(rw_reader_header(reader)->slot_used, 2);
-    assert_string_equal(rw_reader_note(reader), "the recording is truncated: 3 of its 5 thread slots are missing");
+    assert_string_equal(rw_reader_note(reader),
+                        "the recording is truncated: 3 of its 5 thread slots are missing");
 
     assert_int_equal(truncate(fixture->path, 10), 0);
     assert_int_equal(rw_reader_refresh(reader), -EBADMSG);
