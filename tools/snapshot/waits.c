@@ -96,7 +96,10 @@ static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct r
     if (strcmp(wait->kind, "futex") == 0)
         wait->name = name_futex(look, thread, address);
     else if (rw_symbols_data(look->image->symbols, wait->object, look->incident, &data, &module) == 0 && data)
-        wait->name = talloc_asprintf(look->incident, "%s %s", wait->kind, data);
+        /* Where in a condition its futexes lie differs by version, so its own address is not known here. */
+        wait->name = talloc_asprintf(look->incident, "%s %.*s", wait->kind,
+                                     (int)(strcmp(wait->kind, "condition") == 0 ? strcspn(data, "+") : strlen(data)),
+                                     data);
     else
         wait->name = talloc_asprintf(look->incident, "%s 0x%" PRIx64, wait->kind, wait->object);
     return wait;

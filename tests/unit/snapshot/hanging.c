@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/snapshot/hanging.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <talloc.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tools/incident/model.h"
+#include "tools/snapshot/proc.h"
+
+/* Counts with stat alone, so that it works where tracing is refused. */
+int hanging_count_state(pid_t pid, char state)
+{
+    struct rw_thread_times *threads;
+    int found = 0;
+    size_t count;
+
+    if (rw_proc_threads_cpu(NULL, pid, &threads, &count) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        found += threads[i].state == state;
+    talloc_free(threads);
+    return found;
+}
+
+static bool is_settled(pid_t pid, int running)
+{
+    struct rw_thread_times *threads;
+    int awake = 0;
+    size_t count;
+
+    assert_int_equal(rw_proc_threads_cpu(NULL, pid, &threads, &count), 0);
+    for (size_t i = 0; i < count; i++)
+        awake += threads[i].state == 'R' || threads[i].state == 'D';
+    talloc_free(threads);
+    return awake == running;
+}
+
+struct hanging hanging_start(const char *path, const char *argument, const char *argument2, int running)
+{
+    char line[16] = "";
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    struct hanging hanging = {.pid = fork(), .output = ends[0]};
+    assert_true(hanging.pid >= 0);
+    if (hanging.pid == 0) {
+        dup2(ends[1], 1);
+        execl(path, path, argument, argument2, NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], line, 6), 6);
+    assert_string_equal(line, "ready\n");
+    /* Asleep at ten looks in a row, a millisecond apart: nobody is on the way to its wait any more. */
+    for (int calm = 0, looks = 0; calm < 10; looks++) {
+        assert_true(looks < 10000);
+        calm = is_settled(hanging.pid, running) ? calm + 1 : 0;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return hanging;
+}
+
+void hanging_end(struct hanging *hanging)
+{
+    kill(hanging->pid, SIGKILL);
+    waitpid(hanging->pid, NULL, 0);
+    close(hanging->output);
+}
+
+bool hanging_was_disturbed(struct hanging *hanging)
+{
+    struct pollfd output = {.fd = hanging->output, .events = POLLIN};
+    char line[256];
+
+    if (poll(&output, 1, 50) <= 0)
+        return false;
+    ssize_t length = read(hanging->output, line, sizeof(line) - 1);
+    fprintf(stderr, "%.*s", (int)(length > 0 ? length : 0), line);
+    return true;
+}
+
+struct snapshot snapshot_take(pid_t pid)
+{
+    struct snapshot snapshot = {.incident = rw_incident_new(NULL)};
+
+    assert_int_equal(rw_image_open(snapshot.incident, pid, NULL, &snapshot.image), 0);
+    struct rw_process_info *process = rw_incident_add_process(snapshot.incident, pid);
+    snapshot.result = rw_snapshot_process(snapshot.incident, process, snapshot.image, NULL, NULL);
+    snapshot.process = process;
+    return snapshot;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+    talloc_free(snapshot->incident);
+}
+
+int thread_frame(const struct rw_thread *thread, const char *function)
+{
+    for (size_t i = 0; i < thread->native_count; i++)
+        if (thread->native[i].function && strcmp(thread->native[i].function, function) == 0)
+            return (int)i;
+    return -1;
+}
+
+struct rw_thread *snapshot_thread(const struct snapshot *snapshot, const char *function)
+{
+    for (size_t i = 0; i < snapshot->process->thread_count; i++)
+        if (thread_frame(&snapshot->process->threads[i], function) >= 0)
+            return &snapshot->process->threads[i];
+    return NULL;
+}
