@@ -256,9 +256,8 @@ static void name_objects(struct rw_incident *incident, struct rw_process_info *p
     }
 }
 
-/* The maps saved beside the recording; NULL, with a note, where there are none. */
-static struct rw_image *open_image(struct rw_incident *incident, struct rw_process_info *process,
-                                   const char *path, void *parent)
+/* The maps saved beside the recording; NULL where there are none. *note: what there is to say about that. */
+static struct rw_image *open_image(int pid, const char *path, void *parent, const char **note)
 {
     static const char suffix[] = ".rec";
     size_t length = strlen(path);
@@ -266,16 +265,15 @@ static struct rw_image *open_image(struct rw_incident *incident, struct rw_proce
         length -= sizeof(suffix) - 1;
     char *maps = talloc_asprintf(parent, "%.*s.maps", (int)length, path);
     struct rw_image *image = NULL;
-    int error = maps != NULL ? rw_image_saved(parent, process->pid, maps, &image) : -ENOMEM;
+    int error = maps != NULL ? rw_image_saved(parent, pid, maps, &image) : -ENOMEM;
     if (error == -ENOENT)
-        rw_process_note(incident, process,
-                        "no map of its memory was saved: its code addresses have no names");
+        *note = "no map of its memory was saved: its code addresses have no names";
     else if (error != 0)
-        rw_process_note(incident, process,
-                        "the saved map of its memory cannot be read (%s): its code addresses have no names",
-                        strerror(-error));
-    else if (image->note != NULL)
-        rw_process_note(incident, process, "%s", image->note);
+        *note = talloc_asprintf(
+            parent, "the saved map of its memory cannot be read (%s): its code addresses have no names",
+            strerror(-error));
+    else
+        *note = image->note;
     return error == 0 ? image : NULL;
 }
 
@@ -295,16 +293,20 @@ int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *
     if (scratch == NULL)
         return -ENOMEM;
     enum end end = end_of(reader, scratch);
-    struct rw_image *image = open_image(incident, process, rw_reader_path(reader), scratch);
+    bool is_over = end == EXITED || end == EXECUTED;
+    const char *why_bare = NULL;
+    struct rw_image *image = open_image(process->pid, rw_reader_path(reader), scratch, &why_bare);
     int error = rw_recording_fill(incident, process, reader, image != NULL ? rw_symbols_describe : NULL,
                                   image != NULL ? image->symbols : NULL);
     const struct rw_header *header = rw_reader_header(reader);
     process->is_alive = end == RUNS;
     tell_end(incident, process, header, end);
-    if (end == EXITED || end == EXECUTED)
+    if (is_over)
         process->thread_count = 0; /* what its threads were at is over; their history is the process's */
     else
         fill_stacks(incident, process, reader, image);
+    if (process->thread_count > 0 && why_bare != NULL)
+        rw_process_note(incident, process, "%s", why_bare);
     if (image != NULL)
         name_objects(incident, process, image);
     for (size_t i = 0; i < process->thread_count && end != RUNS; i++)

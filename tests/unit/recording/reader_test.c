@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -337,6 +338,8 @@ static void no_torn_state_is_believed(void **state)
     *writer.slot = (struct rw_slot){.state = RW_THREAD_RUNNING};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, keep_writing, &writer), 0);
+    while (((volatile struct rw_slot *)writer.slot)->tid == 0)
+        sched_yield();
     unsigned whole = 0;
     for (int i = 0; i < 20000; i++) {
         struct rw_slot slot;
