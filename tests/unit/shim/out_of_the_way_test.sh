@@ -45,6 +45,10 @@ run "session is gone" 0 "$monitor" RACEWATCH_SESSION="1:$work/gone" RACEWATCH_DI
 [ -d small/recordings ]
 [ "$(stat -c %a small)" = 700 ]
 
+# The monitor is an orphan; where orphans become the program's children, it must not.
+env SUBJECT_PRELOAD="$library" "$monitor" RACEWATCH_DIR="$work/reaped" "$subject" subreaper
+[ -d reaped/recordings ]
+
 # In a session that works, children say nothing; without stderr there is nothing to be said.
 env LD_PRELOAD="$library" "$monitor" sh -c "'$subject' wait_all && '$subject' threads" >out.txt 2>err.txt
 [ ! -s out.txt ] && [ ! -s err.txt ]

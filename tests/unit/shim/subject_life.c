@@ -119,3 +119,11 @@ int case_undumpable(void)
         ;
     return 1;
 }
+
+int case_subreaper(void)
+{
+    CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+    CHECK(setenv("LD_PRELOAD", getenv("SUBJECT_PRELOAD"), 1) == 0);
+    execl("/proc/self/exe", "subject", "wait_all", (char *)NULL);
+    return 1;
+}
