@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * racewatch collect: one archive of everything that runs left under a folder, for a CI to keep. index.json at its root
- * names every incident of every folder with its place in the archive; summary.txt says the same to people.
+ * racewatch collect: one archive of everything that runs left under a folder, for a CI to keep. index.json at
+ * its root names every incident of every folder with its place in the archive; summary.txt says the same to
+ * people.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -40,7 +41,8 @@ struct pack {
     json_t *runs;
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
     struct arguments *arguments = state->input;
     if (key == 'o') {
         arguments->file = argument;
@@ -57,33 +59,39 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 /* nftw hands nothing on to its callback. */
 static struct pack *walked;
 
-static bool ends_with(const char *text, const char *end) {
+static bool ends_with(const char *text, const char *end)
+{
     size_t length = strlen(text), end_length = strlen(end);
     return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
 /* A folder may hold other people's files, too (Bazel's undeclared outputs): only ours are packed. */
-static bool is_ours(const char *path) {
-    return ends_with(path, "/report.txt") || ends_with(path, "/incident.json") || ends_with(path, "/index.json") ||
+static bool is_ours(const char *path)
+{
+    return ends_with(path, "/report.txt") || ends_with(path, "/incident.json") ||
+           ends_with(path, "/index.json") ||
            ((ends_with(path, ".rec") || ends_with(path, ".maps")) && strstr(path, "/recordings/") != NULL);
 }
 
-static int visit(const char *path, const struct stat *status, int type, struct FTW *at) {
+static int visit(const char *path, const struct stat *status, int type, struct FTW *at)
+{
     (void)at;
-    if (type != FTW_F || !S_ISREG(status->st_mode) || status->st_size > FILE_BYTES_MAX || walked->count >= FILES_MAX ||
-        !is_ours(path))
+    if (type != FTW_F || !S_ISREG(status->st_mode) || status->st_size > FILE_BYTES_MAX ||
+        walked->count >= FILES_MAX || !is_ours(path))
         return 0;
     walked->files = talloc_realloc(walked->scratch, walked->files, char *, walked->count + 1);
     walked->files[walked->count++] = talloc_strdup(walked->scratch, path);
     return 0;
 }
 
-static int by_name(const void *a, const void *b) {
+static int by_name(const void *a, const void *b)
+{
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 /* The incidents of one folder's index, their paths made relative to the archive's root. */
-static void read_index(struct pack *pack, const char *path) {
+static void read_index(struct pack *pack, const char *path)
+{
     json_t *index = json_load_file(path, 0, NULL), *incident;
     size_t i;
     if (!json_is_array(json_object_get(index, "incidents"))) {
@@ -92,7 +100,8 @@ static void read_index(struct pack *pack, const char *path) {
     }
     const char *relative = path + pack->root;
     int prefix = (int)(strlen(relative) - strlen("index.json"));
-    json_array_foreach(json_object_get(index, "incidents"), i, incident) {
+    json_array_foreach(json_object_get(index, "incidents"), i, incident)
+    {
         json_t *copy = json_deep_copy(incident);
         const char *inside = json_string_value(json_object_get(incident, "path"));
         if (inside != NULL)
@@ -107,7 +116,8 @@ static void read_index(struct pack *pack, const char *path) {
     json_decref(index);
 }
 
-static json_t *make_index(struct pack *pack) {
+static json_t *make_index(struct pack *pack)
+{
     json_t *index = json_object(), *files = json_array();
     const json_t *only = json_array_size(pack->runs) == 1 ? json_array_get(pack->runs, 0) : NULL;
     json_t *command = json_object_get(only, "command"), *status = json_object_get(only, "exit");
@@ -123,13 +133,16 @@ static json_t *make_index(struct pack *pack) {
     return index;
 }
 
-static char *make_summary(struct pack *pack) {
+static char *make_summary(struct pack *pack)
+{
     json_t *incident;
     size_t i;
-    char *text = talloc_asprintf(pack->scratch, "racewatch: %zu incident%s in %zu folder%s\n",
-                                 json_array_size(pack->incidents), json_array_size(pack->incidents) == 1 ? "" : "s",
-                                 json_array_size(pack->runs), json_array_size(pack->runs) == 1 ? "" : "s");
-    json_array_foreach(pack->incidents, i, incident) {
+    char *text =
+        talloc_asprintf(pack->scratch, "racewatch: %zu incident%s in %zu folder%s\n",
+                        json_array_size(pack->incidents), json_array_size(pack->incidents) == 1 ? "" : "s",
+                        json_array_size(pack->runs), json_array_size(pack->runs) == 1 ? "" : "s");
+    json_array_foreach(pack->incidents, i, incident)
+    {
         const char *class_name = json_string_value(json_object_get(incident, "class"));
         const char *sentence = json_string_value(json_object_get(incident, "sentence"));
         const char *test = json_string_value(json_object_get(incident, "test"));
@@ -144,7 +157,8 @@ static char *make_summary(struct pack *pack) {
     return text;
 }
 
-static int put_header(struct archive *archive, const char *name, off_t size, time_t time) {
+static int put_header(struct archive *archive, const char *name, off_t size, time_t time)
+{
     struct archive_entry *entry = archive_entry_new();
     archive_entry_set_pathname(entry, name);
     archive_entry_set_size(entry, size);
@@ -156,15 +170,18 @@ static int put_header(struct archive *archive, const char *name, off_t size, tim
     return result == ARCHIVE_OK ? 0 : -1;
 }
 
-static int put_text(struct archive *archive, const char *name, const char *text) {
+static int put_text(struct archive *archive, const char *name, const char *text)
+{
     size_t length = strlen(text);
     if (put_header(archive, name, (off_t)length, time(NULL)) != 0)
         return -1;
     return archive_write_data(archive, text, length) == (ssize_t)length ? 0 : -1;
 }
 
-/* A file that shrinks meanwhile is filled up with zeros, one that grows is cut: the header has said its size. */
-static int put_file(struct archive *archive, const char *path, const char *name) {
+/* A file that shrinks meanwhile is filled up with zeros, one that grows is cut: the header has said its size.
+ */
+static int put_file(struct archive *archive, const char *path, const char *name)
+{
     static char buffer[64 * 1024];
     struct stat status;
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), error = 0;
@@ -187,9 +204,11 @@ static int put_file(struct archive *archive, const char *path, const char *name)
     return error;
 }
 
-static struct archive *open_archive(const char *file) {
+static struct archive *open_archive(const char *file)
+{
     struct archive *archive = archive_write_new();
-    int filter = ends_with(file, ".zst") ? archive_write_add_filter_zstd(archive) : archive_write_add_filter_gzip(archive);
+    int filter = ends_with(file, ".zst") ? archive_write_add_filter_zstd(archive)
+                                         : archive_write_add_filter_gzip(archive);
     if (filter < ARCHIVE_WARN || archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
         archive_write_open_filename(archive, file) != ARCHIVE_OK) {
         fprintf(stderr, "racewatch collect: %s: %s\n", file, archive_error_string(archive));
@@ -199,7 +218,8 @@ static struct archive *open_archive(const char *file) {
     return archive;
 }
 
-static int write_archive(struct pack *pack, const char *file) {
+static int write_archive(struct pack *pack, const char *file)
+{
     json_t *index = make_index(pack);
     char *index_text = json_dumps(index, RW_JSON_FLAGS);
     struct archive *archive = open_archive(file);
@@ -225,16 +245,19 @@ static int write_archive(struct pack *pack, const char *file) {
     return error;
 }
 
-int rw_command_collect(int argc, char **argv) {
+int rw_command_collect(int argc, char **argv)
+{
     static const struct argp_option flags[] = {
-        {"output", 'o', "FILE", 0, "the archive; .tar.gz or .tar.zst by its name (default: racewatch.tar.gz)", 0},
+        {"output", 'o', "FILE", 0, "the archive; .tar.gz or .tar.zst by its name (default: racewatch.tar.gz)",
+         0},
         {0},
     };
     struct argp argp = {
         .options = flags,
         .parser = parse,
         .args_doc = "DIR",
-        .doc = "Pack reports and recordings under DIR into one archive, with an index.json and a summary.txt at its root.",
+        .doc = "Pack reports and recordings under DIR into one archive, with an index.json and a summary.txt "
+               "at its root.",
     };
     struct arguments arguments = {.file = "racewatch.tar.gz"};
     rw_parse(&argp, argc, argv, RW_EXIT_USAGE, &arguments);

@@ -6,12 +6,14 @@
 
 #include <talloc.h>
 
-static const char *base_name(const char *path) {
+static const char *base_name(const char *path)
+{
     const char *slash = strrchr(path, '/');
     return slash != NULL ? slash + 1 : path;
 }
 
-char *rw_command_name(void *parent, char *const *argv) {
+char *rw_command_name(void *parent, char *const *argv)
+{
     const char *program = base_name(argv[0]);
     for (size_t i = 1; argv[i] != NULL; i++) {
         if (strcmp(argv[i], "-c") == 0)

@@ -27,7 +27,8 @@ struct arguments {
     const char *dir;
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
     struct arguments *arguments = state->input;
     char *end;
     if (key == 'o') {
@@ -46,7 +47,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 }
 
 /* The recording that the process has mapped. */
-static struct rw_reader *find_recording(void *scratch, int pid) {
+static struct rw_reader *find_recording(void *scratch, int pid)
+{
     struct rw_maps *maps = NULL;
     struct rw_reader *reader = NULL;
     if (rw_maps_live(scratch, pid, &maps) != 0)
@@ -66,12 +68,14 @@ static struct rw_reader *find_recording(void *scratch, int pid) {
     return reader;
 }
 
-static void pause_between_looks(void) {
+static void pause_between_looks(void)
+{
     struct timespec second = {1, 0};
     nanosleep(&second, NULL);
 }
 
-static int write_into(void *scratch, const char *dir, const struct rw_incident *incident, const char *command) {
+static int write_into(void *scratch, const char *dir, const struct rw_incident *incident, const char *command)
+{
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
         fprintf(stderr, "racewatch dump: %s: %s\n", dir, strerror(errno));
         return 1;
@@ -93,7 +97,8 @@ static int write_into(void *scratch, const char *dir, const struct rw_incident *
     return error != 0 ? 1 : 0;
 }
 
-int rw_command_dump(int argc, char **argv) {
+int rw_command_dump(int argc, char **argv)
+{
     static const struct argp_option flags[] = {
         {"output", 'o', "DIR", 0, "write report.txt and incident.json into a new folder in DIR, too", 0},
         {0},
@@ -102,7 +107,8 @@ int rw_command_dump(int argc, char **argv) {
         .options = flags,
         .parser = parse,
         .args_doc = "PID",
-        .doc = "Look at a living process now, twice in a second, and print what it does and waits for. It needs no "
+        .doc = "Look at a living process now, twice in a second, and print what it does and waits for. It "
+               "needs no "
                "preparation of the process; one that runs under racewatch has more to tell.",
     };
     struct arguments arguments = {0};
@@ -117,8 +123,8 @@ int rw_command_dump(int argc, char **argv) {
     snprintf(maps, sizeof(maps), "/proc/%d/maps", arguments.pid);
     int fd = open(maps, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        rw_usage_error("process %d: %s: it belongs to another user, or does not let itself be looked at", arguments.pid,
-                       strerror(errno));
+        rw_usage_error("process %d: %s: it belongs to another user, or does not let itself be looked at",
+                       arguments.pid, strerror(errno));
     close(fd);
     void *scratch = talloc_new(NULL);
     struct rw_options *options = rw_options_new(scratch);
@@ -126,7 +132,8 @@ int rw_command_dump(int argc, char **argv) {
     const char *command = NULL;
     if (rw_proc_command(scratch, arguments.pid, &command) != 0)
         command = NULL;
-    struct rw_capture_target target = {.pid = arguments.pid, .reader = find_recording(scratch, arguments.pid)};
+    struct rw_capture_target target = {.pid = arguments.pid,
+                                       .reader = find_recording(scratch, arguments.pid)};
     struct rw_capture_plan plan = {
         .targets = &target,
         .target_count = 1,

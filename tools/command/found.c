@@ -13,23 +13,27 @@
 
 #include "tools/monitor/session.h"
 
-static bool is_file(const char *path) {
+static bool is_file(const char *path)
+{
     struct stat status;
     return stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-static bool is_folder(const char *path) {
+static bool is_folder(const char *path)
+{
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-static bool ends_with(const char *text, const char *end) {
+static bool ends_with(const char *text, const char *end)
+{
     size_t length = strlen(text), end_length = strlen(end);
     return length > end_length && strcmp(text + length - end_length, end) == 0;
 }
 
 /* The names in a folder, sorted; a talloc array, NULL where it cannot be listed. */
-static char **list(void *parent, const char *path, size_t *count) {
+static char **list(void *parent, const char *path, size_t *count)
+{
     struct dirent **entries = NULL;
     int found = scandir(path, &entries, NULL, alphasort);
     *count = 0;
@@ -45,26 +49,32 @@ static char **list(void *parent, const char *path, size_t *count) {
     return names;
 }
 
-static void add_incident(void *parent, struct rw_found *found, const char *path) {
+static void add_incident(void *parent, struct rw_found *found, const char *path)
+{
     found->incidents = talloc_realloc(parent, found->incidents, const char *, found->incident_count + 1);
     found->incidents[found->incident_count++] = path;
 }
 
 /* Names of recordings that incidents refer to, out of an index. */
-static bool is_told(const json_t *index, const char *session, const char *recording) {
+static bool is_told(const json_t *index, const char *session, const char *recording)
+{
     json_t *incident, *name;
     size_t i, j;
     json_array_foreach(json_object_get(index, "incidents"), i, incident)
-        json_array_foreach(json_object_get(incident, "recordings"), j, name) {
+    {
+        json_array_foreach(json_object_get(incident, "recordings"), j, name)
+        {
             const char *told = json_string_value(name);
             if (told != NULL && strstr(told, session) != NULL && ends_with(told, recording))
                 return true;
         }
+    }
     return false;
 }
 
 /* False where there is no recording at all. */
-static bool add_session(void *parent, struct rw_found *found, const char *path, const json_t *index) {
+static bool add_session(void *parent, struct rw_found *found, const char *path, const json_t *index)
+{
     size_t count, recordings = 0;
     char **names = list(parent, path, &count);
     const char *slash = strrchr(path, '/'), *session = slash != NULL ? slash + 1 : path;
@@ -77,12 +87,14 @@ static bool add_session(void *parent, struct rw_found *found, const char *path, 
     }
     if (recordings == 0)
         return false;
-    found->sessions = talloc_realloc(parent, found->sessions, struct rw_found_session, found->session_count + 1);
+    found->sessions =
+        talloc_realloc(parent, found->sessions, struct rw_found_session, found->session_count + 1);
     found->sessions[found->session_count++] = result;
     return true;
 }
 
-static void add_out(void *parent, const char *path, struct rw_found *found) {
+static void add_out(void *parent, const char *path, struct rw_found *found)
+{
     size_t count;
     char **names = list(parent, path, &count);
     for (size_t i = 0; i < count; i++) {
@@ -105,7 +117,8 @@ static void add_out(void *parent, const char *path, struct rw_found *found) {
     json_decref(index);
 }
 
-int rw_find(void *parent, const char *path, struct rw_found *found, char **why) {
+int rw_find(void *parent, const char *path, struct rw_found *found, char **why)
+{
     struct stat status;
     memset(found, 0, sizeof(*found));
     *why = NULL;
@@ -121,7 +134,8 @@ int rw_find(void *parent, const char *path, struct rw_found *found, char **why) 
     found->is_single = true;
     if (S_ISREG(status.st_mode)) {
         if (ends_with(copy, ".rec")) {
-            *why = talloc_strdup(parent, "one recording; `racewatch recording` prints it, and a report needs its folder");
+            *why = talloc_strdup(
+                parent, "one recording; `racewatch recording` prints it, and a report needs its folder");
             return -EINVAL;
         }
         add_incident(parent, found, copy);

@@ -20,8 +20,9 @@ struct rw_found {
     bool is_single; /* the path named one incident or session */
 };
 
-/* `path`: a folder for reports, an incident's folder, an incident.json, or a session's folder. Everything is a talloc
- * child of `parent`. 0; -ENOENT where there is nothing of ours, or another negative errno, with *why. */
+/* `path`: a folder for reports, an incident's folder, an incident.json, or a session's folder. Everything is
+ * a talloc child of `parent`. 0; -ENOENT where there is nothing of ours, or another negative errno, with
+ * *why. */
 int rw_find(void *parent, const char *path, struct rw_found *found, char **why);
 
 #endif

@@ -11,8 +11,10 @@
 
 #define LIBRARY "libracewatch.so"
 
-char *rw_find_library(void *parent, char **why) {
-    static const char *const folders[] = {".", "../shim", "../lib/racewatch", "../lib", "../lib/x86_64-linux-gnu"};
+char *rw_find_library(void *parent, char **why)
+{
+    static const char *const folders[] = {".", "../shim", "../lib/racewatch", "../lib",
+                                          "../lib/x86_64-linux-gnu"};
     char self[PATH_MAX], real[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
     *why = NULL;
@@ -31,7 +33,8 @@ char *rw_find_library(void *parent, char **why) {
         /* The loader takes LD_PRELOAD apart at these, and knows no way to quote them. */
         if (strpbrk(real, ": \t\n") == NULL)
             return talloc_strdup(parent, real);
-        *why = talloc_asprintf(parent, "%s cannot be preloaded: there is a space or a colon in its path", real);
+        *why =
+            talloc_asprintf(parent, "%s cannot be preloaded: there is a space or a colon in its path", real);
         return NULL;
     }
     *why = talloc_asprintf(parent, "%s is not beside the program, in %s", LIBRARY, self);

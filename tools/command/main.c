@@ -15,8 +15,10 @@ static const struct command {
     const char *usage;
     const char *help; /* NULL: not for people */
 } commands[] = {
-    {"run", rw_command_run, "run [OPTION...] [--] COMMAND...", "run a program and watch it; what hangs is reported"},
-    {"report", rw_command_report, "report [--format=text|json|markdown] PATH", "print what was found, also post mortem"},
+    {"run", rw_command_run, "run [OPTION...] [--] COMMAND...",
+     "run a program and watch it; what hangs is reported"},
+    {"report", rw_command_report, "report [--format=text|json|markdown] PATH",
+     "print what was found, also post mortem"},
     {"dump", rw_command_dump, "dump [-o DIR] PID", "look at a living process now"},
     {"collect", rw_command_collect, "collect [-o FILE] DIR", "pack a folder of reports into one archive"},
     {"recording", rw_command_recording, "recording FILE", "print a recording as it is"},
@@ -28,7 +30,8 @@ static const struct command {
 static const char *name_for_usage = "racewatch";
 static int status_for_usage = RW_EXIT_USAGE;
 
-void rw_usage_error(const char *format, ...) {
+void rw_usage_error(const char *format, ...)
+{
     va_list arguments;
     fprintf(stderr, "%s: ", name_for_usage);
     va_start(arguments, format);
@@ -44,7 +47,8 @@ struct quiet {
 };
 
 /* getopt says what is wrong, in one line; argp's "Try ..." after it goes nowhere. */
-static error_t parse_quiet(int key, char *argument, struct argp_state *state) {
+static error_t parse_quiet(int key, char *argument, struct argp_state *state)
+{
     (void)argument;
     const struct quiet *quiet = state->input;
     if (key != ARGP_KEY_INIT)
@@ -56,9 +60,11 @@ static error_t parse_quiet(int key, char *argument, struct argp_state *state) {
     return 0;
 }
 
-void rw_parse(const struct argp *argp, int argc, char **argv, int usage_status, void *input) {
+void rw_parse(const struct argp *argp, int argc, char **argv, int usage_status, void *input)
+{
     struct argp_child children[] = {{argp, 0, NULL, 0}, {0}};
-    struct argp outer = {.parser = parse_quiet, .children = children, .args_doc = argp->args_doc, .doc = argp->doc};
+    struct argp outer = {
+        .parser = parse_quiet, .children = children, .args_doc = argp->args_doc, .doc = argp->doc};
     struct argp inner = *argp;
     inner.doc = NULL;
     inner.args_doc = NULL;
@@ -71,15 +77,19 @@ void rw_parse(const struct argp *argp, int argc, char **argv, int usage_status, 
         exit(usage_status);
 }
 
-static void print_help(FILE *out) {
+static void print_help(FILE *out)
+{
     fprintf(out, "racewatch tells why a program hangs or races.\n\nUsage:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (commands[i].help != NULL)
             fprintf(out, "  racewatch %s\n      %s\n", commands[i].usage, commands[i].help);
-    fprintf(out, "  racewatch --version | --help\n\nEach command has a --help of its own. Manual: racewatch(1).\n");
+    fprintf(
+        out,
+        "  racewatch --version | --help\n\nEach command has a --help of its own. Manual: racewatch(1).\n");
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     if (argc < 2) {
         print_help(stderr);
         return RW_EXIT_USAGE;
@@ -99,5 +109,6 @@ int main(int argc, char **argv) {
             argv[1] = name;
             return commands[i].run(argc - 1, argv + 1);
         }
-    rw_usage_error("unknown %s '%s' (`racewatch --help` names all)", *argv[1] == '-' ? "option" : "command", argv[1]);
+    rw_usage_error("unknown %s '%s' (`racewatch --help` names all)", *argv[1] == '-' ? "option" : "command",
+                   argv[1]);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* racewatch monitor: started by the shim in the first process of a tree, with nothing but a session to go by. */
+/* racewatch monitor: started by the shim in the first process of a tree, with nothing but a session to go by.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ struct arguments {
     bool made_out;
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
     struct arguments *arguments = state->input;
     switch (key) {
     case 's':
@@ -37,14 +39,16 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-int rw_command_monitor(int argc, char **argv) {
+int rw_command_monitor(int argc, char **argv)
+{
     static const struct argp_option flags[] = {
         {"session", 's', "PATH", 0, "the session's folder", 0},
         {"first", 'f', "PID", 0, "the first process", 0},
         {"made-out", 'm', NULL, 0, "the folder for reports was made for this session", 0},
         {0},
     };
-    struct argp argp = {.options = flags, .parser = parse, .doc = "Watch a session. The shim starts this by itself."};
+    struct argp argp = {
+        .options = flags, .parser = parse, .doc = "Watch a session. The shim starts this by itself."};
     struct arguments arguments = {0};
     rw_parse(&argp, argc, argv, RW_EXIT_USAGE, &arguments);
     if (arguments.session == NULL || arguments.first <= 0)

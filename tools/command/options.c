@@ -20,7 +20,7 @@ struct entry {
 };
 
 static const struct entry entries[] = {
-#define RW_OPTION(key, type, standard, help)                                                                           \
+#define RW_OPTION(key, type, standard, help)                                                                 \
     {#key, type, standard, help, offsetof(struct rw_options, key), offsetof(struct rw_options, is_set.key)},
 #include "shim/options.def"
 #undef RW_OPTION
@@ -29,14 +29,16 @@ static const struct entry entries[] = {
 
 static const char *const type_words[] = {"SECONDS", "N", "0|1", "TEXT", "WORD"};
 
-static bool same_key(const char *key, const char *given) {
+static bool same_key(const char *key, const char *given)
+{
     for (; *key != '\0' && *given != '\0'; key++, given++)
         if (*key != *given && !(*key == '_' && *given == '-'))
             return false;
     return *key == *given;
 }
 
-static const struct entry *find(const char *key) {
+static const struct entry *find(const char *key)
+{
     for (size_t i = 0; i < ENTRY_COUNT; i++)
         if (same_key(entries[i].key, key))
             return &entries[i];
@@ -44,7 +46,8 @@ static const struct entry *find(const char *key) {
 }
 
 /* The help names the words in braces: "... {report, abort, kill}". */
-static bool is_choice(const struct entry *entry, const char *value) {
+static bool is_choice(const struct entry *entry, const char *value)
+{
     const char *at = strchr(entry->help, '{');
     size_t length = strlen(value);
     while (at != NULL && *at != '}' && *at != '\0') {
@@ -57,22 +60,26 @@ static bool is_choice(const struct entry *entry, const char *value) {
     return false;
 }
 
-static bool parse_seconds(const char *value, double *seconds) {
+static bool parse_seconds(const char *value, double *seconds)
+{
     char *end;
     errno = 0;
     *seconds = strtod(value, &end);
     /* A year is for ever; more would overflow where it becomes nanoseconds. */
-    return end != value && *end == '\0' && errno == 0 && isfinite(*seconds) && *seconds >= 0 && *seconds <= 3.2e7;
+    return end != value && *end == '\0' && errno == 0 && isfinite(*seconds) && *seconds >= 0 &&
+           *seconds <= 3.2e7;
 }
 
-static bool parse_count(const char *value, long *count) {
+static bool parse_count(const char *value, long *count)
+{
     char *end;
     errno = 0;
     *count = strtol(value, &end, 10);
     return end != value && *end == '\0' && errno == 0 && *count >= 0;
 }
 
-static bool parse_flag(const char *value, bool *flag) {
+static bool parse_flag(const char *value, bool *flag)
+{
     static const struct {
         const char *word;
         bool flag;
@@ -85,7 +92,8 @@ static bool parse_flag(const char *value, bool *flag) {
     return false;
 }
 
-static bool set(struct rw_options *options, const struct entry *entry, const char *value) {
+static bool set(struct rw_options *options, const struct entry *entry, const char *value)
+{
     void *field = (char *)options + entry->field;
     switch (entry->type) {
     case SECONDS: {
@@ -121,14 +129,16 @@ static bool set(struct rw_options *options, const struct entry *entry, const cha
     return false;
 }
 
-struct rw_options *rw_options_new(void *parent) {
+struct rw_options *rw_options_new(void *parent)
+{
     struct rw_options *options = talloc_zero(parent, struct rw_options);
     for (size_t i = 0; i < ENTRY_COUNT; i++)
         set(options, &entries[i], entries[i].standard);
     return options;
 }
 
-int rw_options_set(struct rw_options *options, const char *key, const char *value, char **why) {
+int rw_options_set(struct rw_options *options, const char *key, const char *value, char **why)
+{
     const struct entry *entry = find(key);
     *why = NULL;
     if (entry == NULL) {
@@ -137,20 +147,20 @@ int rw_options_set(struct rw_options *options, const char *key, const char *valu
     }
     if (!set(options, entry, value)) {
         const char *choices = entry->type == CHOICE ? strchr(entry->help, '{') : NULL;
-        *why = choices != NULL
-                   ? talloc_asprintf(options, "option %s: '%s' is none of %.*s", entry->key, value,
-                                     (int)(strcspn(choices, "}") + 1), choices)
-                   : talloc_asprintf(options, "option %s: '%s' is not %s", entry->key, value,
-                                     entry->type == SECONDS ? "a number of seconds"
-                                     : entry->type == COUNT ? "a whole number"
-                                                            : "0 or 1");
+        *why = choices != NULL ? talloc_asprintf(options, "option %s: '%s' is none of %.*s", entry->key,
+                                                 value, (int)(strcspn(choices, "}") + 1), choices)
+                               : talloc_asprintf(options, "option %s: '%s' is not %s", entry->key, value,
+                                                 entry->type == SECONDS ? "a number of seconds"
+                                                 : entry->type == COUNT ? "a whole number"
+                                                                        : "0 or 1");
         return -EINVAL;
     }
     *(bool *)((char *)options + entry->is_set) = true;
     return 0;
 }
 
-static void parse_string(struct rw_options *options, const char *string, FILE *warnings) {
+static void parse_string(struct rw_options *options, const char *string, FILE *warnings)
+{
     char *copy = talloc_strdup(options, string), *rest = copy, *item;
     while ((item = strsep(&rest, ":")) != NULL) {
         if (*item == '\0')
@@ -165,7 +175,8 @@ static void parse_string(struct rw_options *options, const char *string, FILE *w
     talloc_free(copy);
 }
 
-void rw_options_from_environment(struct rw_options *options, FILE *warnings) {
+void rw_options_from_environment(struct rw_options *options, FILE *warnings)
+{
     char *why;
     const char *value = getenv("TEST_UNDECLARED_OUTPUTS_DIR");
     if (value != NULL && *value != '\0')
@@ -182,7 +193,8 @@ void rw_options_from_environment(struct rw_options *options, FILE *warnings) {
         parse_string(options, value, warnings);
 }
 
-static char *append_value(char *text, const struct rw_options *options, const struct entry *entry) {
+static char *append_value(char *text, const struct rw_options *options, const struct entry *entry)
+{
     const void *field = (const char *)options + entry->field;
     text = talloc_asprintf_append(text, "%s%s=", *text != '\0' ? ":" : "", entry->key);
     switch (entry->type) {
@@ -199,19 +211,22 @@ static char *append_value(char *text, const struct rw_options *options, const st
     return text;
 }
 
-char *rw_options_string(void *parent, const struct rw_options *options) {
+char *rw_options_string(void *parent, const struct rw_options *options)
+{
     char *text = talloc_strdup(parent, "");
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
         const struct entry *entry = &entries[i];
         bool is_set = *(const bool *)((const char *)options + entry->is_set);
-        bool stays = same_key(entry->key, "dir") || same_key(entry->key, "deadline") || same_key(entry->key, "help");
+        bool stays =
+            same_key(entry->key, "dir") || same_key(entry->key, "deadline") || same_key(entry->key, "help");
         if (is_set && !stays)
             text = append_value(text, options, entry);
     }
     return text;
 }
 
-const struct rw_option_row *rw_option_rows(void) {
+const struct rw_option_row *rw_option_rows(void)
+{
     static struct rw_option_row rows[ENTRY_COUNT + 1];
     static char names[ENTRY_COUNT][32];
     if (rows[0].key == NULL)
@@ -220,14 +235,17 @@ const struct rw_option_row *rw_option_rows(void) {
             for (char *c = names[i]; *c != '\0'; c++)
                 if (*c == '_')
                     *c = '-';
-            rows[i] = (struct rw_option_row){entries[i].key, names[i], type_words[entries[i].type], entries[i].standard,
-                                             entries[i].help};
+            rows[i] = (struct rw_option_row){entries[i].key, names[i], type_words[entries[i].type],
+                                             entries[i].standard, entries[i].help};
         }
     return rows;
 }
 
-void rw_options_print(FILE *out) {
-    fprintf(out, "RACEWATCH_OPTIONS=\"key=value:key=value\"; `racewatch run` takes each as a flag, --key=value.\n\n");
+void rw_options_print(FILE *out)
+{
+    fprintf(
+        out,
+        "RACEWATCH_OPTIONS=\"key=value:key=value\"; `racewatch run` takes each as a flag, --key=value.\n\n");
     for (size_t i = 0; i < ENTRY_COUNT; i++)
         fprintf(out, "  %s=%s  (default: %s)\n      %s\n", entries[i].key, type_words[entries[i].type],
                 *entries[i].standard != '\0' ? entries[i].standard : "none", entries[i].help);

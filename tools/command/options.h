@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The options of shim/options.def as a structure: from the environment, from flags, and back into a string for the
- * processes that a run starts. One table makes the fields, the parser, the flags and the help.
+ * The options of shim/options.def as a structure: from the environment, from flags, and back into a string
+ * for the processes that a run starts. One table makes the fields, the parser, the flags and the help.
  */
 #ifndef RACEWATCH_TOOLS_COMMAND_OPTIONS_H
 #define RACEWATCH_TOOLS_COMMAND_OPTIONS_H
@@ -38,16 +38,17 @@ struct rw_option_row {
 
 struct rw_options *rw_options_new(void *parent); /* the defaults */
 
-/* `key` with "_" or "-". 0; -ENOENT: no such option; -EINVAL: not such a value. *why is then a talloc child of
- * options, one message for people. */
+/* `key` with "_" or "-". 0; -ENOENT: no such option; -EINVAL: not such a value. *why is then a talloc child
+ * of options, one message for people. */
 int rw_options_set(struct rw_options *options, const char *key, const char *value, char **why);
 
-/* RACEWATCH_OPTIONS, RACEWATCH_DIR, TEST_UNDECLARED_OUTPUTS_DIR and TEST_TIMEOUT. What is wrong in them is one line
- * each on `warnings` (may be NULL) and otherwise ignored. */
+/* RACEWATCH_OPTIONS, RACEWATCH_DIR, TEST_UNDECLARED_OUTPUTS_DIR and TEST_TIMEOUT. What is wrong in them is
+ * one line each on `warnings` (may be NULL) and otherwise ignored. */
 void rw_options_from_environment(struct rw_options *options, FILE *warnings);
 
-/* "key=value:..." of the options that were set, without `dir` (it may hold a colon; it travels in RACEWATCH_DIR),
- * `deadline` (the run's affair) and `help`. A talloc child of `parent`, "" if there are none. */
+/* "key=value:..." of the options that were set, without `dir` (it may hold a colon; it travels in
+ * RACEWATCH_DIR), `deadline` (the run's affair) and `help`. A talloc child of `parent`, "" if there are none.
+ */
 char *rw_options_string(void *parent, const struct rw_options *options);
 
 /* The table's rows in its order, ended by a row with a NULL key. */

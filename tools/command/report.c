@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * racewatch report: what a run left behind, as text, JSON or Markdown. Incidents are told from their JSON, so that this
- * works elsewhere and later; recordings that no incident tells of are what a killed run and monitor left.
+ * racewatch report: what a run left behind, as text, JSON or Markdown. Incidents are told from their JSON, so
+ * that this works elsewhere and later; recordings that no incident tells of are what a killed run and monitor
+ * left.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -28,7 +29,8 @@ struct arguments {
     const char *path;
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
     static const char *const words[] = {"text", "json", "markdown"};
     struct arguments *arguments = state->input;
     if (key == 'f') {
@@ -53,7 +55,8 @@ struct printer {
     size_t printed;
 };
 
-static void print(struct printer *printer, const struct rw_incident *incident) {
+static void print(struct printer *printer, const struct rw_incident *incident)
+{
     if (printer->format == JSON) {
         json_array_append_new(printer->all, rw_incident_to_json(incident));
     } else {
@@ -67,7 +70,8 @@ static void print(struct printer *printer, const struct rw_incident *incident) {
     printer->printed++;
 }
 
-static bool print_incident(struct printer *printer, void *scratch, const char *path) {
+static bool print_incident(struct printer *printer, void *scratch, const char *path)
+{
     char *why = NULL;
     struct rw_incident *incident = rw_incident_read(scratch, path, &why);
     if (incident == NULL) {
@@ -79,7 +83,8 @@ static bool print_incident(struct printer *printer, void *scratch, const char *p
     return true;
 }
 
-static bool print_session(struct printer *printer, void *scratch, const struct rw_found_session *session) {
+static bool print_session(struct printer *printer, void *scratch, const struct rw_found_session *session)
+{
     char *why = NULL;
     struct rw_incident *incident = NULL;
     if (session->is_watched) {
@@ -96,7 +101,8 @@ static bool print_session(struct printer *printer, void *scratch, const struct r
     return true;
 }
 
-int rw_command_report(int argc, char **argv) {
+int rw_command_report(int argc, char **argv)
+{
     static const struct argp_option flags[] = {
         {"format", 'f', "text|json|markdown", 0, "how to print (default: text)", 0},
         {0},
@@ -105,8 +111,10 @@ int rw_command_report(int argc, char **argv) {
         .options = flags,
         .parser = parse,
         .args_doc = "PATH",
-        .doc = "Print what was found. PATH is the folder for reports, an incident's folder, an incident.json, or a "
-               "session's folder of recordings.\vRecordings that no incident tells of are told post mortem: the run or its "
+        .doc = "Print what was found. PATH is the folder for reports, an incident's folder, an "
+               "incident.json, or a "
+               "session's folder of recordings.\vRecordings that no incident tells of are told post mortem: "
+               "the run or its "
                "monitor was killed. With json, the output is an array if PATH may hold several incidents.",
     };
     struct arguments arguments = {.format = TEXT};
@@ -126,7 +134,8 @@ int rw_command_report(int argc, char **argv) {
         if (found.sessions[i].has_untold)
             all_well &= print_session(&printer, scratch, &found.sessions[i]);
     if (printer.format == JSON) {
-        json_dumpf(found.is_single && json_array_size(printer.all) == 1 ? json_array_get(printer.all, 0) : printer.all,
+        json_dumpf(found.is_single && json_array_size(printer.all) == 1 ? json_array_get(printer.all, 0)
+                                                                        : printer.all,
                    stdout, RW_JSON_FLAGS);
         printf("\n");
     }

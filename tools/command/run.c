@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * racewatch run: starts the program with the shim and is its monitor. To the program it is as good as not there: the
- * same descriptors, process group, signal mask and dispositions; its exit status is the program's.
+ * racewatch run: starts the program with the shim and is its monitor. To the program it is as good as not
+ * there: the same descriptors, process group, signal mask and dispositions; its exit status is the program's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,8 @@ struct arguments {
 
 #define FIRST_KEY 0x100 /* of the options' flags: no letters */
 
-static error_t parse(int key, char *argument, struct argp_state *state) {
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
     struct arguments *arguments = state->input;
     char *why;
     if (key == ARGP_KEY_ARG) {
@@ -48,7 +49,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 }
 
 /* One flag for each row; --help is argp's. A flag option needs no value. */
-static const struct argp_option *flags(void *parent) {
+static const struct argp_option *flags(void *parent)
+{
     const struct rw_option_row *rows = rw_option_rows();
     size_t count = 0;
     while (rows[count].key != NULL)
@@ -58,8 +60,9 @@ static const struct argp_option *flags(void *parent) {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(rows[i].key, "help") == 0)
             continue;
-        char *doc = talloc_asprintf(list, "%s%s%s%s", rows[i].help, *rows[i].standard != '\0' ? " (default: " : "",
-                                    rows[i].standard, *rows[i].standard != '\0' ? ")" : "");
+        char *doc =
+            talloc_asprintf(list, "%s%s%s%s", rows[i].help, *rows[i].standard != '\0' ? " (default: " : "",
+                            rows[i].standard, *rows[i].standard != '\0' ? ")" : "");
         list[out++] = (struct argp_option){
             .name = rows[i].name,
             .key = FIRST_KEY + (int)i,
@@ -72,7 +75,8 @@ static const struct argp_option *flags(void *parent) {
 }
 
 /* The program without us, in our place. */
-static int run_alone(char **command) {
+static int run_alone(char **command)
+{
     execvp(command[0], command);
     int error = errno;
     fprintf(stderr, "racewatch run: %s: %s\n", command[0], strerror(error));
@@ -80,9 +84,11 @@ static int run_alone(char **command) {
 }
 
 static void set_environment(void *scratch, const struct rw_options *options, const struct rw_session *session,
-                            const char *library) {
+                            const char *library)
+{
     const char *before = getenv("LD_PRELOAD");
-    const char *preload = before != NULL && *before != '\0' ? talloc_asprintf(scratch, "%s:%s", library, before) : library;
+    const char *preload =
+        before != NULL && *before != '\0' ? talloc_asprintf(scratch, "%s:%s", library, before) : library;
     const char *given = rw_options_string(scratch, options);
     setenv("LD_PRELOAD", preload, 1);
     setenv("RACEWATCH_SESSION", talloc_asprintf(scratch, "%d:%s", (int)getpid(), session->path), 1);
@@ -93,14 +99,16 @@ static void set_environment(void *scratch, const struct rw_options *options, con
         unsetenv("RACEWATCH_OPTIONS");
 }
 
-static void signals_to_take(sigset_t *set) {
+static void signals_to_take(sigset_t *set)
+{
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
     sigemptyset(set);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         sigaddset(set, numbers[i]);
 }
 
-static int spawn(char **command, const sigset_t *mask, pid_t *child) {
+static int spawn(char **command, const sigset_t *mask, pid_t *child)
+{
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, mask);
@@ -110,27 +118,31 @@ static int spawn(char **command, const sigset_t *mask, pid_t *child) {
     return error;
 }
 
-static void say(const struct rw_monitor_result *result, char **command) {
+static void say(const struct rw_monitor_result *result, char **command)
+{
     if (result->trouble != NULL)
         fprintf(stderr, "racewatch: %s\n", result->trouble);
     if (!result->has_seen)
-        fprintf(stderr,
-                "racewatch: %s was not watched: it is linked statically, changes its user, or drops LD_PRELOAD\n",
-                command[0]);
+        fprintf(
+            stderr,
+            "racewatch: %s was not watched: it is linked statically, changes its user, or drops LD_PRELOAD\n",
+            command[0]);
     if (result->told == 0)
         return;
     /* A sentence ends with a full stop; this one goes on. */
     int length = (int)strlen(result->first_sentence);
     if (length > 0 && result->first_sentence[length - 1] == '.')
         length--;
-    fprintf(stderr, "racewatch: %zu incident%s, first: %.*s", result->told, result->told == 1 ? "" : "s", length,
-            result->first_sentence);
+    fprintf(stderr, "racewatch: %zu incident%s, first: %.*s", result->told, result->told == 1 ? "" : "s",
+            length, result->first_sentence);
     if (result->first_report != NULL)
         fprintf(stderr, "; see %s", result->first_report);
     fprintf(stderr, "\n");
 }
 
-static int watch(void *scratch, const struct arguments *arguments, struct rw_session *session, const char *library) {
+static int watch(void *scratch, const struct arguments *arguments, struct rw_session *session,
+                 const char *library)
+{
     char **command = arguments->command;
     sigset_t taken, before;
     signals_to_take(&taken);
@@ -166,17 +178,20 @@ static int watch(void *scratch, const struct arguments *arguments, struct rw_ses
     say(&result, command);
     if (result.told > 0 && arguments->options->error_exitcode > 0)
         return (int)(arguments->options->error_exitcode & 0xff);
-    return WIFSIGNALED(result.wait_status) ? 128 + WTERMSIG(result.wait_status) : WEXITSTATUS(result.wait_status);
+    return WIFSIGNALED(result.wait_status) ? 128 + WTERMSIG(result.wait_status)
+                                           : WEXITSTATUS(result.wait_status);
 }
 
-int rw_command_run(int argc, char **argv) {
+int rw_command_run(int argc, char **argv)
+{
     void *scratch = talloc_new(NULL);
     struct arguments arguments = {.options = rw_options_new(scratch)};
     struct argp argp = {.options = flags(scratch),
                         .parser = parse,
                         .args_doc = "[--] COMMAND...",
-                        .doc = "Run a program and watch it. Its exit status is the program's own.\v"
-                               "Flags win over RACEWATCH_OPTIONS=\"key=value:...\", which has the same names."};
+                        .doc =
+                            "Run a program and watch it. Its exit status is the program's own.\v"
+                            "Flags win over RACEWATCH_OPTIONS=\"key=value:...\", which has the same names."};
     rw_options_from_environment(arguments.options, stderr);
     rw_parse(&argp, argc, argv, RW_EXIT_OWN, &arguments);
     if (arguments.options->help) {

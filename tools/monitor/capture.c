@@ -33,13 +33,15 @@
 /* A child that its parent has forgotten still ends. */
 #define CHILD_SECONDS_MAX 60
 
-static uint64_t now_ns(void) {
+static uint64_t now_ns(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void add_gone(struct rw_incident *incident, const struct rw_capture_target *target) {
+static void add_gone(struct rw_incident *incident, const struct rw_capture_target *target)
+{
     struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
     if (rw_postmortem_process(incident, process, target->reader) != 0)
         rw_process_note(incident, process, "its recording cannot be read");
@@ -47,7 +49,8 @@ static void add_gone(struct rw_incident *incident, const struct rw_capture_targe
 }
 
 static void add_living(struct rw_incident *incident, const struct rw_capture_plan *plan,
-                       const struct rw_capture_target *target) {
+                       const struct rw_capture_target *target)
+{
     struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
     struct rw_image *image = NULL;
     int error = rw_image_open(incident, target->pid, target->saved_maps, &image);
@@ -71,7 +74,8 @@ static void add_living(struct rw_incident *incident, const struct rw_capture_pla
         rw_cpython_inspect(incident, process, image, target->reader);
 }
 
-struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *plan) {
+struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *plan)
+{
     struct rw_incident *incident = rw_incident_new(parent);
     struct timespec real;
     clock_gettime(CLOCK_REALTIME, &real);
@@ -104,7 +108,8 @@ struct rw_capture_child {
     bool is_stopped;
 };
 
-static int destroy(struct rw_capture_child *child) {
+static int destroy(struct rw_capture_child *child)
+{
     if (child->pid > 0) {
         kill(child->pid, SIGKILL);
         while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
@@ -117,7 +122,8 @@ static int destroy(struct rw_capture_child *child) {
     return 0;
 }
 
-static void child_main(const struct rw_capture_plan *plan, int memory) {
+static void child_main(const struct rw_capture_plan *plan, int memory)
+{
     /* Alone, it is nobody's to signal but its parent's; and a monitor that is killed takes it along. */
     static const int defaults[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGALRM};
     for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
@@ -132,11 +138,14 @@ static void child_main(const struct rw_capture_plan *plan, int memory) {
     struct rw_incident *incident = rw_capture_now(NULL, plan);
     FILE *file = fdopen(memory, "w");
     json_t *json = rw_incident_to_json(incident);
-    bool is_written = file != NULL && json_dumpf(json, file, (RW_JSON_FLAGS & ~JSON_INDENT(0x1f)) | JSON_COMPACT) == 0 && fflush(file) == 0;
+    bool is_written = file != NULL &&
+                      json_dumpf(json, file, (RW_JSON_FLAGS & ~JSON_INDENT(0x1f)) | JSON_COMPACT) == 0 &&
+                      fflush(file) == 0;
     _exit(is_written ? 0 : 1);
 }
 
-struct rw_capture_child *rw_capture_start(void *parent, const struct rw_capture_plan *plan) {
+struct rw_capture_child *rw_capture_start(void *parent, const struct rw_capture_plan *plan)
+{
     struct rw_capture_child *child = talloc_zero(parent, struct rw_capture_child);
     child->pidfd = -1;
     child->memory = memfd_create("racewatch-look", MFD_CLOEXEC);
@@ -155,17 +164,21 @@ struct rw_capture_child *rw_capture_start(void *parent, const struct rw_capture_
     return child;
 }
 
-int rw_capture_fd(const struct rw_capture_child *child) {
+int rw_capture_fd(const struct rw_capture_child *child)
+{
     return child->pidfd;
 }
 
-void rw_capture_stop(struct rw_capture_child *child) {
+void rw_capture_stop(struct rw_capture_child *child)
+{
     child->is_stopped = true;
     if (child->pid > 0)
         kill(child->pid, SIGKILL);
 }
 
-struct rw_incident *rw_capture_result(struct rw_capture_child *child, void *parent, uint64_t *cpu_ns, char **why) {
+struct rw_incident *rw_capture_result(struct rw_capture_child *child, void *parent, uint64_t *cpu_ns,
+                                      char **why)
+{
     int status = 0;
     struct rusage usage;
     memset(&usage, 0, sizeof(usage));
@@ -181,7 +194,8 @@ struct rw_incident *rw_capture_result(struct rw_capture_child *child, void *pare
     else if (waited < 0)
         *why = talloc_asprintf(parent, "the look is lost: %s", strerror(errno));
     else if (WIFSIGNALED(status))
-        *why = talloc_asprintf(parent, "the look ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        *why = talloc_asprintf(parent, "the look ended by signal %d (%s)", WTERMSIG(status),
+                               strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status) != 0)
         *why = talloc_strdup(parent, "the look could not be written down");
     if (*why != NULL)

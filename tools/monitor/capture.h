@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A look: everything that is known about some processes at one moment, taken in a process of its own. Reading
- * symbols and memory of arbitrary programs may crash or hang the reader; then that child dies, the kernel lets go of
- * whatever it traced, and the monitor goes on and looks again with less.
+ * symbols and memory of arbitrary programs may crash or hang the reader; then that child dies, the kernel
+ * lets go of whatever it traced, and the monitor goes on and looks again with less.
  */
 #ifndef RACEWATCH_TOOLS_MONITOR_CAPTURE_H
 #define RACEWATCH_TOOLS_MONITOR_CAPTURE_H
@@ -45,9 +45,10 @@ struct rw_capture_child *rw_capture_start(void *parent, const struct rw_capture_
 
 int rw_capture_fd(const struct rw_capture_child *child); /* readable once it has ended */
 
-/* After it has ended or been stopped: its incident, a talloc child of `parent`; NULL with a sentence in *why (a talloc child of
- * `parent` too) where it crashed or was stopped. *cpu_ns is what it cost. */
-struct rw_incident *rw_capture_result(struct rw_capture_child *child, void *parent, uint64_t *cpu_ns, char **why);
+/* After it has ended or been stopped: its incident, a talloc child of `parent`; NULL with a sentence in *why
+ * (a talloc child of `parent` too) where it crashed or was stopped. *cpu_ns is what it cost. */
+struct rw_incident *rw_capture_result(struct rw_capture_child *child, void *parent, uint64_t *cpu_ns,
+                                      char **why);
 
 /* Ends it now; rw_capture_result may then be called. */
 void rw_capture_stop(struct rw_capture_child *child);

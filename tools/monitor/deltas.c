@@ -11,15 +11,18 @@
 /* A thread that waits wakes up now and then (the GIL's 5 ms loop) without getting anywhere. */
 #define CPU_NOISE_SHARE 0.05
 
-static bool same_text(const char *a, const char *b) {
+static bool same_text(const char *a, const char *b)
+{
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static bool is_gil_wait(const struct rw_wait_on *wait) {
+static bool is_gil_wait(const struct rw_wait_on *wait)
+{
     return wait != NULL && wait->kind != NULL && strcmp(wait->kind, "gil") == 0;
 }
 
-static bool same_wait(const struct rw_wait_on *a, const struct rw_wait_on *b) {
+static bool same_wait(const struct rw_wait_on *a, const struct rw_wait_on *b)
+{
     if (a == NULL || b == NULL)
         return a == b;
     if (!same_text(a->kind, b->kind) || a->object != b->object)
@@ -28,7 +31,8 @@ static bool same_wait(const struct rw_wait_on *a, const struct rw_wait_on *b) {
 }
 
 /* The same native place is no proof by itself, a different one is. */
-static bool same_place(const struct rw_thread *a, const struct rw_thread *b) {
+static bool same_place(const struct rw_thread *a, const struct rw_thread *b)
+{
     size_t frames = a->native_count < b->native_count ? a->native_count : b->native_count;
     if ((a->native_count == 0) != (b->native_count == 0))
         frames = 0;
@@ -40,13 +44,15 @@ static bool same_place(const struct rw_thread *a, const struct rw_thread *b) {
     if (a->python_count != b->python_count)
         return a->python_count == 0 || b->python_count == 0;
     for (size_t i = 0; i < a->python_count; i++)
-        if (a->python[i].line != b->python[i].line || !same_text(a->python[i].function, b->python[i].function) ||
+        if (a->python[i].line != b->python[i].line ||
+            !same_text(a->python[i].function, b->python[i].function) ||
             !same_text(a->python[i].file, b->python[i].file))
             return false;
     return true;
 }
 
-static void fill_thread(struct rw_thread *now, const struct rw_thread *before, double seconds) {
+static void fill_thread(struct rw_thread *now, const struct rw_thread *before, double seconds)
+{
     if (now->cpu_s >= 0 && before->cpu_s >= 0)
         now->cpu_delta_s = now->cpu_s > before->cpu_s ? now->cpu_s - before->cpu_s : 0;
     if (now->transitions >= 0 && before->transitions >= 0)
@@ -56,8 +62,10 @@ static void fill_thread(struct rw_thread *now, const struct rw_thread *before, d
     now->moved = ran || acted || !same_wait(now->waits_on, before->waits_on) || !same_place(now, before);
 }
 
-void rw_fill_deltas(struct rw_incident *incident, const struct rw_incident *before) {
-    double seconds = incident->now_ns > before->now_ns ? (double)(incident->now_ns - before->now_ns) / 1e9 : 0;
+void rw_fill_deltas(struct rw_incident *incident, const struct rw_incident *before)
+{
+    double seconds =
+        incident->now_ns > before->now_ns ? (double)(incident->now_ns - before->now_ns) / 1e9 : 0;
     incident->between_looks_s = seconds;
     for (size_t i = 0; i < incident->process_count; i++) {
         struct rw_process_info *process = &incident->processes[i];
@@ -71,25 +79,30 @@ void rw_fill_deltas(struct rw_incident *incident, const struct rw_incident *befo
     }
 }
 
-static const struct rw_thread *culprit_thread(const struct rw_incident *incident, const struct rw_culprit *culprit) {
+static const struct rw_thread *culprit_thread(const struct rw_incident *incident,
+                                              const struct rw_culprit *culprit)
+{
     const struct rw_process_info *process = rw_incident_find_process(incident, culprit->pid);
     return process != NULL ? rw_process_find_thread(process, culprit->tid) : NULL;
 }
 
-static bool has_culprit(const struct rw_verdict *verdict, const struct rw_culprit *wanted) {
+static bool has_culprit(const struct rw_verdict *verdict, const struct rw_culprit *wanted)
+{
     for (size_t i = 0; i < verdict->culprit_count; i++)
         if (verdict->culprits[i].pid == wanted->pid && verdict->culprits[i].tid == wanted->tid)
             return true;
     return false;
 }
 
-bool rw_is_same_hang(const struct rw_incident *now, const struct rw_incident *before) {
+bool rw_is_same_hang(const struct rw_incident *now, const struct rw_incident *before)
+{
     const struct rw_verdict *verdict = &now->verdict, *old = &before->verdict;
     if (!same_text(verdict->class_name, old->class_name) || verdict->culprit_count != old->culprit_count)
         return false;
     for (size_t i = 0; i < verdict->culprit_count; i++) {
         const struct rw_culprit *culprit = &verdict->culprits[i];
-        const struct rw_thread *thread = culprit_thread(now, culprit), *then = culprit_thread(before, culprit);
+        const struct rw_thread *thread = culprit_thread(now, culprit),
+                               *then = culprit_thread(before, culprit);
         if (!has_culprit(old, culprit) || (thread == NULL) != (then == NULL))
             return false;
         if (thread != NULL && (thread->moved == 1 || !same_wait(thread->waits_on, then->waits_on)))
@@ -98,20 +111,23 @@ bool rw_is_same_hang(const struct rw_incident *now, const struct rw_incident *be
     return true;
 }
 
-static int compare_words(const void *a, const void *b) {
+static int compare_words(const void *a, const void *b)
+{
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-char *rw_hang_key(void *parent, const struct rw_incident *incident, const struct rw_verdict *verdict) {
+char *rw_hang_key(void *parent, const struct rw_incident *incident, const struct rw_verdict *verdict)
+{
     char *key = talloc_strdup(parent, verdict->class_name != NULL ? verdict->class_name : "unknown");
     char **words = talloc_array(key, char *, verdict->culprit_count);
     for (size_t i = 0; i < verdict->culprit_count; i++) {
         const struct rw_culprit *culprit = &verdict->culprits[i];
         const struct rw_thread *thread = culprit_thread(incident, culprit);
         const struct rw_wait_on *wait = thread != NULL ? thread->waits_on : NULL;
-        words[i] = talloc_asprintf(words, "%d/%d/%llx/%llu", culprit->pid, culprit->tid,
-                                   wait != NULL ? (unsigned long long)wait->object : 0,
-                                   wait != NULL && !is_gil_wait(wait) ? (unsigned long long)wait->since_ns : 0);
+        words[i] =
+            talloc_asprintf(words, "%d/%d/%llx/%llu", culprit->pid, culprit->tid,
+                            wait != NULL ? (unsigned long long)wait->object : 0,
+                            wait != NULL && !is_gil_wait(wait) ? (unsigned long long)wait->since_ns : 0);
     }
     /* The order in which a cycle is told depends on the thread that was looked at first. */
     qsort(words, verdict->culprit_count, sizeof(*words), compare_words);

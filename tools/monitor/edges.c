@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wait-for graph as far as the recordings and one word of memory tell it: mutexes and rwlocks by their owner field,
- * semaphores by who took them, joins by the thread joined. Each thread waits for one thing, so a circle is found by
- * walking. Nothing is stopped; a value may be stale, and a look then says so.
+ * The wait-for graph as far as the recordings and one word of memory tell it: mutexes and rwlocks by their
+ * owner field, semaphores by who took them, joins by the thread joined. Each thread waits for one thing, so a
+ * circle is found by walking. Nothing is stopped; a value may be stale, and a look then says so.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,22 +27,26 @@ struct node {
     size_t walk; /* number of the walk that came by */
 };
 
-static int read_tid(int pid, uint64_t address, uint64_t before) {
+static int read_tid(int pid, uint64_t address, uint64_t before)
+{
     int tid = 0;
     struct iovec here = {&tid, sizeof(tid)}, there = {(void *)(uintptr_t)address, sizeof(tid)};
     return process_vm_readv(pid, &here, 1, &there, 1, 0) == sizeof(tid) ? tid : (int)before;
 }
 
-static int joined_tid(const struct rw_watched *watched, uint64_t pthread) {
+static int joined_tid(const struct rw_watched *watched, uint64_t pthread)
+{
     for (size_t i = 0; i < watched->slot_count; i++) {
         const struct rw_slot_view *view = &watched->slots[i];
-        if (view->pthread == pthread && (view->state == RW_THREAD_RUNNING || view->state == RW_THREAD_WAITING))
+        if (view->pthread == pthread &&
+            (view->state == RW_THREAD_RUNNING || view->state == RW_THREAD_WAITING))
             return view->tid;
     }
     return 0;
 }
 
-static int owner_of(const struct rw_watched *watched, const struct rw_slot_view *view) {
+static int owner_of(const struct rw_watched *watched, const struct rw_slot_view *view)
+{
     const struct rw_wait *wait = &view->wait;
     struct rw_semaphore owner;
     switch (wait->kind) {
@@ -63,12 +67,14 @@ static int owner_of(const struct rw_watched *watched, const struct rw_slot_view 
     }
 }
 
-static int by_tid(const void *a, const void *b) {
+static int by_tid(const void *a, const void *b)
+{
     int left = ((const struct node *)a)->tid, right = ((const struct node *)b)->tid;
     return (left > right) - (left < right);
 }
 
-static struct node *collect(struct rw_watch *watch, uint64_t now_ns, uint64_t age_ns, size_t *count) {
+static struct node *collect(struct rw_watch *watch, uint64_t now_ns, uint64_t age_ns, size_t *count)
+{
     struct node *nodes = NULL;
     *count = 0;
     for (size_t i = 0; i < rw_watch_count(watch); i++) {
@@ -90,7 +96,8 @@ static struct node *collect(struct rw_watch *watch, uint64_t now_ns, uint64_t ag
 }
 
 /* Marks the circle that node `at` lies on; whether any of it was unmarked. */
-static bool mark_circle(struct node *nodes, size_t at) {
+static bool mark_circle(struct node *nodes, size_t at)
+{
     bool is_new = false;
     size_t i = at;
     do {
@@ -101,7 +108,8 @@ static bool mark_circle(struct node *nodes, size_t at) {
     return is_new;
 }
 
-int rw_find_circle(struct rw_watch *watch, uint64_t now_ns, uint64_t age_ns) {
+int rw_find_circle(struct rw_watch *watch, uint64_t now_ns, uint64_t age_ns)
+{
     size_t count;
     struct node *nodes = collect(watch, now_ns, age_ns, &count);
     int found = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Evidence taken before a runner's own time-out, held back until the time-out comes: a test that ends in time leaves
- * nothing.
+ * Evidence taken before a runner's own time-out, held back until the time-out comes: a test that ends in time
+ * leaves nothing.
  */
 #ifndef RACEWATCH_TOOLS_MONITOR_HELD_H
 #define RACEWATCH_TOOLS_MONITOR_HELD_H

@@ -17,7 +17,8 @@
 #define MS UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
 #define LOOK_MAX_NS (10 * SECOND)
-/* A circle of waits without deadlines needs less time to be believed than a verdict that rests on standing still. */
+/* A circle of waits without deadlines needs less time to be believed than a verdict that rests on standing
+ * still. */
 #define CONFIRM_CIRCLE_NS (800 * MS)
 #define CONFIRM_NS (1 * SECOND)
 #define TARGETS_MAX 64
@@ -30,16 +31,17 @@ struct rw_looks {
     struct rw_want want;
     bool is_busy;
     struct rw_capture_child *child; /* a look under way */
-    int level;                      /* how much the look leaves out: 0 nothing, 1 Python, 2 native stacks too */
-    const char *left_out;           /* why */
-    uint64_t started_ns;            /* of this look */
-    uint64_t first_ns;              /* of the first look, for the confirmation */
+    int level;            /* how much the look leaves out: 0 nothing, 1 Python, 2 native stacks too */
+    const char *left_out; /* why */
+    uint64_t started_ns;  /* of this look */
+    uint64_t first_ns;    /* of the first look, for the confirmation */
     uint64_t cost_ns;
     struct rw_incident *first; /* what the first look saw */
 };
 
 struct rw_looks *rw_looks_new(void *parent, struct rw_publisher *publisher, struct rw_triggers *triggers,
-                              const char *command) {
+                              const char *command)
+{
     struct rw_looks *looks = talloc_zero(parent, struct rw_looks);
     looks->publisher = publisher;
     looks->triggers = triggers;
@@ -48,42 +50,51 @@ struct rw_looks *rw_looks_new(void *parent, struct rw_publisher *publisher, stru
     return looks;
 }
 
-void rw_looks_set_command(struct rw_looks *looks, const char *command) {
+void rw_looks_set_command(struct rw_looks *looks, const char *command)
+{
     looks->command = talloc_strdup(looks, command);
 }
 
-bool rw_looks_busy(const struct rw_looks *looks) {
+bool rw_looks_busy(const struct rw_looks *looks)
+{
     return looks->is_busy;
 }
 
-int rw_looks_fd(const struct rw_looks *looks) {
+int rw_looks_fd(const struct rw_looks *looks)
+{
     return looks->child != NULL ? rw_capture_fd(looks->child) : -1;
 }
 
 /* A look that no limit asked for: only a circle is worth telling. */
-static bool is_early(const struct rw_looks *looks) {
+static bool is_early(const struct rw_looks *looks)
+{
     return looks->want.trigger == RW_TRIGGER_CYCLE || looks->want.trigger == RW_TRIGGER_EARLY;
 }
 
-static uint64_t confirm_ns(const struct rw_looks *looks) {
+static uint64_t confirm_ns(const struct rw_looks *looks)
+{
     return is_early(looks) ? CONFIRM_CIRCLE_NS : CONFIRM_NS;
 }
 
-uint64_t rw_looks_due_ns(const struct rw_looks *looks) {
+uint64_t rw_looks_due_ns(const struct rw_looks *looks)
+{
     uint64_t due_ns = rw_held_due_ns(looks->held);
     if (!looks->is_busy)
         return due_ns;
-    uint64_t own_ns = looks->child != NULL ? looks->started_ns + LOOK_MAX_NS : looks->first_ns + confirm_ns(looks);
+    uint64_t own_ns =
+        looks->child != NULL ? looks->started_ns + LOOK_MAX_NS : looks->first_ns + confirm_ns(looks);
     return own_ns < due_ns ? own_ns : due_ns;
 }
 
-static bool needs_second(enum rw_trigger trigger) {
+static bool needs_second(enum rw_trigger trigger)
+{
     /* With a signal there is no second to lose; the dead do not move. */
     return trigger != RW_TRIGGER_SIGNAL && trigger != RW_TRIGGER_GONE;
 }
 
 /* The stuck process first. An early look that is only about its frames leaves the others alone. */
-static struct rw_capture_target *targets(struct rw_looks *looks, void *parent, size_t *count) {
+static struct rw_capture_target *targets(struct rw_looks *looks, void *parent, size_t *count)
+{
     struct rw_watch *watch = looks->publisher->watch;
     struct rw_capture_target *list = talloc_zero_array(parent, struct rw_capture_target, TARGETS_MAX);
     *count = 0;
@@ -97,13 +108,14 @@ static struct rw_capture_target *targets(struct rw_looks *looks, void *parent, s
             if (!is_first && looks->want.trigger == RW_TRIGGER_EARLY)
                 continue;
             bool is_current = is_gone || rw_watched_is_current(watched);
-            list[(*count)++] =
-                (struct rw_capture_target){watched->pid, is_current ? watched->reader : NULL, watched->maps, is_gone};
+            list[(*count)++] = (struct rw_capture_target){watched->pid, is_current ? watched->reader : NULL,
+                                                          watched->maps, is_gone};
         }
     return list;
 }
 
-static void start_look(struct rw_looks *looks, uint64_t now_ns) {
+static void start_look(struct rw_looks *looks, uint64_t now_ns)
+{
     void *scratch = talloc_new(looks);
     const struct rw_options *options = looks->publisher->options;
     struct rw_capture_plan plan = {
@@ -122,24 +134,28 @@ static void start_look(struct rw_looks *looks, uint64_t now_ns) {
     talloc_free(scratch);
 }
 
-static void end(struct rw_looks *looks, bool was_told, uint64_t now_ns) {
+static void end(struct rw_looks *looks, bool was_told, uint64_t now_ns)
+{
     talloc_free(looks->child);
     talloc_free(looks->first);
     looks->child = NULL;
     looks->first = NULL;
     looks->is_busy = false;
-    rw_triggers_done(looks->triggers, looks->publisher->watch, &looks->want, was_told, looks->cost_ns, now_ns);
+    rw_triggers_done(looks->triggers, looks->publisher->watch, &looks->want, was_told, looks->cost_ns,
+                     now_ns);
 }
 
 /* A debugger at a breakpoint, or Ctrl-Z: it does not move, and is not stuck. */
-static bool is_halted(int pid) {
+static bool is_halted(int pid)
+{
     struct rw_proc_status status;
     struct rw_thread_times times;
     return (rw_proc_status(pid, pid, &status) == 0 && status.tracer_pid != 0) ||
            (rw_proc_thread(pid, pid, &times, NULL) == 0 && (times.state == 'T' || times.state == 't'));
 }
 
-void rw_looks_begin(struct rw_looks *looks, const struct rw_want *want, uint64_t now_ns) {
+void rw_looks_begin(struct rw_looks *looks, const struct rw_want *want, uint64_t now_ns)
+{
     if (looks->is_busy)
         end(looks, false, now_ns);
     looks->want = *want;
@@ -157,13 +173,15 @@ void rw_looks_begin(struct rw_looks *looks, const struct rw_want *want, uint64_t
 }
 
 /* What tells a circle that two looks confirm from the other verdicts: it needs no limit to have passed. */
-static bool is_certain(const struct rw_verdict *verdict) {
+static bool is_certain(const struct rw_verdict *verdict)
+{
     return verdict->class_name != NULL && verdict->certainty != RW_UNKNOWN &&
            (strcmp(verdict->class_name, "cycle") == 0 || strcmp(verdict->class_name, "self-deadlock") == 0);
 }
 
 /* A circle may also be in `also`, beside another verdict that is not certain yet. */
-static bool bring_certain_forward(struct rw_incident *incident) {
+static bool bring_certain_forward(struct rw_incident *incident)
+{
     if (is_certain(&incident->verdict))
         return true;
     for (size_t i = 0; i < incident->also_count; i++)
@@ -176,7 +194,8 @@ static bool bring_certain_forward(struct rw_incident *incident) {
     return false;
 }
 
-static bool process_moved(const struct rw_incident *incident) {
+static bool process_moved(const struct rw_incident *incident)
+{
     for (size_t i = 0; i < incident->process_count && i < 1; i++)
         for (size_t j = 0; j < incident->processes[i].thread_count; j++)
             if (incident->processes[i].threads[j].moved == 1)
@@ -185,7 +204,8 @@ static bool process_moved(const struct rw_incident *incident) {
 }
 
 /* Whether the last look is worth an incident. */
-static bool is_incident(const struct rw_looks *looks, struct rw_incident *incident) {
+static bool is_incident(const struct rw_looks *looks, struct rw_incident *incident)
+{
     const char *class_name = incident->verdict.class_name;
     bool is_calm = class_name != NULL && (strcmp(class_name, "slow") == 0 || strcmp(class_name, "idle") == 0);
     switch (looks->want.trigger) {
@@ -198,12 +218,14 @@ static bool is_incident(const struct rw_looks *looks, struct rw_incident *incide
     case RW_TRIGGER_EXIT:
         return !is_calm && (rw_class_is_hang(class_name) || !process_moved(incident));
     default:
-        return looks->want.is_explicit || (!is_calm && (rw_class_is_hang(class_name) || !process_moved(incident)));
+        return looks->want.is_explicit ||
+               (!is_calm && (rw_class_is_hang(class_name) || !process_moved(incident)));
     }
 }
 
 /* Takes the incident over. */
-static void conclude(struct rw_looks *looks, struct rw_incident *incident, uint64_t now_ns) {
+static void conclude(struct rw_looks *looks, struct rw_incident *incident, uint64_t now_ns)
+{
     bool is_told = false;
     if (looks->left_out != NULL)
         rw_incident_note(incident, "%s", looks->left_out);
@@ -225,7 +247,8 @@ static void conclude(struct rw_looks *looks, struct rw_incident *incident, uint6
 }
 
 /* The look is lost: once more, with less, and in the end with what was had before. */
-static void look_again(struct rw_looks *looks, const char *why, bool took_too_long, uint64_t now_ns) {
+static void look_again(struct rw_looks *looks, const char *why, bool took_too_long, uint64_t now_ns)
+{
     looks->level = took_too_long ? 2 : looks->level + 1;
     if (looks->left_out == NULL)
         looks->left_out = talloc_asprintf(looks, "%s; what was being read then is missing here", why);
@@ -235,7 +258,8 @@ static void look_again(struct rw_looks *looks, const char *why, bool took_too_lo
         end(looks, false, now_ns);
 }
 
-static void take_result(struct rw_looks *looks, bool took_too_long, uint64_t now_ns) {
+static void take_result(struct rw_looks *looks, bool took_too_long, uint64_t now_ns)
+{
     char *why = NULL;
     uint64_t cost_ns = 0;
     struct rw_incident *incident = rw_capture_result(looks->child, looks, &cost_ns, &why);
@@ -251,7 +275,8 @@ static void take_result(struct rw_looks *looks, bool took_too_long, uint64_t now
         talloc_free(why);
         return;
     }
-    if (is_early(looks) && (!bring_certain_forward(incident) || !rw_publisher_is_news(looks->publisher, incident))) {
+    if (is_early(looks) &&
+        (!bring_certain_forward(incident) || !rw_publisher_is_news(looks->publisher, incident))) {
         talloc_free(incident);
         end(looks, false, now_ns);
     } else if (looks->first == NULL && needs_second(looks->want.trigger)) {
@@ -261,7 +286,8 @@ static void take_result(struct rw_looks *looks, bool took_too_long, uint64_t now
     }
 }
 
-void rw_looks_step(struct rw_looks *looks, uint64_t now_ns) {
+void rw_looks_step(struct rw_looks *looks, uint64_t now_ns)
+{
     rw_held_step(looks->held, now_ns);
     if (!looks->is_busy)
         return;
@@ -290,13 +316,15 @@ void rw_looks_step(struct rw_looks *looks, uint64_t now_ns) {
         take_result(looks, took_too_long, now_ns);
 }
 
-static uint64_t clock_ns(void) {
+static uint64_t clock_ns(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
 }
 
-void rw_looks_finish(struct rw_looks *looks, uint64_t limit_ns) {
+void rw_looks_finish(struct rw_looks *looks, uint64_t limit_ns)
+{
     uint64_t until_ns = clock_ns() + limit_ns;
     for (uint64_t now_ns = clock_ns(); looks->is_busy && now_ns < until_ns; now_ns = clock_ns()) {
         uint64_t due_ns = rw_looks_due_ns(looks);
@@ -309,6 +337,7 @@ void rw_looks_finish(struct rw_looks *looks, uint64_t limit_ns) {
         end(looks, false, clock_ns());
 }
 
-void rw_looks_gone(struct rw_looks *looks, const struct rw_watched *watched, uint64_t now_ns) {
+void rw_looks_gone(struct rw_looks *looks, const struct rw_watched *watched, uint64_t now_ns)
+{
     rw_held_gone(looks->held, watched, now_ns);
 }

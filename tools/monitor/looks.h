@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The looks that the rules ask for, one at a time, and what is made of them: two of them a moment apart tell stuck from
- * slow; what is the same hang in both becomes an incident. The looks run beside the monitor (capture.h), which
- * calls rw_looks_step whenever a descriptor or the time says so.
+ * The looks that the rules ask for, one at a time, and what is made of them: two of them a moment apart tell
+ * stuck from slow; what is the same hang in both becomes an incident. The looks run beside the monitor
+ * (capture.h), which calls rw_looks_step whenever a descriptor or the time says so.
  */
 #ifndef RACEWATCH_TOOLS_MONITOR_LOOKS_H
 #define RACEWATCH_TOOLS_MONITOR_LOOKS_H
@@ -20,8 +20,9 @@ struct rw_looks *rw_looks_new(void *parent, struct rw_publisher *publisher, stru
 void rw_looks_set_command(struct rw_looks *looks, const char *command);
 
 bool rw_looks_busy(const struct rw_looks *looks);
-int rw_looks_fd(const struct rw_looks *looks);          /* to poll for reading, or -1 */
-uint64_t rw_looks_due_ns(const struct rw_looks *looks); /* when to step at the latest, UINT64_MAX: no such time */
+int rw_looks_fd(const struct rw_looks *looks); /* to poll for reading, or -1 */
+uint64_t
+rw_looks_due_ns(const struct rw_looks *looks); /* when to step at the latest, UINT64_MAX: no such time */
 
 /* Begins with what is wanted. A look under way is given up: its rule will ask again. */
 void rw_looks_begin(struct rw_looks *looks, const struct rw_want *want, uint64_t now_ns);

@@ -30,7 +30,7 @@
 #define RESCAN_NS (1 * SECOND)
 #define MAPS_AGE_NS (500 * MS)
 #define SEEN_NS (1 * SECOND)
-#define GAP_NS (2 * SECOND)     /* between ticks: the monitor itself was stopped */
+#define GAP_NS (2 * SECOND) /* between ticks: the monitor itself was stopped */
 #define SIGNAL_LOOK_NS (2 * SECOND)
 #define FIRST_WAIT_NS (30 * SECOND)
 
@@ -52,14 +52,17 @@ struct monitor {
     uint64_t start_ns, tick_ns, last_tick_ns, interval_ns, rescan_ns;
 };
 
-static uint64_t clock_ns(void) {
+static uint64_t clock_ns(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
 }
 
-/* A tree's first process is often a wrapper that execs what it is about: its name is asked for when it is needed. */
-static void name_command(struct monitor *monitor) {
+/* A tree's first process is often a wrapper that execs what it is about: its name is asked for when it is
+ * needed. */
+static void name_command(struct monitor *monitor)
+{
     const char *command = NULL;
     if (monitor->setup->command != NULL || rw_proc_command(monitor, monitor->setup->first, &command) != 0)
         return;
@@ -67,7 +70,8 @@ static void name_command(struct monitor *monitor) {
     rw_looks_set_command(monitor->looks, command);
 }
 
-static void begin_look(struct monitor *monitor, const struct rw_want *want, uint64_t now_ns) {
+static void begin_look(struct monitor *monitor, const struct rw_want *want, uint64_t now_ns)
+{
     name_command(monitor);
     if (monitor->setup->log != NULL)
         fprintf(monitor->setup->log, "racewatch: looking at process %d: %s\n", want->pid, want->detail);
@@ -75,7 +79,8 @@ static void begin_look(struct monitor *monitor, const struct rw_want *want, uint
 }
 
 /* A process that ended: was it killed while it was stuck? Its recording is needed until that is told. */
-static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t now_ns) {
+static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t now_ns)
+{
     struct rw_want want;
     bool is_root = watched->pid == monitor->setup->first;
     if (is_root && watched->reader != NULL && !watched->was_replaced) {
@@ -92,13 +97,15 @@ static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t
     rw_watch_forget(monitor->watch, watched);
 }
 
-static void settle_ended(struct monitor *monitor, uint64_t now_ns) {
+static void settle_ended(struct monitor *monitor, uint64_t now_ns)
+{
     for (size_t i = rw_watch_count(monitor->watch); i-- > 0;)
         if (i < rw_watch_count(monitor->watch) && rw_watch_at(monitor->watch, i)->is_over)
             settle(monitor, rw_watch_at(monitor->watch, i), now_ns);
 }
 
-static void note_alive(struct rw_watched *watched, uint64_t now_ns) {
+static void note_alive(struct rw_watched *watched, uint64_t now_ns)
+{
     if (now_ns < watched->told_seen_ns + SEEN_NS)
         return;
     watched->told_seen_ns = now_ns;
@@ -107,7 +114,8 @@ static void note_alive(struct rw_watched *watched, uint64_t now_ns) {
         rw_watched_save_maps(watched);
 }
 
-static void tick(struct monitor *monitor, uint64_t now_ns) {
+static void tick(struct monitor *monitor, uint64_t now_ns)
+{
     bool was_away = now_ns > monitor->last_tick_ns + monitor->interval_ns + GAP_NS;
     bool rescan = now_ns >= monitor->rescan_ns;
     rw_watch_update(monitor->watch, now_ns, rescan);
@@ -132,13 +140,15 @@ static void tick(struct monitor *monitor, uint64_t now_ns) {
     monitor->tick_ns = now_ns + monitor->interval_ns;
 }
 
-static void pass_signal(struct monitor *monitor, int number) {
+static void pass_signal(struct monitor *monitor, int number)
+{
     if (monitor->child_fd >= 0 && number != 0)
         syscall(SYS_pidfd_send_signal, monitor->child_fd, number, NULL, 0);
 }
 
 /* A signal that is about to end the program: look first, for it may take the evidence along. */
-static void look_before_signal(struct monitor *monitor, const struct signalfd_siginfo *info, uint64_t now_ns) {
+static void look_before_signal(struct monitor *monitor, const struct signalfd_siginfo *info, uint64_t now_ns)
+{
     struct rw_want want = {.trigger = RW_TRIGGER_SIGNAL, .pid = monitor->setup->first};
     for (size_t i = rw_watch_count(monitor->watch); i-- > 0;) {
         const struct rw_watched *watched = rw_watch_at(monitor->watch, i);
@@ -154,7 +164,8 @@ static void look_before_signal(struct monitor *monitor, const struct signalfd_si
     monitor->pass_ns = now_ns + SIGNAL_LOOK_NS;
 }
 
-static void take_signals(struct monitor *monitor, uint64_t now_ns) {
+static void take_signals(struct monitor *monitor, uint64_t now_ns)
+{
     struct signalfd_siginfo info;
     while (read(monitor->setup->signal_fd, &info, sizeof(info)) == sizeof(info)) {
         int number = (int)info.ssi_signo;
@@ -172,7 +183,8 @@ static void take_signals(struct monitor *monitor, uint64_t now_ns) {
     }
 }
 
-static void pass_when_looked(struct monitor *monitor, uint64_t now_ns) {
+static void pass_when_looked(struct monitor *monitor, uint64_t now_ns)
+{
     if (monitor->pass_ns == 0 || (rw_looks_busy(monitor->looks) && now_ns < monitor->pass_ns))
         return;
     pass_signal(monitor, monitor->signal_to_pass);
@@ -181,7 +193,8 @@ static void pass_when_looked(struct monitor *monitor, uint64_t now_ns) {
     monitor->is_asked_to_end = monitor->setup->child == 0;
 }
 
-static void wait_for_something(struct monitor *monitor) {
+static void wait_for_something(struct monitor *monitor)
+{
     uint64_t now_ns = clock_ns(), due_ns = monitor->tick_ns, looks_ns = rw_looks_due_ns(monitor->looks);
     due_ns = looks_ns < due_ns ? looks_ns : due_ns;
     struct pollfd fds[] = {
@@ -196,13 +209,15 @@ static void wait_for_something(struct monitor *monitor) {
     }
     if (ppoll(fds, sizeof(fds) / sizeof(fds[0]), &wait, NULL) <= 0)
         return;
-    if (fds[0].revents != 0 && waitpid(monitor->setup->child, &monitor->wait_status, WNOHANG) == monitor->setup->child)
+    if (fds[0].revents != 0 &&
+        waitpid(monitor->setup->child, &monitor->wait_status, WNOHANG) == monitor->setup->child)
         monitor->child_ended = true;
     if (fds[1].revents != 0)
         take_signals(monitor, clock_ns());
 }
 
-static bool is_over(const struct monitor *monitor, uint64_t now_ns) {
+static bool is_over(const struct monitor *monitor, uint64_t now_ns)
+{
     if (monitor->setup->child != 0)
         return monitor->child_ended;
     if (monitor->is_asked_to_end)
@@ -212,7 +227,8 @@ static bool is_over(const struct monitor *monitor, uint64_t now_ns) {
     return rw_watch_living(monitor->watch) == 0;
 }
 
-static void loop(struct monitor *monitor) {
+static void loop(struct monitor *monitor)
+{
     struct rw_want want;
     while (!is_over(monitor, clock_ns())) {
         wait_for_something(monitor);
@@ -222,14 +238,16 @@ static void loop(struct monitor *monitor) {
         if (now_ns < monitor->tick_ns)
             continue;
         tick(monitor, now_ns);
-        if (!rw_looks_busy(monitor->looks) && rw_triggers_next(&monitor->triggers, monitor->watch, now_ns, &want))
+        if (!rw_looks_busy(monitor->looks) &&
+            rw_triggers_next(&monitor->triggers, monitor->watch, now_ns, &want))
             begin_look(monitor, &want, now_ns);
     }
 }
 
-/* What is left in the session's folder belongs to processes that go on without us, or ended in order. -ENOTEMPTY:
- * somebody new has come. */
-static int clear_away(struct monitor *monitor) {
+/* What is left in the session's folder belongs to processes that go on without us, or ended in order.
+ * -ENOTEMPTY: somebody new has come. */
+static int clear_away(struct monitor *monitor)
+{
     bool keeps = strcmp(monitor->setup->options->keep, "always") == 0;
     uint64_t now_ns = clock_ns();
     rw_watch_update(monitor->watch, now_ns, true);
@@ -247,9 +265,10 @@ static int clear_away(struct monitor *monitor) {
     return has_kept ? 0 : error;
 }
 
-static void finish(struct monitor *monitor) {
+static void finish(struct monitor *monitor)
+{
     bool keeps = strcmp(monitor->setup->options->keep, "always") == 0;
-    int status = monitor->setup->child == 0         ? monitor->exit_status
+    int status = monitor->setup->child == 0          ? monitor->exit_status
                  : WIFSIGNALED(monitor->wait_status) ? 128 + WTERMSIG(monitor->wait_status)
                                                      : WEXITSTATUS(monitor->wait_status);
     rw_looks_finish(monitor->looks, 0);
@@ -259,7 +278,8 @@ static void finish(struct monitor *monitor) {
         rw_out_write_index(monitor->out, status);
 }
 
-static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup) {
+static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
+{
     const char *command = setup->command;
     monitor->setup = setup;
     monitor->exit_status = -1;
@@ -274,13 +294,16 @@ static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
     if (monitor->watch == NULL)
         return -errno;
     rw_triggers_init(&monitor->triggers, setup->options, monitor->start_ns);
-    monitor->out = rw_out_new(monitor, setup->session->out_fd, setup->session->out, setup->session->name, command);
-    monitor->publisher = rw_publisher_new(monitor, setup->options, setup->session, monitor->watch, monitor->out);
+    monitor->out =
+        rw_out_new(monitor, setup->session->out_fd, setup->session->out, setup->session->name, command);
+    monitor->publisher =
+        rw_publisher_new(monitor, setup->options, setup->session, monitor->watch, monitor->out);
     monitor->looks = rw_looks_new(monitor, monitor->publisher, &monitor->triggers, command);
     return 0;
 }
 
-int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw_monitor_result *result) {
+int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw_monitor_result *result)
+{
     struct monitor *monitor = talloc_zero(parent, struct monitor);
     int error = set_up(monitor, setup);
     memset(result, 0, sizeof(*result));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monitor: watches the processes of one session until the run is over, and tells what hangs. One per session, in a
- * process of its own or in `racewatch run`; it owns the session's folder and clears it away at the end.
+ * The monitor: watches the processes of one session until the run is over, and tells what hangs. One per
+ * session, in a process of its own or in `racewatch run`; it owns the session's folder and clears it away at
+ * the end.
  */
 #ifndef RACEWATCH_TOOLS_MONITOR_MONITOR_H
 #define RACEWATCH_TOOLS_MONITOR_MONITOR_H
@@ -25,16 +26,16 @@ struct rw_monitor_setup {
 };
 
 struct rw_monitor_result {
-    int wait_status;     /* of the child */
-    bool has_seen;       /* some process recorded */
-    size_t told;         /* incidents */
+    int wait_status;      /* of the child */
+    bool has_seen;        /* some process recorded */
+    size_t told;          /* incidents */
     char *first_sentence; /* talloc children of the parent given; NULL if none */
     char *first_report;
     char *trouble;
 };
 
-/* Runs until the child has ended, or, without one, the last watched process has. 0 or a negative errno where it could
- * not even begin (the child goes on, and is not waited for). */
+/* Runs until the child has ended, or, without one, the last watched process has. 0 or a negative errno where
+ * it could not even begin (the child goes on, and is not waited for). */
 int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw_monitor_result *result);
 
 #endif

@@ -31,13 +31,15 @@ struct rw_out {
     size_t counted;
 };
 
-static int destroy(struct rw_out *out) {
+static int destroy(struct rw_out *out)
+{
     json_decref(out->incidents);
     json_decref(out->notes);
     return 0;
 }
 
-struct rw_out *rw_out_new(void *parent, int fd, const char *path, const char *run, const char *command) {
+struct rw_out *rw_out_new(void *parent, int fd, const char *path, const char *run, const char *command)
+{
     struct rw_out *out = talloc_zero(parent, struct rw_out);
     out->fd = fd;
     out->path = talloc_strdup(out, path);
@@ -49,26 +51,33 @@ struct rw_out *rw_out_new(void *parent, int fd, const char *path, const char *ru
     return out;
 }
 
-void rw_out_set_command(struct rw_out *out, const char *command) {
+void rw_out_set_command(struct rw_out *out, const char *command)
+{
     out->command = talloc_strdup(out, command);
 }
 
-void rw_out_note(struct rw_out *out, const char *note) {
+void rw_out_note(struct rw_out *out, const char *note)
+{
     json_array_append_new(out->notes, json_string(note));
 }
 
-size_t rw_out_incidents(const struct rw_out *out) {
+size_t rw_out_incidents(const struct rw_out *out)
+{
     return json_array_size(out->incidents) + out->counted;
 }
 
-/* A string of the program's may be no UTF-8; the incident's own JSON has it escaped, the index leaves it out. */
-static json_t *text(const char *string) {
+/* A string of the program's may be no UTF-8; the incident's own JSON has it escaped, the index leaves it out.
+ */
+static json_t *text(const char *string)
+{
     json_t *value = string != NULL ? json_string(string) : NULL;
     return value != NULL ? value : json_null();
 }
 
 /* `write` fills a new file beside the one that it then replaces. */
-static int write_file(int folder, const char *name, int (*write)(const void *what, FILE *file), const void *what) {
+static int write_file(int folder, const char *name, int (*write)(const void *what, FILE *file),
+                      const void *what)
+{
     char temporary[64];
     snprintf(temporary, sizeof(temporary), ".%s.%d", name, (int)getpid());
     unlinkat(folder, temporary, 0);
@@ -86,25 +95,28 @@ static int write_file(int folder, const char *name, int (*write)(const void *wha
         error = errno != 0 ? -errno : -EIO;
     if (fclose(file) != 0 && error == 0)
         error = -errno;
-    /* The beginning of a report is worth more than none: what fitted takes the name, too. The index is different: the
-     * old one is whole. */
+    /* The beginning of a report is worth more than none: what fitted takes the name, too. The index is
+     * different: the old one is whole. */
     bool keep = error == 0 || strcmp(name, INDEX) != 0;
     if (!keep || renameat(folder, temporary, folder, name) != 0)
         unlinkat(folder, temporary, 0);
     return error;
 }
 
-static int write_json(const void *what, FILE *file) {
+static int write_json(const void *what, FILE *file)
+{
     const struct rw_incident *incident = what;
     return rw_incident_write(incident, file);
 }
 
-static int write_text(const void *what, FILE *file) {
+static int write_text(const void *what, FILE *file)
+{
     const struct rw_incident *incident = what;
     return rw_report_text(incident, file);
 }
 
-static int write_index_json(const void *what, FILE *file) {
+static int write_index_json(const void *what, FILE *file)
+{
     const json_t *index = what;
     if (json_dumpf(index, file, RW_JSON_FLAGS) != 0)
         return -EIO;
@@ -112,7 +124,8 @@ static int write_index_json(const void *what, FILE *file) {
     return 0;
 }
 
-static json_t *read_index(int folder) {
+static json_t *read_index(int folder)
+{
     int fd = openat(folder, INDEX, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
     FILE *file = NULL;
@@ -129,17 +142,20 @@ static json_t *read_index(int folder) {
 }
 
 /* A name of ours, and a folder that is there. */
-static bool is_incident_folder(int folder, const char *name) {
+static bool is_incident_folder(int folder, const char *name)
+{
     struct stat status;
     return name != NULL && *name != '\0' && *name != '.' && strchr(name, '/') == NULL &&
            fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
 }
 
 /* Incidents of other runs whose folders are still there, then ours. */
-static json_t *all_incidents(struct rw_out *out, json_t *old_index) {
+static json_t *all_incidents(struct rw_out *out, json_t *old_index)
+{
     json_t *all = json_array(), *entry;
     size_t i;
-    json_array_foreach(json_object_get(old_index, "incidents"), i, entry) {
+    json_array_foreach(json_object_get(old_index, "incidents"), i, entry)
+    {
         const char *run = json_string_value(json_object_get(entry, "run"));
         const char *path = json_string_value(json_object_get(entry, "path"));
         if (run != NULL && strcmp(run, out->run) != 0 && is_incident_folder(out->fd, path))
@@ -149,7 +165,8 @@ static json_t *all_incidents(struct rw_out *out, json_t *old_index) {
     return all;
 }
 
-int rw_out_write_index(struct rw_out *out, int exit_status) {
+int rw_out_write_index(struct rw_out *out, int exit_status)
+{
     int lock = openat(out->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0)
         return -errno;
@@ -171,7 +188,8 @@ int rw_out_write_index(struct rw_out *out, int exit_status) {
 }
 
 /* The class becomes part of a path. */
-static char *folder_class(void *parent, const char *class_name) {
+static char *folder_class(void *parent, const char *class_name)
+{
     char *word = talloc_strndup(parent, class_name != NULL ? class_name : "unknown", 40);
     for (char *c = word; *c != '\0'; c++)
         if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '-'))
@@ -179,16 +197,18 @@ static char *folder_class(void *parent, const char *class_name) {
     return word;
 }
 
-static int make_folder(struct rw_out *out, const char *class_name, char **name) {
+static int make_folder(struct rw_out *out, const char *class_name, char **name)
+{
     char *word = folder_class(out, class_name);
     int fd = -EEXIST;
     *name = NULL;
-    /* Numbers go on over runs: 001 of any class taken means 002. Two runs that take the same number at once differ in
-     * their class, or one of them goes on to the next. */
+    /* Numbers go on over runs: 001 of any class taken means 002. Two runs that take the same number at once
+     * differ in their class, or one of them goes on to the next. */
     int number = 1;
     json_t *old_index = read_index(out->fd), *entry;
     size_t i;
-    json_array_foreach(json_object_get(old_index, "incidents"), i, entry) {
+    json_array_foreach(json_object_get(old_index, "incidents"), i, entry)
+    {
         const char *path = json_string_value(json_object_get(entry, "path"));
         int taken = path != NULL ? atoi(path) : 0;
         if (taken >= number && taken < NUMBER_MAX)
@@ -211,7 +231,8 @@ static int make_folder(struct rw_out *out, const char *class_name, char **name) 
     return fd;
 }
 
-static json_t *index_entry(struct rw_out *out, const struct rw_incident *incident, const char *name) {
+static json_t *index_entry(struct rw_out *out, const struct rw_incident *incident, const char *name)
+{
     const struct rw_verdict *verdict = &incident->verdict;
     json_t *entry = json_object();
     json_object_set_new(entry, "class", text(verdict->class_name));
@@ -231,7 +252,8 @@ static json_t *index_entry(struct rw_out *out, const struct rw_incident *inciden
 }
 
 int rw_out_add(struct rw_out *out, const struct rw_incident *incident, const char *const *recordings,
-               size_t recording_count, const char **name) {
+               size_t recording_count, const char **name)
+{
     char *folder_name = NULL;
     int folder = make_folder(out, incident->verdict.class_name, &folder_name);
     *name = folder_name;
@@ -250,10 +272,12 @@ int rw_out_add(struct rw_out *out, const struct rw_incident *incident, const cha
     return error != 0 ? error : json_error != 0 ? json_error : index_error;
 }
 
-void rw_out_count(struct rw_out *out, const struct rw_incident *incident) {
-    char *note = talloc_asprintf(out, "not kept, over max_incidents: %s: %s",
-                                 incident->verdict.class_name != NULL ? incident->verdict.class_name : "unknown",
-                                 incident->verdict.sentence != NULL ? incident->verdict.sentence : "");
+void rw_out_count(struct rw_out *out, const struct rw_incident *incident)
+{
+    char *note =
+        talloc_asprintf(out, "not kept, over max_incidents: %s: %s",
+                        incident->verdict.class_name != NULL ? incident->verdict.class_name : "unknown",
+                        incident->verdict.sentence != NULL ? incident->verdict.sentence : "");
     out->counted++;
     if (json_array_size(out->notes) < 200)
         rw_out_note(out, note);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The folder for people and CI: NNN-<class>/{report.txt,incident.json} for each incident, and index.json over all of
- * them. Two runs may write into one folder at once; every change of the index is made under a lock on the folder and
- * appears by a rename. Nothing is followed through a symbolic link, files are 0600.
+ * The folder for people and CI: NNN-<class>/{report.txt,incident.json} for each incident, and index.json over
+ * all of them. Two runs may write into one folder at once; every change of the index is made under a lock on
+ * the folder and appears by a rename. Nothing is followed through a symbolic link, files are 0600.
  */
 #ifndef RACEWATCH_TOOLS_MONITOR_OUT_FOLDER_H
 #define RACEWATCH_TOOLS_MONITOR_OUT_FOLDER_H
@@ -14,15 +14,15 @@
 
 struct rw_out;
 
-/* `fd` is the folder, open, and must outlive the result; `path` its name for messages; `run` names the run in the
- * index; `command` may be NULL. A talloc object. */
+/* `fd` is the folder, open, and must outlive the result; `path` its name for messages; `run` names the run in
+ * the index; `command` may be NULL. A talloc object. */
 struct rw_out *rw_out_new(void *parent, int fd, const char *path, const char *run, const char *command);
 
 void rw_out_set_command(struct rw_out *out, const char *command);
 
-/* Writes an incident's folder and names it in the index. `recordings` are paths relative to the folder. *name is the
- * incident's folder, relative, a talloc child of `out`; NULL if not even the folder could be made. 0, or the
- * first error met (what fitted is there): -ENOSPC on a full disk. */
+/* Writes an incident's folder and names it in the index. `recordings` are paths relative to the folder. *name
+ * is the incident's folder, relative, a talloc child of `out`; NULL if not even the folder could be made. 0,
+ * or the first error met (what fitted is there): -ENOSPC on a full disk. */
 int rw_out_add(struct rw_out *out, const struct rw_incident *incident, const char *const *recordings,
                size_t recording_count, const char **name);
 

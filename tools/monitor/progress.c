@@ -9,18 +9,20 @@
 
 #include "tools/recording/reader.h"
 
-/* A thread that waits for the GIL, or polls with a time-out, costs a little for ever: per second, for the process and
- * for each such thread. Measured: the GIL's 5 ms loop takes 2-4 ms a second. */
+/* A thread that waits for the GIL, or polls with a time-out, costs a little for ever: per second, for the
+ * process and for each such thread. Measured: the GIL's 5 ms loop takes 2-4 ms a second. */
 #define NOISE_NS_PER_S 5000000u
 #define NOISE_NS_PER_POLLER_S 5000000u
 #define CPU_WINDOW_NS 1000000000u
 
-bool rw_is_blocked(const struct rw_slot_view *view) {
+bool rw_is_blocked(const struct rw_slot_view *view)
+{
     return view->state == RW_THREAD_WAITING && (view->wait.flags & RW_WAIT_HAS_DEADLINE) == 0;
 }
 
 /* The CPU clock of another process; see clock_getcpuclockid(3). One system call, and in nanoseconds. */
-static uint64_t process_cpu_ns(int pid) {
+static uint64_t process_cpu_ns(int pid)
+{
     clockid_t clock;
     struct timespec used;
     if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
@@ -28,13 +30,15 @@ static uint64_t process_cpu_ns(int pid) {
     return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
-static bool same_wait(const struct rw_wait *a, const struct rw_wait *b) {
+static bool same_wait(const struct rw_wait *a, const struct rw_wait *b)
+{
     return a->kind == b->kind && a->object == b->object && a->return_address == b->return_address;
 }
 
-/* Whether the thread got anywhere since the last look. Waiting with a time-out for the same thing again and again
- * is no progress: it is what the GIL's waiters and every polling loop do. */
-static bool update_slot(struct rw_slot_view *view, const struct rw_slot *slot) {
+/* Whether the thread got anywhere since the last look. Waiting with a time-out for the same thing again and
+ * again is no progress: it is what the GIL's waiters and every polling loop do. */
+static bool update_slot(struct rw_slot_view *view, const struct rw_slot *slot)
+{
     if (view->generation != slot->generation || view->tid != slot->tid) {
         memset(view, 0, sizeof(*view));
         view->wait = slot->wait;
@@ -44,7 +48,8 @@ static bool update_slot(struct rw_slot_view *view, const struct rw_slot *slot) {
     }
     bool is_waiting = slot->state == RW_THREAD_WAITING;
     bool repeats = view->generation == slot->generation &&
-                   (!is_waiting || ((slot->wait.flags & RW_WAIT_HAS_DEADLINE) != 0 && same_wait(&view->wait, &slot->wait))) &&
+                   (!is_waiting || ((slot->wait.flags & RW_WAIT_HAS_DEADLINE) != 0 &&
+                                    same_wait(&view->wait, &slot->wait))) &&
                    (view->wait.flags & RW_WAIT_HAS_DEADLINE) != 0;
     view->generation = slot->generation;
     view->tid = slot->tid;
@@ -58,11 +63,13 @@ static bool update_slot(struct rw_slot_view *view, const struct rw_slot *slot) {
     return !repeats;
 }
 
-static bool update_slots(struct rw_watched *watched, unsigned used) {
+static bool update_slots(struct rw_watched *watched, unsigned used)
+{
     bool has_moved = false;
     if (used > watched->slot_count) {
         watched->slots = talloc_realloc(watched, watched->slots, struct rw_slot_view, used);
-        memset(watched->slots + watched->slot_count, 0, (used - watched->slot_count) * sizeof(*watched->slots));
+        memset(watched->slots + watched->slot_count, 0,
+               (used - watched->slot_count) * sizeof(*watched->slots));
         watched->slot_count = used;
     }
     for (unsigned i = 0; i < used; i++) {
@@ -78,7 +85,8 @@ static bool update_slots(struct rw_watched *watched, unsigned used) {
     return has_moved;
 }
 
-static bool update_cpu(struct rw_watched *watched, uint64_t now_ns) {
+static bool update_cpu(struct rw_watched *watched, uint64_t now_ns)
+{
     if (now_ns - watched->cpu_from_ns < CPU_WINDOW_NS)
         return false;
     uint64_t used = process_cpu_ns(watched->pid), pollers = 0;
@@ -92,7 +100,8 @@ static bool update_cpu(struct rw_watched *watched, uint64_t now_ns) {
     return has_moved;
 }
 
-int rw_progress_update(struct rw_watched *watched, uint64_t now_ns) {
+int rw_progress_update(struct rw_watched *watched, uint64_t now_ns)
+{
     if (watched->reader == NULL)
         return -EAGAIN;
     int error = rw_reader_refresh(watched->reader);
@@ -113,7 +122,8 @@ int rw_progress_update(struct rw_watched *watched, uint64_t now_ns) {
     return 0;
 }
 
-void rw_progress_skip(struct rw_watched *watched, uint64_t from_ns, uint64_t now_ns) {
+void rw_progress_skip(struct rw_watched *watched, uint64_t from_ns, uint64_t now_ns)
+{
     watched->moved_ns += now_ns - from_ns;
     if (watched->moved_ns > now_ns)
         watched->moved_ns = now_ns;

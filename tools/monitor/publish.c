@@ -12,8 +12,10 @@
 #include "tools/monitor/deltas.h"
 #include "tools/monitor/summary.h"
 
-struct rw_publisher *rw_publisher_new(void *parent, const struct rw_options *options, const struct rw_session *session,
-                                      struct rw_watch *watch, struct rw_out *out) {
+struct rw_publisher *rw_publisher_new(void *parent, const struct rw_options *options,
+                                      const struct rw_session *session, struct rw_watch *watch,
+                                      struct rw_out *out)
+{
     struct rw_publisher *publisher = talloc_zero(parent, struct rw_publisher);
     publisher->options = options;
     publisher->session = session;
@@ -22,7 +24,8 @@ struct rw_publisher *rw_publisher_new(void *parent, const struct rw_options *opt
     return publisher;
 }
 
-bool rw_class_is_hang(const char *class_name) {
+bool rw_class_is_hang(const char *class_name)
+{
     static const char *const others[] = {"slow", "idle", "unknown"};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         if (class_name == NULL || strcmp(class_name, others[i]) == 0)
@@ -31,7 +34,8 @@ bool rw_class_is_hang(const char *class_name) {
 }
 
 static bool was_told(const struct rw_publisher *publisher, const struct rw_incident *incident,
-                     const struct rw_verdict *verdict) {
+                     const struct rw_verdict *verdict)
+{
     char *key = rw_hang_key(NULL, incident, verdict);
     bool found = false;
     for (size_t i = 0; i < publisher->key_count && !found; i++)
@@ -40,7 +44,8 @@ static bool was_told(const struct rw_publisher *publisher, const struct rw_incid
     return found;
 }
 
-bool rw_publisher_is_news(const struct rw_publisher *publisher, struct rw_incident *incident) {
+bool rw_publisher_is_news(const struct rw_publisher *publisher, struct rw_incident *incident)
+{
     if (!was_told(publisher, incident, &incident->verdict))
         return true;
     /* A second hang beside one that was told: it has the word now. */
@@ -56,8 +61,9 @@ bool rw_publisher_is_news(const struct rw_publisher *publisher, struct rw_incide
 }
 
 /* The recordings that a post-mortem of this incident would need. */
-static const char **keep_recordings(struct rw_publisher *publisher, const struct rw_incident *incident, uint64_t now_ns,
-                                    size_t *count) {
+static const char **keep_recordings(struct rw_publisher *publisher, const struct rw_incident *incident,
+                                    uint64_t now_ns, size_t *count)
+{
     const char **kept = talloc_array(incident, const char *, incident->process_count);
     *count = 0;
     for (size_t i = 0; i < incident->process_count; i++) {
@@ -71,32 +77,36 @@ static const char **keep_recordings(struct rw_publisher *publisher, const struct
                 continue;
             watched->is_kept = true;
             watched->rules.reported_ns = now_ns;
-            kept[(*count)++] = talloc_asprintf(incident, "recordings/%s/%s", publisher->session->name, watched->file);
+            kept[(*count)++] =
+                talloc_asprintf(incident, "recordings/%s/%s", publisher->session->name, watched->file);
             break;
         }
     }
     return kept;
 }
 
-static void act(struct rw_publisher *publisher, const struct rw_incident *incident) {
+static void act(struct rw_publisher *publisher, const struct rw_incident *incident)
+{
     int number = strcmp(publisher->options->on_hang, "abort") == 0  ? SIGABRT
                  : strcmp(publisher->options->on_hang, "kill") == 0 ? SIGKILL
                                                                     : 0;
     if (number == 0 || incident->process_count == 0)
         return;
-    int pid = incident->verdict.culprit_count > 0 ? incident->verdict.culprits[0].pid : incident->processes[0].pid;
+    int pid =
+        incident->verdict.culprit_count > 0 ? incident->verdict.culprits[0].pid : incident->processes[0].pid;
     const struct rw_watched *watched = rw_watch_find(publisher->watch, pid);
     if (watched != NULL) /* by descriptor: the number may be another's by now */
         syscall(SYS_pidfd_send_signal, watched->pidfd, number, NULL, 0);
 }
 
-void rw_publish(struct rw_publisher *publisher, struct rw_incident *incident, bool acts, uint64_t now_ns) {
+void rw_publish(struct rw_publisher *publisher, struct rw_incident *incident, bool acts, uint64_t now_ns)
+{
     publisher->keys = talloc_realloc(publisher, publisher->keys, char *, publisher->key_count + 1);
     publisher->keys[publisher->key_count++] = rw_hang_key(publisher->keys, incident, &incident->verdict);
     bool is_first = publisher->told++ == 0;
     if (is_first)
-        publisher->first_sentence =
-            talloc_strdup(publisher, incident->verdict.sentence != NULL ? incident->verdict.sentence : "not known");
+        publisher->first_sentence = talloc_strdup(
+            publisher, incident->verdict.sentence != NULL ? incident->verdict.sentence : "not known");
     if (publisher->told > (size_t)publisher->options->max_incidents) {
         rw_out_count(publisher->out, incident);
     } else {
@@ -107,7 +117,8 @@ void rw_publish(struct rw_publisher *publisher, struct rw_incident *incident, bo
             publisher->trouble = talloc_asprintf(publisher, "not all could be written into %s: %s",
                                                  publisher->session->out, strerror(-error));
         if (is_first && name != NULL)
-            publisher->first_report = talloc_asprintf(publisher, "%s/%s/report.txt", publisher->session->out, name);
+            publisher->first_report =
+                talloc_asprintf(publisher, "%s/%s/report.txt", publisher->session->out, name);
         publisher->summary_bytes += rw_summary_append(incident, publisher->summary_bytes);
     }
     if (acts && rw_class_is_hang(incident->verdict.class_name))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a look to an incident on disk: each hang once, at most max_incidents of them, and then what on_hang asks for.
+ * From a look to an incident on disk: each hang once, at most max_incidents of them, and then what on_hang
+ * asks for.
  */
 #ifndef RACEWATCH_TOOLS_MONITOR_PUBLISH_H
 #define RACEWATCH_TOOLS_MONITOR_PUBLISH_H
@@ -28,10 +29,12 @@ struct rw_publisher {
     size_t summary_bytes;     /* appended to GITHUB_STEP_SUMMARY so far */
 };
 
-struct rw_publisher *rw_publisher_new(void *parent, const struct rw_options *options, const struct rw_session *session,
-                                      struct rw_watch *watch, struct rw_out *out);
+struct rw_publisher *rw_publisher_new(void *parent, const struct rw_options *options,
+                                      const struct rw_session *session, struct rw_watch *watch,
+                                      struct rw_out *out);
 
-/* Whether the verdict, or the first of `also` that has not been told, is news. Puts that one into `verdict`. */
+/* Whether the verdict, or the first of `also` that has not been told, is news. Puts that one into `verdict`.
+ */
 bool rw_publisher_is_news(const struct rw_publisher *publisher, struct rw_incident *incident);
 
 /* Writes it down. `acts`: on_hang applies. */

@@ -8,10 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/snapshot/proc.h"
+
 #define BYTES_MAX (128 * 1024)
 
 /* All of /proc/PID/<name> that fits, ended by two NULs; the caller frees it. */
-static char *read_words(int pid, const char *name) {
+static char *read_words(int pid, const char *name)
+{
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -25,14 +28,17 @@ static char *read_words(int pid, const char *name) {
     return words;
 }
 
-static double seconds(const char *text) {
+static double seconds(const char *text)
+{
     char *end;
     double value = strtod(text, &end);
     return end != text && *end == '\0' && isfinite(value) && value > 0 && value < 1e6 ? value : 0;
 }
 
-/* The value of the last word that begins with `name` + "=", or, with `alone`, that follows the word `name`. */
-static double find(const char *words, const char *name, int alone) {
+/* The value of the last word that begins with `name` + "=", or, with `alone`, that follows the word `name`.
+ */
+static double find(const char *words, const char *name, int alone)
+{
     size_t length = strlen(name);
     double found = 0;
     for (const char *word = words; *word != '\0'; word += strlen(word) + 1) {
@@ -47,7 +53,8 @@ static double find(const char *words, const char *name, int alone) {
     return found;
 }
 
-double rw_runner_timeout_s(int pid) {
+static double own_timeout_s(int pid)
+{
     char *arguments = read_words(pid, "cmdline"), *environment = read_words(pid, "environ");
     double found = 0;
     /* --timeout is everybody's option; here it is asked of a process that runs pytest's tests. */
@@ -57,5 +64,15 @@ double rw_runner_timeout_s(int pid) {
         found = find(environment, "PYTEST_TIMEOUT", 0);
     free(arguments);
     free(environment);
+    return found;
+}
+
+double rw_runner_timeout_s(int pid)
+{
+    struct rw_proc_status status;
+    double found = own_timeout_s(pid);
+    /* A worker of pytest-xdist is told over a pipe: the command line is its parent's. */
+    if (found == 0 && rw_proc_status(pid, pid, &status) == 0 && status.ppid > 1)
+        found = own_timeout_s(status.ppid);
     return found;
 }

@@ -20,7 +20,8 @@
 
 #define MADE_MARK ".made"
 
-static int destroy(struct rw_session *session) {
+static int destroy(struct rw_session *session)
+{
     if (session->fd >= 0)
         close(session->fd);
     if (session->out_fd >= 0)
@@ -28,14 +29,16 @@ static int destroy(struct rw_session *session) {
     return 0;
 }
 
-static struct rw_session *new_session(void *parent) {
+static struct rw_session *new_session(void *parent)
+{
     struct rw_session *session = talloc_zero(parent, struct rw_session);
     session->fd = session->out_fd = -1;
     talloc_set_destructor(session, destroy);
     return session;
 }
 
-static char *absolute(void *parent, const char *dir) {
+static char *absolute(void *parent, const char *dir)
+{
     if (*dir == '/')
         return talloc_strdup(parent, dir);
     char *cwd = getcwd(NULL, 0);
@@ -45,7 +48,8 @@ static char *absolute(void *parent, const char *dir) {
 }
 
 /* mkdir -p; only the last part is ours to close to others. */
-static int make_folders(char *path, bool *made) {
+static int make_folders(char *path, bool *made)
+{
     *made = false;
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
@@ -63,13 +67,15 @@ static int make_folders(char *path, bool *made) {
     return 0;
 }
 
-static int open_folder(int at, const char *name) {
+static int open_folder(int at, const char *name)
+{
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
 /* A full file system takes a folder and no data: ask for the room now, while it can still be said. */
-static int check_room(int fd) {
+static int check_room(int fd)
+{
     int file = openat(fd, ".room", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
         return -errno;
@@ -79,14 +85,17 @@ static int check_room(int fd) {
     return error == ENOSPC || error == EDQUOT ? -error : 0;
 }
 
-/* Who made OUT may be gone when the last of several runs at once leaves it: a mark inside tells that it is ours. */
-static void mark_made(int recordings) {
+/* Who made OUT may be gone when the last of several runs at once leaves it: a mark inside tells that it is
+ * ours. */
+static void mark_made(int recordings)
+{
     int fd = openat(recordings, MADE_MARK, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd >= 0)
         close(fd);
 }
 
-static int make_session_folder(struct rw_session *session) {
+static int make_session_folder(struct rw_session *session)
+{
     if (mkdirat(session->out_fd, "recordings", 0700) != 0 && errno != EEXIST)
         return -errno;
     int recordings = open_folder(session->out_fd, "recordings");
@@ -117,7 +126,8 @@ static int make_session_folder(struct rw_session *session) {
     return error;
 }
 
-int rw_session_create(void *parent, const char *dir, struct rw_session **result, char **why) {
+int rw_session_create(void *parent, const char *dir, struct rw_session **result, char **why)
+{
     struct rw_session *session = new_session(parent);
     *result = NULL;
     *why = NULL;
@@ -135,7 +145,8 @@ int rw_session_create(void *parent, const char *dir, struct rw_session **result,
         error = session->out_fd < 0 ? -errno : make_session_folder(session);
     }
     if (error != 0) {
-        *why = talloc_asprintf(parent, "cannot record into %s: %s", out != NULL ? out : dir, strerror(-error));
+        *why =
+            talloc_asprintf(parent, "cannot record into %s: %s", out != NULL ? out : dir, strerror(-error));
         if (session->made_out)
             rmdir(out);
         talloc_free(session);
@@ -147,7 +158,8 @@ int rw_session_create(void *parent, const char *dir, struct rw_session **result,
     return 0;
 }
 
-int rw_session_open(void *parent, const char *path, bool made_out, struct rw_session **result, char **why) {
+int rw_session_open(void *parent, const char *path, bool made_out, struct rw_session **result, char **why)
+{
     struct rw_session *session = new_session(parent);
     *result = NULL;
     *why = NULL;
@@ -165,8 +177,7 @@ int rw_session_open(void *parent, const char *path, bool made_out, struct rw_ses
         size_t out_length = name == NULL ? 0 : (size_t)(name - copy);
         if (session->fd < 0)
             error = session->fd;
-        else if (out_length <= strlen(middle) ||
-                 strncmp(name - strlen(middle), middle, strlen(middle)) != 0)
+        else if (out_length <= strlen(middle) || strncmp(name - strlen(middle), middle, strlen(middle)) != 0)
             error = -EINVAL;
         else {
             session->name = name + 1;
@@ -193,11 +204,13 @@ int rw_session_open(void *parent, const char *path, bool made_out, struct rw_ses
     return 0;
 }
 
-int rw_session_remove(struct rw_session *session) {
+int rw_session_remove(struct rw_session *session)
+{
     return rmdir(session->path) != 0 ? -errno : 0;
 }
 
-static bool is_empty(int folder) {
+static bool is_empty(int folder)
+{
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
@@ -210,7 +223,8 @@ static bool is_empty(int folder) {
     return !found;
 }
 
-void rw_session_close(struct rw_session *session) {
+void rw_session_close(struct rw_session *session)
+{
     int recordings = open_folder(session->out_fd, "recordings");
     flock(session->out_fd, LOCK_EX);
     if (recordings >= 0 && is_empty(recordings)) {
@@ -225,7 +239,8 @@ void rw_session_close(struct rw_session *session) {
     talloc_free(session);
 }
 
-bool rw_session_is_watched(const char *path) {
+bool rw_session_is_watched(const char *path)
+{
     int fd = open_folder(AT_FDCWD, path);
     if (fd < 0)
         return false;

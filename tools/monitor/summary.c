@@ -12,7 +12,8 @@
 #define BYTES_MAX (64u * 1024)
 #define BYTES_EACH (16u * 1024) /* so that several incidents fit */
 
-size_t rw_summary_append(const struct rw_incident *incident, size_t before) {
+size_t rw_summary_append(const struct rw_incident *incident, size_t before)
+{
     const char *path = getenv("GITHUB_STEP_SUMMARY");
     if (path == NULL || *path == '\0' || before >= BYTES_MAX)
         return 0;

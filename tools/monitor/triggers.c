@@ -21,41 +21,49 @@
 #define EARLY_CREDIT_MAX_NS (500 * MS)
 #define GONE_AGE_NS (2 * SECOND)
 
-static uint64_t ns(double seconds) {
+static uint64_t ns(double seconds)
+{
     return (uint64_t)(seconds * 1e9);
 }
 
-static double s(uint64_t time_ns) {
+static double s(uint64_t time_ns)
+{
     return (double)time_ns / 1e9;
 }
 
-const char *rw_trigger_word(enum rw_trigger trigger) {
+const char *rw_trigger_word(enum rw_trigger trigger)
+{
     static const char *const words[] = {
-        [RW_TRIGGER_NONE] = "dump",          [RW_TRIGGER_CYCLE] = "cycle",      [RW_TRIGGER_EARLY] = "cycle",
-        [RW_TRIGGER_TEST] = "test-timeout",  [RW_TRIGGER_RUNNER] = "test-timeout", [RW_TRIGGER_EXIT] = "no-exit",
-        [RW_TRIGGER_STILL] = "no-progress",  [RW_TRIGGER_DEADLINE] = "deadline", [RW_TRIGGER_SIGNAL] = "signal",
-        [RW_TRIGGER_GONE] = "post-mortem",
+        [RW_TRIGGER_NONE] = "dump",           [RW_TRIGGER_CYCLE] = "cycle",
+        [RW_TRIGGER_EARLY] = "cycle",         [RW_TRIGGER_TEST] = "test-timeout",
+        [RW_TRIGGER_RUNNER] = "test-timeout", [RW_TRIGGER_EXIT] = "no-exit",
+        [RW_TRIGGER_STILL] = "no-progress",   [RW_TRIGGER_DEADLINE] = "deadline",
+        [RW_TRIGGER_SIGNAL] = "signal",       [RW_TRIGGER_GONE] = "post-mortem",
     };
     return words[trigger];
 }
 
-void rw_triggers_init(struct rw_triggers *triggers, const struct rw_options *options, uint64_t now_ns) {
+void rw_triggers_init(struct rw_triggers *triggers, const struct rw_options *options, uint64_t now_ns)
+{
     memset(triggers, 0, sizeof(*triggers));
     triggers->options = options;
     triggers->start_ns = triggers->credit_from_ns = now_ns;
     triggers->early_credit_ns = EARLY_CREDIT_MAX_NS;
     if (options->deadline > 0) {
         /* A deadline nearer than its margin: the last tenth is all there is. */
-        double margin = options->deadline_margin < options->deadline ? options->deadline_margin : options->deadline / 10;
+        double margin =
+            options->deadline_margin < options->deadline ? options->deadline_margin : options->deadline / 10;
         triggers->deadline_ns = now_ns + ns(options->deadline - margin);
     }
 }
 
-static bool is_watched_now(const struct rw_watched *watched) {
+static bool is_watched_now(const struct rw_watched *watched)
+{
     return !watched->is_over && watched->reader != NULL;
 }
 
-static bool a_test_runs(const struct rw_watch *watch) {
+static bool a_test_runs(const struct rw_watch *watch)
+{
     for (size_t i = 0; i < rw_watch_count(watch); i++) {
         const struct rw_watched *watched = rw_watch_at(watch, i);
         if (is_watched_now(watched) && watched->test.number != 0)
@@ -65,21 +73,25 @@ static bool a_test_runs(const struct rw_watch *watch) {
 }
 
 /* Which process to begin with, where a rule is about all: one with a test, else the first that came. */
-static const struct rw_watched *foremost(const struct rw_watch *watch) {
+static const struct rw_watched *foremost(const struct rw_watch *watch)
+{
     const struct rw_watched *best = NULL;
     for (size_t i = 0; i < rw_watch_count(watch); i++) {
         const struct rw_watched *watched = rw_watch_at(watch, i);
         if (!is_watched_now(watched))
             continue;
-        bool is_better = best == NULL || (watched->test.number != 0 && best->test.number == 0) ||
-                         ((watched->test.number != 0) == (best->test.number != 0) && watched->seen_ns < best->seen_ns);
+        bool is_better =
+            best == NULL || (watched->test.number != 0 && best->test.number == 0) ||
+            ((watched->test.number != 0) == (best->test.number != 0) && watched->seen_ns < best->seen_ns);
         if (is_better)
             best = watched;
     }
     return best;
 }
 
-static bool circle_is_due(struct rw_triggers *triggers, struct rw_watch *watch, uint64_t now_ns, struct rw_want *want) {
+static bool circle_is_due(struct rw_triggers *triggers, struct rw_watch *watch, uint64_t now_ns,
+                          struct rw_want *want)
+{
     uint64_t signature = 0;
     for (size_t i = 0; i < rw_watch_count(watch); i++) {
         const struct rw_watched *watched = rw_watch_at(watch, i);
@@ -99,7 +111,9 @@ static bool circle_is_due(struct rw_triggers *triggers, struct rw_watch *watch, 
     return true;
 }
 
-static bool deadline_is_due(struct rw_triggers *triggers, struct rw_watch *watch, uint64_t now_ns, struct rw_want *want) {
+static bool deadline_is_due(struct rw_triggers *triggers, struct rw_watch *watch, uint64_t now_ns,
+                            struct rw_want *want)
+{
     const struct rw_watched *first = foremost(watch);
     if (triggers->deadline_ns == 0 || now_ns < triggers->deadline_ns || first == NULL)
         return false;
@@ -112,12 +126,14 @@ static bool deadline_is_due(struct rw_triggers *triggers, struct rw_watch *watch
     return true;
 }
 
-static void begin_test(struct rw_watched *watched, const struct rw_options *options, uint64_t now_ns) {
+static void begin_test(struct rw_watched *watched, const struct rw_options *options, uint64_t now_ns)
+{
     struct rw_rules *rules = &watched->rules;
     if (rules->runner_timeout_s < 0)
         rules->runner_timeout_s = rw_runner_timeout_s(watched->pid);
     rules->test_number = watched->test.number;
-    rules->test_next_ns = options->test_timeout > 0 ? watched->test.begin_ns + ns(options->test_timeout) : NEVER;
+    rules->test_next_ns =
+        options->test_timeout > 0 ? watched->test.begin_ns + ns(options->test_timeout) : NEVER;
     /* Two looks must fit in before the runner strikes. */
     double limit = rules->runner_timeout_s, early = limit / 2 < 2.5 ? limit / 2 : 2.5;
     rules->runner_next_ns = limit > 0 ? watched->test.begin_ns + ns(limit - early) : NEVER;
@@ -126,7 +142,8 @@ static void begin_test(struct rw_watched *watched, const struct rw_options *opti
 }
 
 static bool test_is_due(struct rw_watched *watched, const struct rw_options *options, uint64_t now_ns,
-                        struct rw_want *want) {
+                        struct rw_want *want)
+{
     struct rw_rules *rules = &watched->rules;
     if (watched->test.number == 0)
         return false;
@@ -138,22 +155,24 @@ static bool test_is_due(struct rw_watched *watched, const struct rw_options *opt
     if (now_ns >= rules->runner_next_ns && now_ns - watched->test.begin_ns < ns(rules->runner_timeout_s)) {
         want->trigger = RW_TRIGGER_RUNNER;
         want->is_explicit = true;
-        snprintf(want->detail, sizeof(want->detail), "the test has run %.1f s, and its runner ends it after %g s", age,
-                 rules->runner_timeout_s);
+        snprintf(want->detail, sizeof(want->detail),
+                 "the test has run %.1f s, and its runner ends it after %g s", age, rules->runner_timeout_s);
         rules->runner_next_ns = NEVER;
         return true;
     }
     if (now_ns >= rules->test_next_ns) {
         want->trigger = RW_TRIGGER_TEST;
         want->is_explicit = options->is_set.test_timeout;
-        snprintf(want->detail, sizeof(want->detail), "the test has run %.1f s, longer than test_timeout=%g", age,
-                 options->test_timeout);
+        snprintf(want->detail, sizeof(want->detail), "the test has run %.1f s, longer than test_timeout=%g",
+                 age, options->test_timeout);
         return true;
     }
     return false;
 }
 
-static bool interpreter_is_due(const struct rw_watched *watched, uint64_t grace_ns, uint64_t now_ns, struct rw_want *want) {
+static bool interpreter_is_due(const struct rw_watched *watched, uint64_t grace_ns, uint64_t now_ns,
+                               struct rw_want *want)
+{
     for (size_t i = 0; i < watched->slot_count; i++) {
         const struct rw_interpreter_call *call = &watched->slots[i].call;
         if (call->op != RW_OP_DESTROY || call->since_ns == 0 || now_ns < call->since_ns + grace_ns)
@@ -165,7 +184,9 @@ static bool interpreter_is_due(const struct rw_watched *watched, uint64_t grace_
     return false;
 }
 
-static bool finished_is_due(const struct rw_watched *watched, uint64_t grace_ns, uint64_t now_ns, struct rw_want *want) {
+static bool finished_is_due(const struct rw_watched *watched, uint64_t grace_ns, uint64_t now_ns,
+                            struct rw_want *want)
+{
     const struct rw_header *header = rw_reader_header(watched->reader);
     bool is_finalizing = header->finalize_begin_ns != 0 && header->finalize_end_ns == 0;
     const struct {
@@ -180,30 +201,35 @@ static bool finished_is_due(const struct rw_watched *watched, uint64_t grace_ns,
         uint64_t since_ns = milestones[i].since_ns;
         if (since_ns == 0 || now_ns < since_ns + grace_ns)
             continue;
-        snprintf(want->detail, sizeof(want->detail), "%s %.1f s ago, and the process is still there", milestones[i].what,
-                 s(now_ns - since_ns));
+        snprintf(want->detail, sizeof(want->detail), "%s %.1f s ago, and the process is still there",
+                 milestones[i].what, s(now_ns - since_ns));
         return true;
     }
     return false;
 }
 
 /* The suite is over (no process runs a test any more), and nothing moves. */
-static bool suite_end_is_due(const struct rw_watched *watched, uint64_t grace_ns, uint64_t now_ns, struct rw_want *want) {
+static bool suite_end_is_due(const struct rw_watched *watched, uint64_t grace_ns, uint64_t now_ns,
+                             struct rw_want *want)
+{
     const struct rw_header *header = rw_reader_header(watched->reader);
     uint64_t end_ns = header->test_last_end_ns;
-    if (header->test_written == 0 || end_ns == 0 || now_ns < end_ns + grace_ns || now_ns < watched->moved_ns + grace_ns)
+    if (header->test_written == 0 || end_ns == 0 || now_ns < end_ns + grace_ns ||
+        now_ns < watched->moved_ns + grace_ns)
         return false;
-    snprintf(want->detail, sizeof(want->detail), "the last test ended %.1f s ago, and the process is still there",
-             s(now_ns - end_ns));
+    snprintf(want->detail, sizeof(want->detail),
+             "the last test ended %.1f s ago, and the process is still there", s(now_ns - end_ns));
     return true;
 }
 
 static bool exit_is_due(const struct rw_watched *watched, const struct rw_triggers *triggers, bool tests_run,
-                        uint64_t now_ns, struct rw_want *want) {
+                        uint64_t now_ns, struct rw_want *want)
+{
     uint64_t grace_ns = ns(triggers->options->exit_grace);
     if (grace_ns == 0 || now_ns < watched->rules.exit_next_ns)
         return false;
-    if (!finished_is_due(watched, grace_ns, now_ns, want) && !interpreter_is_due(watched, grace_ns, now_ns, want) &&
+    if (!finished_is_due(watched, grace_ns, now_ns, want) &&
+        !interpreter_is_due(watched, grace_ns, now_ns, want) &&
         (tests_run || !suite_end_is_due(watched, grace_ns, now_ns, want)))
         return false;
     want->trigger = RW_TRIGGER_EXIT;
@@ -211,8 +237,9 @@ static bool exit_is_due(const struct rw_watched *watched, const struct rw_trigge
     return true;
 }
 
-static bool still_is_due(struct rw_triggers *triggers, const struct rw_watch *watch, bool tests_run, uint64_t now_ns,
-                         struct rw_want *want) {
+static bool still_is_due(struct rw_triggers *triggers, const struct rw_watch *watch, bool tests_run,
+                         uint64_t now_ns, struct rw_want *want)
+{
     uint64_t limit_ns = ns(triggers->options->timeout), moved_ns = 0;
     const struct rw_watched *first = foremost(watch);
     for (size_t i = 0; i < rw_watch_count(watch); i++) {
@@ -226,17 +253,21 @@ static bool still_is_due(struct rw_triggers *triggers, const struct rw_watch *wa
     want->trigger = RW_TRIGGER_STILL;
     want->pid = first->pid;
     want->is_explicit = triggers->options->is_set.timeout || tests_run;
-    snprintf(want->detail, sizeof(want->detail), "no watched process has made progress for %.1f s", s(now_ns - moved_ns));
+    snprintf(want->detail, sizeof(want->detail), "no watched process has made progress for %.1f s",
+             s(now_ns - moved_ns));
     return true;
 }
 
-static bool early_is_due(struct rw_triggers *triggers, struct rw_watched *watched, uint64_t now_ns, struct rw_want *want) {
+static bool early_is_due(struct rw_triggers *triggers, struct rw_watched *watched, uint64_t now_ns,
+                         struct rw_want *want)
+{
     if (triggers->early_credit_ns == 0 || now_ns < watched->rules.early_next_ns)
         return false;
     bool is_new = false;
     for (size_t i = 0; i < watched->slot_count; i++) {
         const struct rw_slot_view *view = &watched->slots[i];
-        is_new |= rw_is_blocked(view) && view->looked_since_ns != view->since_ns && now_ns >= view->since_ns + EARLY_AGE_NS;
+        is_new |= rw_is_blocked(view) && view->looked_since_ns != view->since_ns &&
+                  now_ns >= view->since_ns + EARLY_AGE_NS;
     }
     if (!is_new)
         return false;
@@ -245,11 +276,13 @@ static bool early_is_due(struct rw_triggers *triggers, struct rw_watched *watche
             watched->slots[i].looked_since_ns = watched->slots[i].since_ns;
     want->trigger = RW_TRIGGER_EARLY;
     want->pid = watched->pid;
-    snprintf(want->detail, sizeof(want->detail), "a thread has been blocked for more than %.1f s", s(EARLY_AGE_NS));
+    snprintf(want->detail, sizeof(want->detail), "a thread has been blocked for more than %.1f s",
+             s(EARLY_AGE_NS));
     return true;
 }
 
-static void renew_credit(struct rw_triggers *triggers, uint64_t now_ns) {
+static void renew_credit(struct rw_triggers *triggers, uint64_t now_ns)
+{
     uint64_t gained = (now_ns - triggers->credit_from_ns) / EARLY_SHARE;
     triggers->credit_from_ns = now_ns;
     triggers->early_credit_ns += gained;
@@ -257,7 +290,9 @@ static void renew_credit(struct rw_triggers *triggers, uint64_t now_ns) {
         triggers->early_credit_ns = EARLY_CREDIT_MAX_NS;
 }
 
-bool rw_triggers_next(struct rw_triggers *triggers, struct rw_watch *watch, uint64_t now_ns, struct rw_want *want) {
+bool rw_triggers_next(struct rw_triggers *triggers, struct rw_watch *watch, uint64_t now_ns,
+                      struct rw_want *want)
+{
     bool tests_run = a_test_runs(watch);
     memset(want, 0, sizeof(*want));
     renew_credit(triggers, now_ns);
@@ -279,17 +314,19 @@ bool rw_triggers_next(struct rw_triggers *triggers, struct rw_watch *watch, uint
     return false;
 }
 
-void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, const struct rw_want *want, bool was_told,
-                      uint64_t cost_ns, uint64_t now_ns) {
+void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, const struct rw_want *want,
+                      bool was_told, uint64_t cost_ns, uint64_t now_ns)
+{
     struct rw_watched *watched = rw_watch_find(watch, want->pid);
-    struct rw_rules none, *rules = watched != NULL ? &watched->rules : &none;
-    memset(&none, 0, sizeof(none));
+    struct rw_rules none = {0};
+    struct rw_rules *rules = watched != NULL ? &watched->rules : &none;
     switch (want->trigger) {
     case RW_TRIGGER_TEST:
         /* Look again when it has run half as long again. */
         if (rules->test_number == want->test_number && watched != NULL)
-            rules->test_next_ns =
-                was_told ? NEVER : now_ns + (now_ns - watched->test.begin_ns) / 2 + ns(triggers->options->test_timeout) / 4;
+            rules->test_next_ns = was_told ? NEVER
+                                           : now_ns + (now_ns - watched->test.begin_ns) / 2 +
+                                                 ns(triggers->options->test_timeout) / 4;
         break;
     case RW_TRIGGER_EXIT:
         rules->exit_next_ns = was_told ? NEVER : now_ns + ns(triggers->options->exit_grace);
@@ -300,7 +337,8 @@ void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, cons
             triggers->still_told_ns = now_ns;
         break;
     case RW_TRIGGER_EARLY:
-        triggers->early_credit_ns -= cost_ns < triggers->early_credit_ns ? cost_ns : triggers->early_credit_ns;
+        triggers->early_credit_ns -=
+            cost_ns < triggers->early_credit_ns ? cost_ns : triggers->early_credit_ns;
         rules->early_next_ns = now_ns + rules->early_gap_ns;
         rules->early_gap_ns = rules->early_gap_ns == 0 ? EARLY_GAP_FIRST_NS : rules->early_gap_ns * 2;
         if (rules->early_gap_ns > EARLY_GAP_MAX_NS)
@@ -311,7 +349,8 @@ void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, cons
     }
 }
 
-bool rw_triggers_gone(const struct rw_watched *watched, bool is_root, uint64_t now_ns, struct rw_want *want) {
+bool rw_triggers_gone(const struct rw_watched *watched, bool is_root, uint64_t now_ns, struct rw_want *want)
+{
     if (watched->reader == NULL || watched->was_replaced)
         return false;
     const struct rw_header *header = rw_reader_header(watched->reader);
@@ -319,7 +358,8 @@ bool rw_triggers_gone(const struct rw_watched *watched, bool is_root, uint64_t n
         return false;
     for (size_t i = 0; i < watched->slot_count; i++) {
         const struct rw_slot_view *view = &watched->slots[i];
-        bool matters = watched->test.number != 0 ? view->tid == watched->test.tid : is_root && view->tid == watched->pid;
+        bool matters =
+            watched->test.number != 0 ? view->tid == watched->test.tid : is_root && view->tid == watched->pid;
         if (!matters || view->state != RW_THREAD_WAITING || now_ns < view->since_ns + GONE_AGE_NS ||
             watched->rules.reported_ns >= view->since_ns)
             continue;
@@ -327,8 +367,9 @@ bool rw_triggers_gone(const struct rw_watched *watched, bool is_root, uint64_t n
         want->trigger = RW_TRIGGER_GONE;
         want->pid = watched->pid;
         want->is_explicit = watched->test.number != 0;
-        snprintf(want->detail, sizeof(want->detail), "the process was killed; its thread %d had been blocked for %.1f s",
-                 view->tid, s(now_ns - view->since_ns));
+        snprintf(want->detail, sizeof(want->detail),
+                 "the process was killed; its thread %d had been blocked for %.1f s", view->tid,
+                 s(now_ns - view->since_ns));
         return true;
     }
     return false;

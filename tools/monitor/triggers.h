@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rules that ask for a look. They decide from what progress.c saw, cheaply and often; what they ask for is only a
- * look: whether something is stuck is the diagnosis's to say, and idle is not stuck.
+ * The rules that ask for a look. They decide from what progress.c saw, cheaply and often; what they ask for
+ * is only a look: whether something is stuck is the diagnosis's to say, and idle is not stuck.
  *
- * Every rule backs off by itself when a look finds nothing, so that a slow suite is not looked at all the time.
+ * Every rule backs off by itself when a look finds nothing, so that a slow suite is not looked at all the
+ * time.
  */
 #ifndef RACEWATCH_TOOLS_MONITOR_TRIGGERS_H
 #define RACEWATCH_TOOLS_MONITOR_TRIGGERS_H
@@ -32,7 +33,7 @@ const char *rw_trigger_word(enum rw_trigger trigger);
 
 struct rw_want {
     enum rw_trigger trigger;
-    int pid; /* the process that is to come first; 0: any */
+    int pid;              /* the process that is to come first; 0: any */
     uint64_t test_number; /* of that process, for rules about a test */
     bool is_explicit;     /* the user asked for this limit: tell also what is only slow */
     char detail[200];
@@ -41,9 +42,9 @@ struct rw_want {
 struct rw_triggers {
     const struct rw_options *options;
     uint64_t start_ns;
-    uint64_t deadline_ns;   /* 0: none; UINT64_MAX: told */
+    uint64_t deadline_ns; /* 0: none; UINT64_MAX: told */
     uint64_t still_next_ns;
-    uint64_t still_told_ns; /* nothing has moved since a report of this moment */
+    uint64_t still_told_ns;   /* nothing has moved since a report of this moment */
     uint64_t early_credit_ns; /* CPU time that early looks may still cost */
     uint64_t credit_from_ns;
     uint64_t blocked_signature; /* of the waits that were last searched for a circle */
@@ -52,17 +53,19 @@ struct rw_triggers {
 void rw_triggers_init(struct rw_triggers *triggers, const struct rw_options *options, uint64_t now_ns);
 
 /* The most urgent look that is due now. False: none. */
-bool rw_triggers_next(struct rw_triggers *triggers, struct rw_watch *watch, uint64_t now_ns, struct rw_want *want);
+bool rw_triggers_next(struct rw_triggers *triggers, struct rw_watch *watch, uint64_t now_ns,
+                      struct rw_want *want);
 
 /* What came of a look, and what it cost. */
-void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, const struct rw_want *want, bool was_told,
-                      uint64_t cost_ns, uint64_t now_ns);
+void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, const struct rw_want *want,
+                      bool was_told, uint64_t cost_ns, uint64_t now_ns);
 
-/* Whether the process of this image was killed while it was stuck: nothing that exits or execs is. Fills *want. */
+/* Whether the process of this image was killed while it was stuck: nothing that exits or execs is. Fills
+ * *want. */
 bool rw_triggers_gone(const struct rw_watched *watched, bool is_root, uint64_t now_ns, struct rw_want *want);
 
-/* edges.c: a circle of threads that wait without a deadline for more than `age_ns`, of which at least one was not part
- * of a circle that was looked at before; all of them are marked. The pid of one of them, or 0. */
+/* edges.c: a circle of threads that wait without a deadline for more than `age_ns`, of which at least one was
+ * not part of a circle that was looked at before; all of them are marked. The pid of one of them, or 0. */
 int rw_find_circle(struct rw_watch *watch, uint64_t now_ns, uint64_t age_ns);
 
 #endif

@@ -20,8 +20,8 @@
 #include "tools/snapshot/maps.h"
 #include "tools/snapshot/proc.h"
 
-/* Recordings watched at once: far more than processes that a test run has, and a bound on what a hostile session
- * folder can make the monitor hold. */
+/* Recordings watched at once: far more than processes that a test run has, and a bound on what a hostile
+ * session folder can make the monitor hold. */
 #define IMAGES_MAX 4096
 #define MAPS_BYTES_MAX (4u * 1024 * 1024)
 
@@ -34,7 +34,8 @@ struct rw_watch {
     size_t kept_count;
 };
 
-static int destroy_watch(struct rw_watch *watch) {
+static int destroy_watch(struct rw_watch *watch)
+{
     for (size_t i = 0; i < watch->count; i++)
         rw_reader_close(watch->images[i]->reader);
     if (watch->inotify >= 0)
@@ -42,12 +43,14 @@ static int destroy_watch(struct rw_watch *watch) {
     return 0;
 }
 
-struct rw_watch *rw_watch_new(void *parent, const char *path) {
+struct rw_watch *rw_watch_new(void *parent, const char *path)
+{
     struct rw_watch *watch = talloc_zero(parent, struct rw_watch);
     watch->path = talloc_strdup(watch, path);
     watch->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     talloc_set_destructor(watch, destroy_watch);
-    if (watch->inotify < 0 || inotify_add_watch(watch->inotify, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
+    if (watch->inotify < 0 ||
+        inotify_add_watch(watch->inotify, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
         int error = errno;
         talloc_free(watch);
         errno = error;
@@ -56,40 +59,47 @@ struct rw_watch *rw_watch_new(void *parent, const char *path) {
     return watch;
 }
 
-int rw_watch_fd(const struct rw_watch *watch) {
+int rw_watch_fd(const struct rw_watch *watch)
+{
     return watch->inotify;
 }
 
-size_t rw_watch_count(const struct rw_watch *watch) {
+size_t rw_watch_count(const struct rw_watch *watch)
+{
     return watch->count;
 }
 
-struct rw_watched *rw_watch_at(const struct rw_watch *watch, size_t index) {
+struct rw_watched *rw_watch_at(const struct rw_watch *watch, size_t index)
+{
     return watch->images[index];
 }
 
-struct rw_watched *rw_watch_find(const struct rw_watch *watch, int pid) {
+struct rw_watched *rw_watch_find(const struct rw_watch *watch, int pid)
+{
     for (size_t i = 0; i < watch->count; i++)
         if (watch->images[i]->pid == pid && !watch->images[i]->is_over)
             return watch->images[i];
     return NULL;
 }
 
-size_t rw_watch_living(const struct rw_watch *watch) {
+size_t rw_watch_living(const struct rw_watch *watch)
+{
     size_t living = 0;
     for (size_t i = 0; i < watch->count; i++)
         living += !watch->images[i]->is_over;
     return living;
 }
 
-static int destroy_watched(struct rw_watched *watched) {
+static int destroy_watched(struct rw_watched *watched)
+{
     if (watched->pidfd >= 0)
         close(watched->pidfd);
     return 0;
 }
 
 /* "<pid>-<created_ns, hex>.rec" */
-static bool parse_name(const char *name, int *pid, uint64_t *created_ns) {
+static bool parse_name(const char *name, int *pid, uint64_t *created_ns)
+{
     char *end;
     errno = 0;
     long number = strtol(name, &end, 10);
@@ -104,7 +114,8 @@ static bool parse_name(const char *name, int *pid, uint64_t *created_ns) {
     return true;
 }
 
-static bool is_known(const struct rw_watch *watch, const char *file) {
+static bool is_known(const struct rw_watch *watch, const char *file)
+{
     for (size_t i = 0; i < watch->count; i++)
         if (strcmp(watch->images[i]->file, file) == 0)
             return true;
@@ -114,7 +125,8 @@ static bool is_known(const struct rw_watch *watch, const char *file) {
     return false;
 }
 
-static void add(struct rw_watch *watch, const char *file, uint64_t now_ns) {
+static void add(struct rw_watch *watch, const char *file, uint64_t now_ns)
+{
     int pid;
     uint64_t created_ns;
     if (!parse_name(file, &pid, &created_ns) || watch->count >= IMAGES_MAX || is_known(watch, file))
@@ -142,7 +154,8 @@ static void add(struct rw_watch *watch, const char *file, uint64_t now_ns) {
     }
 }
 
-static void scan(struct rw_watch *watch, uint64_t now_ns) {
+static void scan(struct rw_watch *watch, uint64_t now_ns)
+{
     DIR *folder = opendir(watch->path);
     const struct dirent *entry;
     while (folder != NULL && (entry = readdir(folder)) != NULL)
@@ -151,7 +164,8 @@ static void scan(struct rw_watch *watch, uint64_t now_ns) {
         closedir(folder);
 }
 
-static void read_inotify(struct rw_watch *watch, uint64_t now_ns) {
+static void read_inotify(struct rw_watch *watch, uint64_t now_ns)
+{
     _Alignas(struct inotify_event) char buffer[16 * 1024];
     ssize_t length;
     bool overflowed = false;
@@ -168,13 +182,15 @@ static void read_inotify(struct rw_watch *watch, uint64_t now_ns) {
         scan(watch, now_ns);
 }
 
-static bool has_ended(int pidfd) {
+static bool has_ended(int pidfd)
+{
     struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
     return poll(&poll_fd, 1, 0) > 0;
 }
 
 /* The number may be another process's by now: its recording tells when it was made. */
-static void open_reader(struct rw_watched *watched) {
+static void open_reader(struct rw_watched *watched)
+{
     char *why = NULL;
     int error = rw_reader_open(watched->path, &watched->reader, &why);
     talloc_free(why);
@@ -186,7 +202,8 @@ static void open_reader(struct rw_watched *watched) {
         watched->is_over = true;
 }
 
-void rw_watch_update(struct rw_watch *watch, uint64_t now_ns, bool rescan) {
+void rw_watch_update(struct rw_watch *watch, uint64_t now_ns, bool rescan)
+{
     read_inotify(watch, now_ns);
     if (rescan)
         scan(watch, now_ns);
@@ -199,7 +216,8 @@ void rw_watch_update(struct rw_watch *watch, uint64_t now_ns, bool rescan) {
     }
 }
 
-bool rw_watched_is_current(const struct rw_watched *watched) {
+bool rw_watched_is_current(const struct rw_watched *watched)
+{
     struct rw_maps *maps = NULL;
     struct stat status;
     if (stat(watched->path, &status) != 0 || rw_maps_live(NULL, watched->pid, &maps) != 0)
@@ -211,7 +229,8 @@ bool rw_watched_is_current(const struct rw_watched *watched) {
     return found;
 }
 
-void rw_watched_save_maps(struct rw_watched *watched) {
+void rw_watched_save_maps(struct rw_watched *watched)
+{
     if (watched->reader == NULL)
         return;
     uint64_t generation = rw_reader_header(watched->reader)->dl_generation + 1;
@@ -240,7 +259,8 @@ void rw_watched_save_maps(struct rw_watched *watched) {
         close(in);
 }
 
-void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched) {
+void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched)
+{
     for (size_t i = 0; i < watch->count; i++)
         if (watch->images[i] == watched) {
             watch->images[i] = watch->images[--watch->count];

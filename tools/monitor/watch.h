@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The processes of a run, as their recordings in the session's folder tell of them: found by inotify, and by listing
- * the folder now and then in case it missed one. A watched image is one recording: a process that execs is a new one.
+ * The processes of a run, as their recordings in the session's folder tell of them: found by inotify, and by
+ * listing the folder now and then in case it missed one. A watched image is one recording: a process that
+ * execs is a new one.
  */
 #ifndef RACEWATCH_TOOLS_MONITOR_WATCH_H
 #define RACEWATCH_TOOLS_MONITOR_WATCH_H
@@ -33,8 +34,8 @@ struct rw_watched {
     int pidfd;
     char *file; /* name in the session's folder */
     char *path;
-    char *maps; /* path of the saved maps */
-    uint64_t created_ns; /* from the file's name: tells two images of a pid apart */
+    char *maps;               /* path of the saved maps */
+    uint64_t created_ns;      /* from the file's name: tells two images of a pid apart */
     struct rw_reader *reader; /* NULL until the recording is ready */
     bool is_over;             /* ended, or another image took its place */
     bool was_replaced;        /* by an exec */
@@ -48,9 +49,9 @@ struct rw_watched {
     size_t slot_count;
     struct rw_test test; /* the test that runs, number 0 if none */
     uint64_t progress;
-    uint64_t cpu_ns;      /* at cpu_from_ns */
+    uint64_t cpu_ns; /* at cpu_from_ns */
     uint64_t cpu_from_ns;
-    uint64_t moved_ns;    /* when something in it moved last */
+    uint64_t moved_ns; /* when something in it moved last */
 
     /* triggers.c */
     struct rw_rules {
@@ -80,13 +81,15 @@ struct rw_watched *rw_watch_at(const struct rw_watch *watch, size_t index);
 struct rw_watched *rw_watch_find(const struct rw_watch *watch, int pid); /* the living image, or NULL */
 size_t rw_watch_living(const struct rw_watch *watch);
 
-/* Whether the process still runs the image that records: false after an exec into something without the shim. */
+/* Whether the process still runs the image that records: false after an exec into something without the shim.
+ */
 bool rw_watched_is_current(const struct rw_watched *watched);
 
 /* Keeps the maps for a post-mortem, where they may have changed. */
 void rw_watched_save_maps(struct rw_watched *watched);
 
-/* Forgets an image: closes and unlinks its recording and maps unless it is kept. The pointer is dead afterwards. */
+/* Forgets an image: closes and unlinks its recording and maps unless it is kept. The pointer is dead
+ * afterwards. */
 void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched);
 
 #endif
