@@ -2,10 +2,7 @@
 #include "shim/dlsym_watch.h"
 
 #include <dlfcn.h>
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "shim/elf_module.h"
+#include <stddef.h>
 
 /* Read by dlsym_entry.S. Not 0 until the real dlsym has been found, and while somebody watches. */
 unsigned char rw_dlsym_is_watched = 1;
@@ -16,36 +13,13 @@ void rw_dlsym_seen(void *handle, const char *name);
 
 static void (*watcher)(void *handle, const char *name);
 
-struct search {
-    bool passed_self;
-    uintptr_t found;
-};
-
-static int find_next(struct dl_phdr_info *info, size_t size, void *argument)
-{
-    (void)size;
-    struct search *search = argument;
-    struct rw_elf_module module;
-    struct rw_elf_function function;
-    if (!rw_elf_module_open(&module, info))
-        return 0;
-    if (rw_elf_module_segment(&module, (uintptr_t)&rw_dlsym_is_watched, 1)) {
-        search->passed_self = true;
-        return 0;
-    }
-    if (!search->passed_self || !rw_elf_module_function(&module, "dlsym", &function))
-        return 0;
-    search->found = function.address;
-    return 1;
-}
-
-/* The next one in load order, as RTLD_NEXT would find it: but dlvsym would allocate, inside of malloc
- * perhaps. */
+/* As RTLD_NEXT finds it. By version, for our own has none, which dlvsym does not take; and this version is what the
+ * shim needs of libc anyway: a lookup that succeeds allocates nothing (dlfcn/dlerror.c, since 2.34), and we may be
+ * inside of malloc. Not by dl_iterate_phdr: a sanitizer's asks dlsym for the functions that it stands before, and has
+ * none of them yet. */
 static void find_real(void)
 {
-    struct search search = {0};
-    dl_iterate_phdr(find_next, &search);
-    rw_dlsym_real = (void *(*)(void *, const char *))search.found;
+    rw_dlsym_real = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.34");
 }
 
 void rw_dlsym_seen(void *handle, const char *name)
