@@ -83,6 +83,14 @@ static bool print_incident(struct printer *printer, void *scratch, const char *p
     return true;
 }
 
+static bool all_ended_in_order(const struct rw_incident *incident)
+{
+    for (size_t i = 0; i < incident->process_count; i++)
+        if (incident->processes[i].thread_count > 0 || incident->processes[i].is_alive)
+            return false;
+    return true;
+}
+
 static bool print_session(struct printer *printer, void *scratch, const struct rw_found_session *session)
 {
     char *why = NULL;
@@ -95,8 +103,13 @@ static bool print_session(struct printer *printer, void *scratch, const struct r
         fprintf(stderr, "racewatch report: %s: %s\n", session->path, why);
         return false;
     }
-    rw_diagnose(incident);
-    print(printer, incident);
+    if (all_ended_in_order(incident)) {
+        /* Its monitor was killed, or the folder was asked to be kept: that alone is no incident. */
+        fprintf(stderr, "racewatch report: %s: every recorded process ended in order\n", session->path);
+    } else {
+        rw_diagnose(incident);
+        print(printer, incident);
+    }
     talloc_free(incident);
     return true;
 }
