@@ -17,12 +17,14 @@ int rw_cpython_inspect(struct rw_incident *incident, struct rw_process_info *pro
         .process = process,
         .memory = image->memory,
         .symbols = image->symbols,
+        .maps = image->maps,
         .reader = reader,
         .scratch = talloc_new(NULL),
     };
     if (!py.scratch)
         abort();
     if (rw_py_discover(&py)) {
+        rw_py_place_states(&py);
         rw_py_fill_gil(&py);
         rw_py_fill_interpreters(&py);
         rw_py_fill_frames(&py);

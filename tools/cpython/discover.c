@@ -70,6 +70,8 @@ static const char *why_not(struct rw_python *py, uint32_t *hex)
         struct rw_py_frame *frames;
         size_t count;
         backed += py->states[i].tid > 0;
+        if (frames_right)
+            continue;
         rw_py_walk(py, &py->states[i], &frames, &count);
         frames_seen += count > 0;
         frames_right += count > 0 && rw_py_code_at(py, frames[0].code)->is_code;

@@ -4,8 +4,8 @@
  *
  * Up to 3.10 every call is an evaluation loop of its own, and a frame object. From 3.11 one loop runs a chain of
  * interpreter frames, whose outermost one is the entry. 3.11 marks it; later a frame on the native stack of the
- * loop, that has no code, lies behind it. Both 3.11's cframe and that frame are local variables of the loop: their
- * address is what ties the chain to a native frame (anchor).
+ * loop, that has no code, lies behind it. The cframes of 3.10 and 3.11 and that frame are local variables of the loop:
+ * their address is what ties the chain to a native frame (anchor).
  *
  * A running thread changes its frames as we read. The head of the list is looked at again after the walk; if it moved,
  * a second walk tells which frames stayed: those are right, the others are marked as torn.
@@ -52,7 +52,7 @@ static void end_chain(struct walk *w, uint64_t anchor)
 }
 
 /* 3.8 to 3.10. f_lasti counts bytes, in 3.10 instructions of 2 bytes. */
-static int walk_objects(struct walk *w, uint64_t address)
+static int walk_objects(struct walk *w, uint64_t address, uint64_t cframe)
 {
     const struct rw_layout *l = &w->py->layout;
     uint8_t raw[256];
@@ -70,7 +70,8 @@ static int walk_objects(struct walk *w, uint64_t address)
         if (l->minor >= 10 && frame.at > 0)
             frame.at *= 2;
         append(w, &frame);
-        end_chain(w, 0);
+        end_chain(w, cframe);
+        cframe = cframe ? rw_py_word(w->py, cframe + l->cframe.previous) : 0;
         address = frame.previous;
     }
     return 0;
@@ -141,6 +142,8 @@ static uint64_t read_head(struct rw_python *py, uint64_t state, uint64_t *cframe
 {
     uint64_t head = rw_py_word(py, state + py->layout.thread_state.frame);
     *cframe = 0;
+    if (py->layout.thread_state.cframe != RW_NO_FIELD)
+        *cframe = rw_py_word(py, state + py->layout.thread_state.cframe);
     if (py->layout.cframe.frame == RW_NO_FIELD || !head)
         return head;
     *cframe = head;
@@ -152,7 +155,7 @@ static int walk_once(struct rw_python *py, const struct rw_py_state *state, stru
     uint64_t cframe, cframe_after;
     *w = (struct walk){.py = py, .interpreter_id = state->interpreter_id};
     uint64_t head = read_head(py, state->address, &cframe);
-    int result = py->layout.minor <= 10 ? walk_objects(w, head) : walk_interpreter_frames(w, head, cframe);
+    int result = py->layout.minor <= 10 ? walk_objects(w, head, cframe) : walk_interpreter_frames(w, head, cframe);
     /* A frame without code is what a frame becomes that was freed. */
     for (size_t i = 0; i < w->count; i++)
         if (!rw_py_code_at(py, w->frames[i].code)->is_code) {
@@ -226,41 +229,33 @@ static void add_frames(struct rw_python *py, struct rw_thread *thread, struct rw
 
 /* A thread may have a state in each of several interpreters, one inside a call that the other made. The inner one lies
  * lower on the native stack; where that cannot be seen, the one that is attached, or of the younger interpreter. */
-static bool is_inside(const struct rw_py_state *a, uint64_t anchor_a, const struct rw_py_state *b, uint64_t anchor_b)
+static bool is_inside(const struct rw_py_state *a, const struct rw_py_state *b)
 {
-    if (anchor_a && anchor_b)
-        return anchor_a < anchor_b;
+    if (a->frames[0].anchor && b->frames[0].anchor)
+        return a->frames[0].anchor < b->frames[0].anchor;
     if (a->is_attached != b->is_attached)
         return a->is_attached;
     return a->interpreter_id > b->interpreter_id;
 }
 
-struct part {
-    const struct rw_py_state *state;
-    struct rw_py_frame *frames;
-    size_t count;
-};
-
 static void fill_thread(struct rw_python *py, struct rw_thread *thread, struct rw_py_stack *stack)
 {
-    struct part *parts = talloc_array(py->scratch, struct part, py->state_count + 1);
+    const struct rw_py_state **parts = talloc_array(py->scratch, const struct rw_py_state *, py->state_count + 1);
     size_t count = 0;
     if (!parts)
         abort();
     for (size_t i = 0; i < py->state_count; i++) {
-        struct part part = {.state = &py->states[i]};
-        if (part.state->tid != thread->tid || thread->tid <= 0)
+        const struct rw_py_state *state = &py->states[i];
+        if (thread->tid <= 0 || state->tid != thread->tid || !state->frame_count)
             continue;
-        rw_py_walk(py, part.state, &part.frames, &part.count);
         size_t at = count++;
-        for (; at > 0 && part.count && parts[at - 1].count &&
-               is_inside(part.state, part.frames[0].anchor, parts[at - 1].state, parts[at - 1].frames[0].anchor);
-             at--)
+        for (; at > 0 && is_inside(state, parts[at - 1]); at--)
             parts[at] = parts[at - 1];
-        parts[at] = part;
+        parts[at] = state;
     }
     for (size_t i = 0; i < count; i++)
-        add_frames(py, thread, stack, parts[i].frames, parts[i].count);
+        add_frames(py, thread, stack, parts[i]->frames, parts[i]->frame_count);
+    talloc_free(parts);
 }
 
 void rw_py_fill_frames(struct rw_python *py)

@@ -31,10 +31,11 @@ struct rw_layout {
     struct {
         uint32_t next, interp, thread_id;
         uint32_t frame; /* up to 3.10 a frame object, 3.11 and 3.12 a cframe, later an interpreter frame */
+        uint32_t cframe; /* 3.10 only; 3.11 and 3.12 have it in `frame` */
         uint32_t native_thread_id, id, status;
     } thread_state;
     struct {
-        uint32_t frame, previous; /* 3.11 and 3.12: one on the native stack for each evaluation loop */
+        uint32_t frame, previous; /* 3.10 to 3.12: one on the native stack for each evaluation loop; 3.10's has no frame */
     } cframe;
     struct {
         uint32_t size; /* bytes to read to have all fields but locals */

@@ -26,6 +26,8 @@ struct rw_reader;
 #define RW_PY_FRAMES_MAX 20000u /* of one thread; deep recursion is to be seen, an endless list is not */
 #define RW_PY_SLOTS_MAX 4096u   /* locals and stack slots of one frame */
 
+struct rw_py_frame;
+
 /* A thread state, and whose it is. */
 struct rw_py_state {
     uint64_t address;
@@ -35,6 +37,8 @@ struct rw_py_state {
     uint64_t id;
     int tid; /* of the OS thread; 0: none backs it */
     bool is_attached;
+    struct rw_py_frame *frames; /* rw_py_place_states reads them */
+    size_t frame_count;
 };
 
 struct rw_py_interpreter {
@@ -77,6 +81,7 @@ struct rw_python {
     struct rw_process_info *process;
     struct rw_memory *memory;
     struct rw_symbols *symbols;
+    const struct rw_maps *maps;
     struct rw_reader *reader; /* may be NULL */
     void *scratch;            /* talloc: everything that does not outlive the look */
     uint64_t runtime;
@@ -104,6 +109,9 @@ void rw_py_fill_interpreters(struct rw_python *py);
 /* The TID of the thread whose pthread_t this is, 0 if it has ended, -1 if it cannot be known. */
 int rw_py_tid_of_pthread(struct rw_python *py, uint64_t pthread);
 const struct rw_py_interpreter *rw_py_interpreter_of(const struct rw_python *py, int64_t id);
+
+/* --- states.c: reads each thread state's frames, and corrects its thread by where they run. */
+void rw_py_place_states(struct rw_python *py);
 
 /* --- frames.c */
 void rw_py_fill_frames(struct rw_python *py);

@@ -37,7 +37,7 @@ static void set_owner(struct rw_python *py, struct rw_wait_on *wait, int tid, en
 #define GIL_CONDITIONS_AT 16u
 #define GIL_CONDITIONS_SIZE 176u
 
-static bool refine_gil(struct rw_python *py, struct rw_wait_on *wait)
+static bool refine_gil(struct rw_python *py, int tid, struct rw_wait_on *wait)
 {
     static const char *const kinds[] = {"futex", "condition", "mutex", NULL};
     if (!is_one_of(wait->kind, kinds))
@@ -57,6 +57,8 @@ static bool refine_gil(struct rw_python *py, struct rw_wait_on *wait)
         wait->deadline_in_s = 0;
         set_owner(py, wait, info ? info->gil.holder_tid : -1, info ? info->gil.certainty : RW_UNKNOWN,
                   "the GIL's own record of its holder");
+        if (wait->owner.tid == tid) /* it got the GIL between the two looks */
+            set_owner(py, wait, -1, RW_UNKNOWN, NULL);
         return true;
     }
     return false;
@@ -258,7 +260,7 @@ void rw_py_refine_waits(struct rw_python *py)
         const struct rw_py_stack *stack = &py->stacks[i];
         if (is_hung(thread))
             refine_hung(py, thread);
-        else if (thread->waits_on && !refine_gil(py, thread->waits_on) && stack->count &&
+        else if (thread->waits_on && !refine_gil(py, thread->tid, thread->waits_on) && stack->count &&
                  stack->count == thread->python_count)
             refine_lock(py, thread, stack);
     }
