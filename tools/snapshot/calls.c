@@ -112,8 +112,8 @@ static double seconds_until(struct rw_memory *memory, uint64_t address, clockid_
     return seconds > 0 ? seconds : 0;
 }
 
-bool rw_call_deadline(const struct rw_call *what, const struct rw_proc_syscall *call, struct rw_memory *memory,
-                      double *in_s)
+bool rw_call_deadline(const struct rw_call *what, const struct rw_proc_syscall *call,
+                      struct rw_memory *memory, double *in_s)
 {
     uint64_t timeout = call->argument[what->timeout_argument];
 

@@ -13,11 +13,11 @@
 
 enum rw_timeout_form {
     RW_TIMEOUT_NONE = 0,
-    RW_TIMEOUT_ALWAYS,       /* it ends by itself, whatever its arguments */
-    RW_TIMEOUT_MS,           /* an int; negative: none */
-    RW_TIMEOUT_RELATIVE,     /* a pointer to a time from then on; NULL: none */
-    RW_TIMEOUT_FUTEX,        /* a pointer; what it means depends on the operation */
-    RW_TIMEOUT_SLEEP,        /* clock_nanosleep's pointer, by its flags */
+    RW_TIMEOUT_ALWAYS,   /* it ends by itself, whatever its arguments */
+    RW_TIMEOUT_MS,       /* an int; negative: none */
+    RW_TIMEOUT_RELATIVE, /* a pointer to a time from then on; NULL: none */
+    RW_TIMEOUT_FUTEX,    /* a pointer; what it means depends on the operation */
+    RW_TIMEOUT_SLEEP,    /* clock_nanosleep's pointer, by its flags */
 };
 
 struct rw_call {
@@ -32,13 +32,13 @@ struct rw_call {
 /* What the call of that number waits for; NULL for one that is not in the table. */
 const struct rw_call *rw_call_of(int number);
 
-/* A call that the kernel goes on with after an interruption is seen as restart_syscall, with the first call's arguments:
- * the code before the pc tells which it was. Changes call->number where that can be told. */
+/* A call that the kernel goes on with after an interruption is seen as restart_syscall, with the first call's
+ * arguments: the code before the pc tells which it was. Changes call->number where that can be told. */
 void rw_call_resolve(struct rw_proc_syscall *call, struct rw_memory *memory);
 
-/* Whether the call ends by itself, and in how many seconds from now where the kernel was given a moment rather than a
- * duration, else 0. */
-bool rw_call_deadline(const struct rw_call *what, const struct rw_proc_syscall *call, struct rw_memory *memory,
-                      double *in_s);
+/* Whether the call ends by itself, and in how many seconds from now where the kernel was given a moment
+ * rather than a duration, else 0. */
+bool rw_call_deadline(const struct rw_call *what, const struct rw_proc_syscall *call,
+                      struct rw_memory *memory, double *in_s);
 
 #endif

@@ -10,9 +10,9 @@
 
 #define DEBUG_ROOT "/usr/lib/debug"
 
-/* libdw unpacks all of a file before it tells one line: about 40 ms for each MiB packed, which for the debug packages of
- * libc and Python (as distributions have them, packed) is longer than all the rest of a snapshot takes. What is not
- * packed costs nothing until it is read. */
+/* libdw unpacks all of a file before it tells one line: about 40 ms for each MiB packed, which for the debug
+ * packages of libc and Python (as distributions have them, packed) is longer than all the rest of a snapshot
+ * takes. What is not packed costs nothing until it is read. */
 #define PACKED_MAX (UINT64_C(2) << 20)
 
 static bool is_costly(int fd)
@@ -20,7 +20,8 @@ static bool is_costly(int fd)
     Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
     uint64_t packed = 0;
 
-    for (Elf_Scn *section = elf ? elf_nextscn(elf, NULL) : NULL; section; section = elf_nextscn(elf, section)) {
+    for (Elf_Scn *section = elf ? elf_nextscn(elf, NULL) : NULL; section;
+         section = elf_nextscn(elf, section)) {
         GElf_Shdr header;
         if (gelf_getshdr(section, &header) && header.sh_flags & SHF_COMPRESSED)
             packed += header.sh_size;
@@ -30,7 +31,8 @@ static bool is_costly(int fd)
     return packed > PACKED_MAX;
 }
 
-int rw_debug_file_no_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, char **file, Elf **elf)
+int rw_debug_file_no_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, char **file,
+                         Elf **elf)
 {
     (void)module, (void)user, (void)name, (void)base, (void)file, (void)elf;
     return -1;

@@ -7,8 +7,8 @@
 
 #include <libiberty/demangle.h>
 
-/* Where the name ends that the source has: before the linker's version, "pthread_cond_wait@@GLIBC_2.3.2", and before the
- * compiler's marks of copies and parts, "acquire_timed.lto_priv.0". */
+/* Where the name ends that the source has: before the linker's version, "pthread_cond_wait@@GLIBC_2.3.2", and
+ * before the compiler's marks of copies and parts, "acquire_timed.lto_priv.0". */
 static size_t plain_length(const char *symbol)
 {
     static const char *const marks[] = {".lto_priv.", ".constprop.", ".part.", ".isra.", ".cold"};

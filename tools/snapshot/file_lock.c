@@ -7,7 +7,8 @@
 
 int rw_file_lock_holder(int pid, uint64_t inode)
 {
-    /* "7: FLOCK ADVISORY WRITE 123 fd:00:456 0 EOF", and after it "7: -> FLOCK ..." for each that waits for it. */
+    /* "7: FLOCK ADVISORY WRITE 123 fd:00:456 0 EOF", and after it "7: -> FLOCK ..." for each that waits for
+     * it. */
     FILE *file = fopen("/proc/locks", "re");
     char line[256];
     int found = -1, holder = -1;

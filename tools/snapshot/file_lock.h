@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* The process that holds the file lock (flock, fcntl) which process `pid` waits for on the file of this inode; -1
- * if /proc/locks does not tell (locks of open file descriptions have no process). */
+/* The process that holds the file lock (flock, fcntl) which process `pid` waits for on the file of this
+ * inode; -1 if /proc/locks does not tell (locks of open file descriptions have no process). */
 int rw_file_lock_holder(int pid, uint64_t inode);
 
 #endif

@@ -21,8 +21,8 @@ struct rw_made_table {
     struct entry *entries;
 };
 
-/* The header of .eh_frame_hdr: version, three encodings, pointer, count; then pairs of 4-byte offsets. All linkers
- * write these encodings; others (none known on x86-64) are left alone. */
+/* The header of .eh_frame_hdr: version, three encodings, pointer, count; then pairs of 4-byte offsets. All
+ * linkers write these encodings; others (none known on x86-64) are left alone. */
 static bool use_linkers_table(struct rw_image *image, struct rw_module *module)
 {
     struct {
@@ -37,8 +37,9 @@ static bool use_linkers_table(struct rw_image *image, struct rw_module *module)
         rw_memory_read(image->memory, module->eh_frame_hdr, &header, sizeof(header)) < 0)
         return false;
     if (header.version != 1 || (header.pointer_encoding & 0x07) != DW_EH_PE_udata4 ||
-        header.count_encoding != DW_EH_PE_udata4 || header.table_encoding != (DW_EH_PE_datarel | DW_EH_PE_sdata4) ||
-        header.count == 0 || header.count > (module->eh_frame_hdr_size - sizeof(header)) / sizeof(struct entry))
+        header.count_encoding != DW_EH_PE_udata4 ||
+        header.table_encoding != (DW_EH_PE_datarel | DW_EH_PE_sdata4) || header.count == 0 ||
+        header.count > (module->eh_frame_hdr_size - sizeof(header)) / sizeof(struct entry))
         return false;
     module->table_base = module->eh_frame_hdr;
     module->table_address = module->eh_frame_hdr + sizeof(header);
@@ -50,8 +51,11 @@ static bool use_linkers_table(struct rw_image *image, struct rw_module *module)
 static uint8_t code_encoding(const Dwarf_CIE *cie)
 {
     const uint8_t *data = cie->augmentation_data, *end = data + cie->augmentation_data_size;
-    static const uint8_t sizes[16] = {[DW_EH_PE_absptr] = 8, [DW_EH_PE_udata4] = 4, [DW_EH_PE_udata8] = 8,
-                                      [DW_EH_PE_sdata4] = 4, [DW_EH_PE_sdata8] = 8};
+    static const uint8_t sizes[16] = {[DW_EH_PE_absptr] = 8,
+                                      [DW_EH_PE_udata4] = 4,
+                                      [DW_EH_PE_udata8] = 8,
+                                      [DW_EH_PE_sdata4] = 4,
+                                      [DW_EH_PE_sdata8] = 8};
 
     if (cie->augmentation[0] == '\0')
         return DW_EH_PE_absptr;
@@ -78,7 +82,8 @@ static uint8_t code_encoding(const Dwarf_CIE *cie)
 }
 
 /* The address at `start`, which itself lies at `here`, both as linked. */
-static bool read_code(const uint8_t *start, const uint8_t *end, uint8_t encoding, uint64_t here, uint64_t *code)
+static bool read_code(const uint8_t *start, const uint8_t *end, uint8_t encoding, uint64_t here,
+                      uint64_t *code)
 {
     int32_t small;
     uint32_t word;
@@ -141,8 +146,8 @@ static Elf_Data *section_data(Elf *elf, const char *wanted, uint64_t *address)
     return NULL;
 }
 
-static struct rw_made_table *make_table(struct rw_modules *modules, const struct rw_module *module, Elf_Data *data,
-                                        uint64_t address)
+static struct rw_made_table *make_table(struct rw_modules *modules, const struct rw_module *module,
+                                        Elf_Data *data, uint64_t address)
 {
     const unsigned char *ident = (const unsigned char *)elf_getident(module->elf, NULL);
     struct rw_made_table *table = talloc_zero(modules, struct rw_made_table);
@@ -163,7 +168,8 @@ static struct rw_made_table *make_table(struct rw_modules *modules, const struct
             Dwarf_CFI_Entry cie;
             Dwarf_Off ignored;
             last_cie = item.fde.CIE_pointer;
-            bool is_cie = dwarf_next_cfi(ident, data, true, last_cie, &ignored, &cie) == 0 && dwarf_cfi_cie_p(&cie);
+            bool is_cie =
+                dwarf_next_cfi(ident, data, true, last_cie, &ignored, &cie) == 0 && dwarf_cfi_cie_p(&cie);
             encoding = is_cie ? code_encoding(&cie.cie) : DW_EH_PE_omit;
         }
         uint64_t code, here = address + (uint64_t)(item.fde.start - (const uint8_t *)data->d_buf);
@@ -193,7 +199,8 @@ static bool use_own_table(struct rw_modules *modules, struct rw_module *module)
 bool rw_frame_table(struct rw_image *image, struct rw_module *module)
 {
     if (module->table_state == 0)
-        module->table_state = use_linkers_table(image, module) || use_own_table(image->modules, module) ? 1 : -1;
+        module->table_state =
+            use_linkers_table(image, module) || use_own_table(image->modules, module) ? 1 : -1;
     return module->table_state > 0;
 }
 

@@ -42,7 +42,8 @@ static void send(int pid, int signal, struct rw_asked *asked)
         asked->why_not = errno == ESRCH ? "it is gone" : "the capture signal may not be sent";
 }
 
-void rw_handler_capture(struct rw_reader *reader, int pid, struct rw_asked *asked, size_t count, unsigned timeout_ms)
+void rw_handler_capture(struct rw_reader *reader, int pid, struct rw_asked *asked, size_t count,
+                        unsigned timeout_ms)
 {
     uint8_t *stack;
     uint64_t request;
@@ -63,16 +64,19 @@ void rw_handler_capture(struct rw_reader *reader, int pid, struct rw_asked *aske
         send(pid, signal, &asked[i]);
         open += asked[i].why_not == NULL;
     }
-    for (unsigned waited = 0; open > 0 && waited * (LOOK_NS / 1000u) < timeout_ms * 1000u; waited++) {
+    unsigned looks = timeout_ms * 1000u / (LOOK_NS / 1000u);
+    for (unsigned look = 0; stack && open > 0 && look < looks; look++) {
         nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
         for (size_t i = 0; i < count; i++) {
             struct rw_capture capture;
-            if (asked[i].why_not || asked[i].is_answered ||
-                rw_reader_capture(reader, asked[i].slot, &capture, stack) < 0 || capture.by != RW_CAPTURE_HANDLER ||
-                capture.request != request)
+            if (asked[i].why_not || asked[i].is_answered)
                 continue;
-            asked[i].is_answered = true;
-            open--;
+            if (rw_reader_capture(reader, asked[i].slot, &capture, stack) == 0 &&
+                capture.by == RW_CAPTURE_HANDLER && capture.request == request) {
+                asked[i].is_answered = true;
+                open--;
+            } else if (look == looks / 2) /* a thread that was recording just then keeps silent */
+                send(pid, signal, &asked[i]);
         }
     }
     for (size_t i = 0; i < count; i++)

@@ -54,7 +54,8 @@ int rw_image_open(void *parent, int pid, const char *saved_maps, struct rw_image
     }
     result = image->maps->count ? rw_memory_read(image->memory, image->maps->items[0].start, &byte, 1) : 0;
     if (result == -EPERM || result == -EACCES) {
-        /* What the files hold is still there: enough to unwind copies that the process made of its own stacks. */
+        /* What the files hold is still there: enough to unwind copies that the process made of its own
+         * stacks. */
         image->modules = rw_modules_new(image, pid, image->maps, NULL);
         if (image->modules)
             image->memory = rw_memory_of_files(image, image->modules);

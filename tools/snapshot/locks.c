@@ -26,15 +26,15 @@ struct rwlock {
 };
 #define RWLOCK_READER_SHIFT 3
 
-/* sizeof(struct pthread) is 2304 in glibc 2.36 and less than this in all that were looked at; a futex in it while
- * joining is its TID word. */
+/* sizeof(struct pthread) is 2304 in glibc 2.36 and less than this in all that were looked at; a futex in it
+ * while joining is its TID word. */
 #define THREAD_DESCRIPTOR_MAX 2368
 
 static const struct {
     const char *kind;
     uint64_t size;
-} sizes[] = {{"mutex", 40},  {"rwlock", 56}, {"condition", 48}, {"semaphore", 32},
-             {"barrier", 32}, {"join", THREAD_DESCRIPTOR_MAX}};
+} sizes[] = {{"mutex", 40},     {"rwlock", 56},  {"condition", 48},
+             {"semaphore", 32}, {"barrier", 32}, {"join", THREAD_DESCRIPTOR_MAX}};
 
 bool rw_lock_holds(const char *kind, uint64_t object, uint64_t address)
 {
@@ -44,8 +44,8 @@ bool rw_lock_holds(const char *kind, uint64_t object, uint64_t address)
     return false;
 }
 
-/* By the names that functions have in libc's own symbol tables, without what plain_name takes off. `offset` of the futex
- * in the object; -1 where it differs by version or by case. */
+/* By the names that functions have in libc's own symbol tables, without what plain_name takes off. `offset`
+ * of the futex in the object; -1 where it differs by version or by case. */
 static const struct {
     const char *function, *kind, *call;
     int offset;
@@ -116,8 +116,8 @@ bool rw_lock_of_function(const char *function, uint64_t address, const char **ki
 }
 
 /* A TID that was read as an owner: whether there is such a thread, here or, for a shared lock, elsewhere. */
-static void check_owner(struct rw_incident *incident, const struct rw_process_info *process, struct rw_owner *owner,
-                        bool is_shared)
+static void check_owner(struct rw_incident *incident, const struct rw_process_info *process,
+                        struct rw_owner *owner, bool is_shared)
 {
     const struct rw_thread *thread = rw_process_find_thread(process, owner->tid);
 
@@ -150,7 +150,8 @@ static void mutex_owner(struct rw_memory *memory, uint64_t object, struct rw_own
         return;
     *is_shared = mutex.kind & MUTEX_IS_SHARED;
     if (mutex.owner > 0) {
-        *owner = (struct rw_owner){.tid = mutex.owner, .certainty = RW_EXACT, .how = "the mutex's owner field"};
+        *owner =
+            (struct rw_owner){.tid = mutex.owner, .certainty = RW_EXACT, .how = "the mutex's owner field"};
     } else if (mutex.lock == 0) {
         *owner = (struct rw_owner){.certainty = RW_EXACT, .how = "the mutex is free"};
     } else if ((mutex.kind & 0x30) != 0 && (mutex.lock & FUTEX_TID_MASK) != 0) {
@@ -174,13 +175,14 @@ static void rwlock_owner(struct rw_incident *incident, struct rw_memory *memory,
         *owner = (struct rw_owner){
             .tid = lock.cur_writer, .certainty = RW_EXACT, .how = "the rwlock's writer field"};
     else if (readers > 0)
-        owner->how = talloc_asprintf(
-            incident, "no writer holds it; %u reader%s hold%s it or wait for it, and a rwlock does not name its readers",
-            readers, readers == 1 ? "" : "s", readers == 1 ? "s" : "");
+        owner->how = talloc_asprintf(incident,
+                                     "no writer holds it; %u reader%s hold%s it or wait for it, and a rwlock "
+                                     "does not name its readers",
+                                     readers, readers == 1 ? "" : "s", readers == 1 ? "s" : "");
 }
 
-/* The futex is the TID word of the joined thread's descriptor up to glibc 2.42 at least, and another word of it in
- * 2.43: so it is believed only where it names a thread that there is. */
+/* The futex is the TID word of the joined thread's descriptor up to glibc 2.42 at least, and another word of
+ * it in 2.43: so it is believed only where it names a thread that there is. */
 static void join_target(const struct rw_process_info *process, struct rw_memory *memory, uint64_t address,
                         struct rw_owner *owner)
 {
@@ -190,8 +192,9 @@ static void join_target(const struct rw_process_info *process, struct rw_memory 
         const struct rw_thread *thread = &process->threads[i];
         if (thread->tid > 0 && thread->is_alive && thread->pthread &&
             rw_lock_holds("join", thread->pthread, address)) {
-            *owner = (struct rw_owner){
-                .tid = thread->tid, .certainty = RW_EXACT, .how = "the thread joined is known from the recording"};
+            *owner = (struct rw_owner){.tid = thread->tid,
+                                       .certainty = RW_EXACT,
+                                       .how = "the thread joined is known from the recording"};
             return;
         }
     }
@@ -204,8 +207,8 @@ static void join_target(const struct rw_process_info *process, struct rw_memory 
 }
 
 struct rw_owner rw_lock_owner(struct rw_incident *incident, const struct rw_process_info *process,
-                              struct rw_memory *memory, struct rw_reader *reader, const char *kind, uint64_t object,
-                              uint64_t address)
+                              struct rw_memory *memory, struct rw_reader *reader, const char *kind,
+                              uint64_t object, uint64_t address)
 {
     struct rw_owner owner = {.tid = -1, .pid = -1};
     struct rw_semaphore semaphore;

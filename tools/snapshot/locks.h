@@ -13,8 +13,8 @@
 
 struct rw_reader;
 
-/* Whether the futex at `address` is part of an object of this kind ("mutex", "rwlock", "condition", "semaphore",
- * "barrier", "join") at `object`. */
+/* Whether the futex at `address` is part of an object of this kind ("mutex", "rwlock", "condition",
+ * "semaphore", "barrier", "join") at `object`. */
 bool rw_lock_holds(const char *kind, uint64_t object, uint64_t address);
 
 /* The kind of object and its address, for a futex in a function of libc by that name; false if the name says
@@ -22,10 +22,10 @@ bool rw_lock_holds(const char *kind, uint64_t object, uint64_t address);
 bool rw_lock_of_function(const char *function, uint64_t address, const char **kind, const char **call,
                          uint64_t *object);
 
-/* Who owns the object now. `address`: the futex waited on. `reader` may be NULL: it knows semaphores. Strings are static or
- * under `incident`. */
+/* Who owns the object now. `address`: the futex waited on. `reader` may be NULL: it knows semaphores. Strings
+ * are static or under `incident`. */
 struct rw_owner rw_lock_owner(struct rw_incident *incident, const struct rw_process_info *process,
-                              struct rw_memory *memory, struct rw_reader *reader, const char *kind, uint64_t object,
-                              uint64_t address);
+                              struct rw_memory *memory, struct rw_reader *reader, const char *kind,
+                              uint64_t object, uint64_t address);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is mapped where: /proc/PID/maps parsed, of a living process or from a text that was saved. Mappings are
- * in the order of their addresses. Allocated under the given talloc parent; immutable once made; any one thread
- * at a time.
+ * What is mapped where: /proc/PID/maps parsed, of a living process or from a text that was saved. Mappings
+ * are in the order of their addresses. Allocated under the given talloc parent; immutable once made; any one
+ * thread at a time.
  */
 #ifndef RACEWATCH_TOOLS_SNAPSHOT_MAPS_H
 #define RACEWATCH_TOOLS_SNAPSHOT_MAPS_H
@@ -16,8 +16,8 @@ struct rw_mapping {
     uint64_t offset;     /* in the file */
     uint64_t inode;      /* 0: no file */
     bool readable, writable, executable, shared;
-    bool is_deleted;     /* the file has been unlinked or replaced since */
-    const char *path;    /* without " (deleted)"; "[stack]", "[vdso]" and the like; NULL if anonymous */
+    bool is_deleted;  /* the file has been unlinked or replaced since */
+    const char *path; /* without " (deleted)"; "[stack]", "[vdso]" and the like; NULL if anonymous */
 };
 
 struct rw_maps {
@@ -25,8 +25,8 @@ struct rw_maps {
     size_t count;
 };
 
-/* The maps of a living process, through whichever of its threads lives: the leader's are empty once it ended by
- * pthread_exit. 0; -ESRCH when no thread lives; -EACCES where the kernel refuses. */
+/* The maps of a living process, through whichever of its threads lives: the leader's are empty once it ended
+ * by pthread_exit. 0; -ESRCH when no thread lives; -EACCES where the kernel refuses. */
 int rw_maps_live(void *parent, int pid, struct rw_maps **out);
 
 /* The maps in a text of the same form. Lines that make no sense are left out. 0 or -ENOMEM. */

@@ -31,9 +31,9 @@ struct rw_memory {
     struct page *pages;
     /* a living process */
     int pid;
-    int tid;         /* through which it is read */
-    int file;        /* /proc/PID/task/TID/mem, -1 until needed */
-    bool by_file;    /* process_vm_readv is refused */
+    int tid;      /* through which it is read */
+    int file;     /* /proc/PID/task/TID/mem, -1 until needed */
+    bool by_file; /* process_vm_readv is refused */
     /* files */
     struct rw_modules *modules;
     /* an overlay */
@@ -50,8 +50,8 @@ static int destroy(struct rw_memory *memory)
     return 0;
 }
 
-static struct rw_memory *new_memory(void *parent,
-                                    int (*read)(struct rw_memory *, uint64_t address, void *buffer, size_t length))
+static struct rw_memory *new_memory(void *parent, int (*read)(struct rw_memory *, uint64_t address,
+                                                              void *buffer, size_t length))
 {
     struct rw_memory *memory = talloc_zero(parent, struct rw_memory);
 
@@ -96,7 +96,8 @@ static int read_live(struct rw_memory *memory, uint64_t address, void *buffer, s
 {
     if (!memory->by_file) {
         int result = read_by_call(memory, address, buffer, length);
-        /* A thread that has ended has no memory any more (ESRCH or EPERM, by its state), though its process may. */
+        /* A thread that has ended has no memory any more (ESRCH or EPERM, by its state), though its process
+         * may. */
         if (result == -ESRCH || result == -EPERM) {
             int tid = rw_proc_living_thread(memory->pid);
             if (tid < 0)
@@ -108,7 +109,8 @@ static int read_live(struct rw_memory *memory, uint64_t address, void *buffer, s
         }
         if (result != -EPERM && result != -ENOSYS)
             return result;
-        /* A seccomp filter on this program refuses the call, but not the file, whose access check is the same. */
+        /* A seccomp filter on this program refuses the call, but not the file, whose access check is the
+         * same. */
         int error = result;
         result = read_by_file(memory, address, buffer, length);
         memory->by_file = result == 0 || result == -EFAULT;
@@ -169,8 +171,8 @@ struct rw_memory *rw_memory_of_files(void *parent, struct rw_modules *modules)
     return memory;
 }
 
-struct rw_memory *rw_memory_overlay(void *parent, struct rw_memory *below, uint64_t address, const void *bytes,
-                                    size_t length)
+struct rw_memory *rw_memory_overlay(void *parent, struct rw_memory *below, uint64_t address,
+                                    const void *bytes, size_t length)
 {
     struct rw_memory *memory = new_memory(parent, read_overlay);
 

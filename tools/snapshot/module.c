@@ -33,11 +33,13 @@ static bool can_be_module(const struct rw_mapping *mapping)
     return mapping->path && (mapping->path[0] == '/' || strcmp(mapping->path, "[vdso]") == 0);
 }
 
-/* The loader maps a file's segments next to each other with growing offsets; the zeroed rest of its data is an anonymous
- * mapping after them. A second copy of the same file (dlmopen) begins at a smaller offset again. */
+/* The loader maps a file's segments next to each other with growing offsets; the zeroed rest of its data is
+ * an anonymous mapping after them. A second copy of the same file (dlmopen) begins at a smaller offset again.
+ */
 static bool continues(const struct rw_mapping *last, const struct rw_mapping *mapping)
 {
-    return last->inode == mapping->inode && last->offset <= mapping->offset && strcmp(last->path, mapping->path) == 0;
+    return last->inode == mapping->inode && last->offset <= mapping->offset &&
+           strcmp(last->path, mapping->path) == 0;
 }
 
 struct rw_modules *rw_modules_new(void *parent, int pid, struct rw_maps *maps, struct rw_memory *memory)
@@ -118,8 +120,8 @@ static int open_mapped(const struct rw_modules *modules, const struct rw_module 
 
     if (!modules->is_live)
         return -ENOENT;
-    snprintf(name, sizeof(name), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, modules->pid, module->first->start,
-             module->first->end);
+    snprintf(name, sizeof(name), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, modules->pid,
+             module->first->start, module->first->end);
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     return fd < 0 ? -errno : fd;
 }
@@ -234,8 +236,9 @@ static int read_headers(struct rw_modules *modules, struct rw_module *module)
         int result = rw_memory_read(modules->memory, module->start, first.bytes, PAGE);
         if (result < 0)
             return result;
-        if (memcmp(first.header.e_ident, ELFMAG, SELFMAG) != 0 || first.header.e_ident[EI_CLASS] != ELFCLASS64 ||
-            first.header.e_phentsize != sizeof(Elf64_Phdr) || first.header.e_phoff > PAGE ||
+        if (memcmp(first.header.e_ident, ELFMAG, SELFMAG) != 0 ||
+            first.header.e_ident[EI_CLASS] != ELFCLASS64 || first.header.e_phentsize != sizeof(Elf64_Phdr) ||
+            first.header.e_phoff > PAGE ||
             first.header.e_phoff + (uint64_t)first.header.e_phnum * sizeof(Elf64_Phdr) > PAGE)
             return -ENOEXEC;
         for (size_t i = 0; i < first.header.e_phnum; i++) {
@@ -251,8 +254,8 @@ static int read_headers(struct rw_modules *modules, struct rw_module *module)
     return 0;
 }
 
-/* Which segment the first mapping is tells how far the module was moved. Code is looked at first: two segments
- * may begin in one page of the file, but only one of them is executable. */
+/* Which segment the first mapping is tells how far the module was moved. Code is looked at first: two
+ * segments may begin in one page of the file, but only one of them is executable. */
 static bool find_bias(struct rw_modules *modules, struct rw_module *module)
 {
     const struct rw_mapping *end = modules->maps->items + modules->maps->count;

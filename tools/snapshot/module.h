@@ -3,10 +3,10 @@
  * Modules: the ELF files among the mappings, found by address and opened when they are first needed. For this
  * folder.
  *
- * A file is believed only if it still is what was mapped: its first page is compared with the process' memory, or, where
- * there is no memory to compare with, its inode with the one in the maps. A module without a believed file
- * can still be unwound through, since its program headers and tables are in memory; it has no names but those of
- * its path.
+ * A file is believed only if it still is what was mapped: its first page is compared with the process'
+ * memory, or, where there is no memory to compare with, its inode with the one in the maps. A module without
+ * a believed file can still be unwound through, since its program headers and tables are in memory; it has no
+ * names but those of its path.
  */
 #ifndef RACEWATCH_TOOLS_SNAPSHOT_MODULE_H
 #define RACEWATCH_TOOLS_SNAPSHOT_MODULE_H
@@ -31,21 +31,21 @@ struct rw_segment {
 #define RW_SEGMENTS_MAX 16u
 
 struct rw_module {
-    const char *path;    /* as in the maps; never NULL */
-    uint64_t start, end; /* of its mappings */
+    const char *path;               /* as in the maps; never NULL */
+    uint64_t start, end;            /* of its mappings */
     const struct rw_mapping *first; /* and those that follow, up to `end` */
     /* from here on valid once opened; see rw_module_open */
-    int opened;          /* 0 not tried, 1 is an ELF file, negative errno: is none or nothing can be had */
-    uint64_t bias;       /* address in the process - address as linked */
-    int fd;              /* of the believed file, -1 */
-    Elf *elf;            /* the same, NULL where the file is not believed */
+    int opened;    /* 0 not tried, 1 is an ELF file, negative errno: is none or nothing can be had */
+    uint64_t bias; /* address in the process - address as linked */
+    int fd;        /* of the believed file, -1 */
+    Elf *elf;      /* the same, NULL where the file is not believed */
     struct rw_segment segments[RW_SEGMENTS_MAX];
     unsigned segment_count;
     uint64_t eh_frame_hdr; /* address in the process, 0 if there is none */
     uint64_t eh_frame_hdr_size;
-    char build_id[65];     /* hex, "" if not known */
-    int table_state;       /* frame_table.h: 0 not looked at, 1 usable, -1 none */
-    uint64_t table_base;   /* what its offsets are relative to */
+    char build_id[65];   /* hex, "" if not known */
+    int table_state;     /* frame_table.h: 0 not looked at, 1 usable, -1 none */
+    uint64_t table_base; /* what its offsets are relative to */
     uint64_t table_address;
     uint64_t table_entries;
     struct rw_made_table *made_table;
@@ -64,7 +64,8 @@ struct rw_modules {
     size_t count;
 };
 
-/* `maps` and `memory` must outlive it; `memory` may be NULL. A talloc object; its destructor closes the files. */
+/* `maps` and `memory` must outlive it; `memory` may be NULL. A talloc object; its destructor closes the
+ * files. */
 struct rw_modules *rw_modules_new(void *parent, int pid, struct rw_maps *maps, struct rw_memory *memory);
 
 /* The module whose mappings hold `address`, not opened yet; NULL if there is none. */

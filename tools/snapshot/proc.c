@@ -89,8 +89,8 @@ int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW
     *close_bracket = '\0';
     if (comm)
         snprintf(comm, RW_COMM_MAX, "%s", open_bracket + 1);
-    if (sscanf(close_bracket + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &times->state,
-               &user, &system) != 3)
+    if (sscanf(close_bracket + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64,
+               &times->state, &user, &system) != 3)
         return -EPROTO;
     times->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
     snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);
@@ -160,9 +160,10 @@ bool rw_proc_alive(int pid, uint64_t boottime_ns)
     if (read_small(path, text, sizeof(text)) < 0)
         return false;
     char *rest = strrchr(text, ')');
-    if (!rest || sscanf(rest + 1,
-                        " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-                        &start_ticks) != 1)
+    if (!rest ||
+        sscanf(rest + 1,
+               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+               &start_ticks) != 1)
         return false;
     /* Start times are cut to whole ticks, so the process itself never seems younger than it is. */
     uint64_t started_ns = start_ticks * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
@@ -222,7 +223,8 @@ int rw_proc_syscall(int pid, int tid, struct rw_proc_syscall *call)
         return sscanf(text, "%*d %" SCNx64 " %" SCNx64, &call->stack_pointer, &call->pc) == 2 ? 0 : -EPROTO;
     }
     return sscanf(text,
-                  "%*d %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
+                  "%*d %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+                  " %" SCNx64,
                   &a[0], &a[1], &a[2], &a[3], &a[4], &a[5], &call->stack_pointer, &call->pc) == 8
                ? 0
                : -EPROTO;

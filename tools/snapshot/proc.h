@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What /proc tells without stopping anything. Every function may be called from any thread; each returns 0 or a
- * negative errno, -ESRCH where the process or thread is gone. Arrays are talloc arrays under `parent`.
+ * What /proc tells without stopping anything. Every function may be called from any thread; each returns 0 or
+ * a negative errno, -ESRCH where the process or thread is gone. Arrays are talloc arrays under `parent`.
  */
 #ifndef RACEWATCH_TOOLS_SNAPSHOT_PROC_H
 #define RACEWATCH_TOOLS_SNAPSHOT_PROC_H
@@ -30,12 +30,13 @@ int rw_proc_threads_cpu(void *parent, int pid, struct rw_thread_times **threads,
 /* One thread's. `comm` may be NULL. */
 int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW_COMM_MAX]);
 
-/* Whether some thread of the process can still run (a leader that ended by pthread_exit is a zombie, and its process
- * alive), and it is the process that existed at `boottime_ns` (CLOCK_BOOTTIME; 0: any), not a later one of the
- * same number. */
+/* Whether some thread of the process can still run (a leader that ended by pthread_exit is a zombie, and its
+ * process alive), and it is the process that existed at `boottime_ns` (CLOCK_BOOTTIME; 0: any), not a later
+ * one of the same number. */
 bool rw_proc_alive(int pid, uint64_t boottime_ns);
 
-/* A thread that is neither a zombie nor gone: to reach the process' memory and maps through. -ESRCH if none. */
+/* A thread that is neither a zombie nor gone: to reach the process' memory and maps through. -ESRCH if none.
+ */
 int rw_proc_living_thread(int pid);
 
 /* Processes whose parent is `pid`, through any of its threads. Zombies are included. */
@@ -43,18 +44,18 @@ int rw_proc_children(void *parent, int pid, int **pids, size_t *count);
 
 struct rw_proc_status {
     int ppid;
-    int tracer_pid;     /* who traces it now, 0 if nobody */
-    uint64_t caught;    /* bit n-1: a handler is installed for signal n */
+    int tracer_pid;  /* who traces it now, 0 if nobody */
+    uint64_t caught; /* bit n-1: a handler is installed for signal n */
     uint64_t ignored;
-    uint64_t blocked;   /* by this thread */
-    uint64_t pending;   /* for this thread or the whole process */
-    uint64_t switches;  /* voluntary + involuntary */
+    uint64_t blocked;  /* by this thread */
+    uint64_t pending;  /* for this thread or the whole process */
+    uint64_t switches; /* voluntary + involuntary */
 };
 
 int rw_proc_status(int pid, int tid, struct rw_proc_status *status);
 
-/* The system call that a thread is blocked in. `number` is -1 where it is stopped outside of one, and -2 where it
- * runs on a CPU (then all else is 0). -EPERM or -EACCES where the kernel refuses to say. */
+/* The system call that a thread is blocked in. `number` is -1 where it is stopped outside of one, and -2
+ * where it runs on a CPU (then all else is 0). -EPERM or -EACCES where the kernel refuses to say. */
 struct rw_proc_syscall {
     int number;
     uint64_t argument[6];

@@ -11,7 +11,8 @@
 
 #include "tools/snapshot/proc.h"
 
-/* Adds the numbers in /proc/PID/task/TID/children, which a kernel without CONFIG_PROC_CHILDREN does not have. */
+/* Adds the numbers in /proc/PID/task/TID/children, which a kernel without CONFIG_PROC_CHILDREN does not have.
+ */
 static int add_children(void *parent, int pid, int tid, int **pids, size_t *count)
 {
     char path[64];

@@ -10,7 +10,8 @@
 #include "tools/snapshot/target.h"
 #include "tools/snapshot/waits.h"
 
-/* Looks at the list of threads until it shows no new one; a program that makes them faster than this is told of. */
+/* Looks at the list of threads until it shows no new one; a program that makes them faster than this is told
+ * of. */
 #define ROUNDS_MAX 5
 
 static const char *base_name(const char *path)
@@ -103,9 +104,10 @@ static int collect(struct rw_look *look)
         if (look->options.native)
             rw_stacks_copy(look, first);
     }
-    rw_process_note(look->incident, look->process,
-                    "threads were still being created after %d looks at the list of threads: some may be missing",
-                    ROUNDS_MAX);
+    rw_process_note(
+        look->incident, look->process,
+        "threads were still being created after %d looks at the list of threads: some may be missing",
+        ROUNDS_MAX);
     return 0;
 }
 
@@ -190,12 +192,14 @@ static void fill_notes(struct rw_look *look)
     if (refused == 0)
         return;
     if (look->tracer_pid > 0)
-        rw_process_note(look->incident, look->process, "%s (process %d) traces the process, so it could not be stopped",
-                        rw_proc_comm(look->tracer_pid, comm) == 0 ? comm : "another program", look->tracer_pid);
+        rw_process_note(
+            look->incident, look->process, "%s (process %d) traces the process, so it could not be stopped",
+            rw_proc_comm(look->tracer_pid, comm) == 0 ? comm : "another program", look->tracer_pid);
     else
-        rw_process_note(look->incident, look->process,
-                        "tracing was refused for %zu of %zu threads; each thread says where its stack is from",
-                        refused, look->count);
+        rw_process_note(
+            look->incident, look->process,
+            "tracing was refused for %zu of %zu threads; each thread says where its stack is from", refused,
+            look->count);
 }
 
 int rw_snapshot_process(struct rw_incident *incident, struct rw_process_info *process, struct rw_image *image,

@@ -42,9 +42,9 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Calls that end with EINTR when their thread was stopped, though no signal handler ran, and that can be made again
- * with the same arguments (signal(7), "Interruption of system calls and library functions by stop signals"). Those
- * on sockets do so where SO_RCVTIMEO or SO_SNDTIMEO is set. */
+/* Calls that end with EINTR when their thread was stopped, though no signal handler ran, and that can be made
+ * again with the same arguments (signal(7), "Interruption of system calls and library functions by stop
+ * signals"). Those on sockets do so where SO_RCVTIMEO or SO_SNDTIMEO is set. */
 static bool may_be_made_again(uint64_t number)
 {
     switch (number) {
@@ -69,15 +69,17 @@ static bool may_be_made_again(uint64_t number)
     }
 }
 
-/* Waits until the thread has stopped. Returns 0 with *status, event << 8 | signal; or a negative errno. Nothing is
- * consumed (WNOWAIT): the thread may be a child of this program, whose end somebody else waits for. */
+/* Waits until the thread has stopped. Returns 0 with *status, event << 8 | signal; or a negative errno.
+ * Nothing is consumed (WNOWAIT): the thread may be a child of this program, whose end somebody else waits
+ * for. */
 static int wait_for_stop(int tid, unsigned timeout_ms, int *status)
 {
     uint64_t begin = now_ns();
 
     for (;;) {
         siginfo_t info = {0};
-        if (waitid(P_PID, (id_t)tid, &info, WSTOPPED | WEXITED | WNOWAIT | WNOHANG | __WALL) < 0 && errno != EINTR)
+        if (waitid(P_PID, (id_t)tid, &info, WSTOPPED | WEXITED | WNOWAIT | WNOHANG | __WALL) < 0 &&
+            errno != EINTR)
             return errno == ECHILD ? -ESRCH : -errno;
         if (info.si_pid == tid) {
             if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED)
@@ -106,7 +108,8 @@ static void take_registers(const struct user_regs_struct *from, struct rw_copy *
     copy->stack.valid = RW_REGISTERS_ALL;
     copy->call.number = -2;
     int64_t result = (int64_t)from->rax;
-    if ((int64_t)from->orig_rax < 0 || (result != -EINTR && (result > -ERESTARTSYS || result < -ERESTART_RESTARTBLOCK)))
+    if ((int64_t)from->orig_rax < 0 ||
+        (result != -EINTR && (result > -ERESTARTSYS || result < -ERESTART_RESTARTBLOCK)))
         return;
     copy->call = (struct rw_proc_syscall){
         .number = (int)from->orig_rax,
@@ -163,8 +166,9 @@ static int copy_stopped(struct rw_copy *copy, int status, uint8_t *buffer, size_
     take_registers(&registers, copy);
     bool is_our_stop = status >> 8 == PTRACE_EVENT_STOP && (status & 0xff) == SIGTRAP;
     if (is_our_stop && copy->call.number >= 0 && (int64_t)registers.rax == -EINTR) {
-        /* The call has given up because of us alone. With this value the kernel makes it again when the thread goes
-         * on, or, if a signal with a handler is waiting, returns the EINTR that it then rightly gets. */
+        /* The call has given up because of us alone. With this value the kernel makes it again when the
+         * thread goes on, or, if a signal with a handler is waiting, returns the EINTR that it then rightly
+         * gets. */
         if (may_be_made_again(registers.orig_rax) &&
             ptrace(PTRACE_POKEUSER, copy->tid, offsetof(struct user, regs.rax), (long)-ERESTARTNOHAND) == 0)
             copy->was_restarted = true;
@@ -207,7 +211,8 @@ static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, uint8_t *buff
     if (copy->error < 0)
         return;
     copy->error = copy_stopped(copy, status, buffer, &length);
-    /* A signal on its way to the thread when it stopped is handed on: then this is the stop for that signal. */
+    /* A signal on its way to the thread when it stopped is handed on: then this is the stop for that signal.
+     */
     long signal = status >> 8 == 0 ? status & 0x7f : 0;
     ptrace(PTRACE_DETACH, copy->tid, NULL, signal);
     copy->stopped_us = (double)(now_ns() - begin) / 1000.0;
@@ -244,9 +249,9 @@ static void *run(void *opaque)
     return NULL;
 }
 
-/* A thread of its own does the tracing, and ends: a thread that would not stop in time cannot be let go by PTRACE_DETACH,
- * and would stop for good later on; but the kernel lets go of everything, whatever its state, when its tracer
- * ends. */
+/* A thread of its own does the tracing, and ends: a thread that would not stop in time cannot be let go by
+ * PTRACE_DETACH, and would stop for good later on; but the kernel lets go of everything, whatever its state,
+ * when its tracer ends. */
 int rw_seize_copy(struct rw_copy *copies, size_t count, unsigned timeout_ms)
 {
     struct job job = {.copies = copies, .count = count, .timeout_ms = timeout_ms};

@@ -3,9 +3,9 @@
  * Where a thread's stack comes from. In this order:
  *   ptrace     registers and stack, while it was stopped
  *   recording  what it copied itself as it began the wait that it is in
- *   memory     what its stack holds now, found by the stack pointer that /proc shows of a blocked thread; the other
- *              registers are not known
- *   handler    what the shim's signal handler copied; last, since a signal makes some calls return EINTR
+ *   memory     what its stack holds now, found by the stack pointer that /proc shows of a blocked thread; the
+ * other registers are not known handler    what the shim's signal handler copied; last, since a signal makes
+ * some calls return EINTR
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -67,13 +67,13 @@ static void note(struct rw_look *look, struct rw_thread *thread, const char *for
     va_start(arguments, format);
     char *text = talloc_vasprintf(look->incident, format, arguments);
     va_end(arguments);
-    thread->stack_note = thread->stack_note
-                             ? talloc_asprintf(look->incident, "%s; %s", thread->stack_note, text)
-                             : text;
+    thread->stack_note =
+        thread->stack_note ? talloc_asprintf(look->incident, "%s; %s", thread->stack_note, text) : text;
 }
 
 /* Unwinds; true if that led all the way out. */
-static bool take(struct rw_look *look, struct rw_target *target, const struct rw_stack *stack, const char *source)
+static bool take(struct rw_look *look, struct rw_target *target, const struct rw_stack *stack,
+                 const char *source)
 {
     struct rw_thread *thread = rw_process_find_thread(look->process, target->tid);
     struct rw_frame *frames;
@@ -96,7 +96,8 @@ static bool take(struct rw_look *look, struct rw_target *target, const struct rw
     return why == NULL;
 }
 
-static bool from_capture(struct rw_look *look, struct rw_target *target, enum rw_capture_by by, const char *source)
+static bool from_capture(struct rw_look *look, struct rw_target *target, enum rw_capture_by by,
+                         const char *source)
 {
     uint8_t *bytes = talloc_size(look->scratch, RW_STACK_MAX);
     struct rw_capture capture;
@@ -105,7 +106,8 @@ static bool from_capture(struct rw_look *look, struct rw_target *target, enum rw
 
     if (!bytes)
         return false;
-    if (rw_reader_capture(look->reader, target->slot_index, &capture, bytes) == 0 && capture.by == (uint32_t)by &&
+    if (rw_reader_capture(look->reader, target->slot_index, &capture, bytes) == 0 &&
+        capture.by == (uint32_t)by &&
         (by == RW_CAPTURE_HANDLER || (capture.time_ns <= target->slot.since_ns &&
                                       target->slot.since_ns - capture.time_ns <= CAPTURE_REUSED_NS))) {
         rw_stack_from_capture(&capture, bytes, &stack);
@@ -115,8 +117,8 @@ static bool from_capture(struct rw_look *look, struct rw_target *target, enum rw
     return is_whole;
 }
 
-/* A thread blocked in a system call leaves its stack as it is, so it can be read as it lies there; and /proc says where.
- * Functions that address their frame by rbp cannot be stepped over, since rbp is not known. */
+/* A thread blocked in a system call leaves its stack as it is, so it can be read as it lies there; and /proc
+ * says where. Functions that address their frame by rbp cannot be stepped over, since rbp is not known. */
 static bool from_memory(struct rw_look *look, struct rw_target *target)
 {
     struct rw_proc_syscall again;
@@ -160,7 +162,8 @@ static void note_refusal(struct rw_look *look, struct rw_target *target)
         note(look, thread, "it ended while it was looked at");
         break;
     case -ETIMEDOUT:
-        note(look, thread, "it did not stop in time (state %c): it is inside the kernel", target->times.state);
+        note(look, thread, "it did not stop in time (state %c): it is inside the kernel",
+             target->times.state);
         break;
     case -ENOTSUP:
         note(look, thread, "it runs 32-bit code, which is not supported");
@@ -180,7 +183,8 @@ static void note_refusal(struct rw_look *look, struct rw_target *target)
 /* Asks the handler in all threads that have no whole stack, at once. */
 static void ask_handler(struct rw_look *look, struct rw_target **open, size_t count)
 {
-    unsigned timeout_ms = look->options.handler_timeout_ms ? look->options.handler_timeout_ms : HANDLER_TIMEOUT_MS;
+    unsigned timeout_ms =
+        look->options.handler_timeout_ms ? look->options.handler_timeout_ms : HANDLER_TIMEOUT_MS;
     struct rw_asked *asked = talloc_zero_array(look->scratch, struct rw_asked, count + 1);
     size_t used = 0;
 
@@ -196,7 +200,8 @@ static void ask_handler(struct rw_look *look, struct rw_target **open, size_t co
             continue;
         if (asked[at].is_answered) {
             from_capture(look, open[i], RW_CAPTURE_HANDLER, "handler");
-            note(look, thread, "taken by a signal handler: a call such as epoll_wait, poll or sleep may have seen EINTR");
+            note(look, thread,
+                 "taken by a signal handler: a call such as epoll_wait, poll or sleep may have seen EINTR");
         } else
             note(look, thread, "%s", asked[at].why_not);
         at++;
@@ -222,13 +227,13 @@ void rw_stacks_fill(struct rw_look *look)
             take(look, target, &target->copy.stack, "ptrace");
             continue;
         }
-        if (target->copy.error != -ESRCH &&
-            ((target->has_slot && target->slot.state == RW_THREAD_WAITING &&
-              from_capture(look, target, RW_CAPTURE_WAIT, "recording")) ||
-             from_memory(look, target)))
+        if (target->copy.error != -ESRCH && ((target->has_slot && target->slot.state == RW_THREAD_WAITING &&
+                                              from_capture(look, target, RW_CAPTURE_WAIT, "recording")) ||
+                                             from_memory(look, target)))
             continue;
         note_refusal(look, target);
-        /* A debugger would see the signal and stop; and no signal reaches a thread that does not leave the kernel. */
+        /* A debugger would see the signal and stop; and no signal reaches a thread that does not leave the
+         * kernel. */
         if (target->copy.error == -EPERM && look->tracer_pid == 0 && look->reader)
             open[open_count++] = target;
     }

@@ -131,8 +131,8 @@ static void call_site(Dwarf_Die *die, Dwarf_Die *unit, const char **file, int *l
         *file = dwarf_filesrc(files, number, NULL, NULL);
 }
 
-/* Source line and inlined calls. frames[0] holds the function as the symbol table has it; inlined ones go before
- * it. Returns the number of frames. */
+/* Source line and inlined calls. frames[0] holds the function as the symbol table has it; inlined ones go
+ * before it. Returns the number of frames. */
 static size_t add_source(Dwfl_Module *dwfl, uint64_t pc, void *ctx, struct rw_frame frames[INLINES_MAX + 1])
 {
     struct rw_frame outer = frames[0];
@@ -201,8 +201,8 @@ static size_t find_place(struct rw_symbols *symbols, uint64_t pc, uint64_t look,
     GElf_Off offset;
     GElf_Sym symbol;
     const char *name = dwfl_module_addrinfo(dwfl, look, &offset, &symbol, NULL, NULL, NULL);
-    /* libdw hands out the nearest symbol below, also one that ended before: in a stripped file that would be a wrong
-     * name. A size of 0 is hand-written assembly, which is short. */
+    /* libdw hands out the nearest symbol below, also one that ended before: in a stripped file that would be
+     * a wrong name. A size of 0 is hand-written assembly, which is short. */
     if (name && offset < (symbol.st_size ? symbol.st_size : 256)) {
         frame->function = rw_demangle(ctx, name);
         frame->offset = offset + (pc - look);
@@ -235,8 +235,8 @@ static struct rw_place *place_of(struct rw_symbols *symbols, uint64_t pc, bool i
     return place;
 }
 
-int rw_symbols_frames(struct rw_symbols *symbols, uint64_t pc, bool is_return, void *ctx, struct rw_frame **frames,
-                      size_t *count)
+int rw_symbols_frames(struct rw_symbols *symbols, uint64_t pc, bool is_return, void *ctx,
+                      struct rw_frame **frames, size_t *count)
 {
     struct rw_place *place = place_of(symbols, pc, is_return);
 

@@ -28,8 +28,8 @@ static bool each_symbol(Elf *elf, GElf_Word table, symbol_fn each, void *ctx)
         return false;
     for (size_t i = 1; i < header.sh_size / header.sh_entsize; i++) {
         GElf_Sym symbol;
-        if (!gelf_getsym(data, (int)i, &symbol) || symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_ABS ||
-            GELF_ST_TYPE(symbol.st_info) == STT_TLS || symbol.st_name == 0)
+        if (!gelf_getsym(data, (int)i, &symbol) || symbol.st_shndx == SHN_UNDEF ||
+            symbol.st_shndx == SHN_ABS || GELF_ST_TYPE(symbol.st_info) == STT_TLS || symbol.st_name == 0)
             continue;
         const char *name = elf_strptr(elf, header.sh_link, symbol.st_name);
         if (name && each(ctx, name, &symbol))
@@ -91,8 +91,8 @@ int rw_symbols_section(struct rw_symbols *symbols, const char *path, const char 
     for (size_t i = 0; i < modules->count; i++) {
         struct rw_module *module = &modules->items[i];
         size_t names;
-        if ((path && strcmp(path, module->path) != 0) || rw_module_open(modules, module) < 0 || !module->elf ||
-            elf_getshdrstrndx(module->elf, &names) < 0)
+        if ((path && strcmp(path, module->path) != 0) || rw_module_open(modules, module) < 0 ||
+            !module->elf || elf_getshdrstrndx(module->elf, &names) < 0)
             continue;
         for (Elf_Scn *section = elf_nextscn(module->elf, NULL); section;
              section = elf_nextscn(module->elf, section)) {
@@ -145,7 +145,8 @@ static struct rw_module *module_of_data(struct rw_modules *modules, uint64_t add
     return module;
 }
 
-int rw_symbols_data(struct rw_symbols *symbols, uint64_t address, void *ctx, const char **object, const char **path)
+int rw_symbols_data(struct rw_symbols *symbols, uint64_t address, void *ctx, const char **object,
+                    const char **path)
 {
     struct rw_module *module = module_of_data(symbols->modules, address);
 
@@ -156,7 +157,8 @@ int rw_symbols_data(struct rw_symbols *symbols, uint64_t address, void *ctx, con
     struct by_address wanted = {.address = address - module->bias};
     if (module->elf && (each_symbol(module->elf, SHT_SYMTAB, holds_address, &wanted) ||
                         each_symbol(module->elf, SHT_DYNSYM, holds_address, &wanted)))
-        *object = wanted.offset ? talloc_asprintf(ctx, "%s+0x%llx", wanted.name, (unsigned long long)wanted.offset)
-                                : talloc_strdup(ctx, wanted.name);
+        *object = wanted.offset
+                      ? talloc_asprintf(ctx, "%s+0x%llx", wanted.name, (unsigned long long)wanted.offset)
+                      : talloc_strdup(ctx, wanted.name);
     return 0;
 }

@@ -48,8 +48,8 @@ static inline bool rw_target_is_gone(const struct rw_target *target)
 /* Stops and copies those targets from `first` on that can be. */
 void rw_stacks_copy(struct rw_look *look, size_t first);
 
-/* Gives every target's thread its frames: from the copies, else by one of the ways that need no tracing, best first.
- * What could not be had and why is in stack_note. */
+/* Gives every target's thread its frames: from the copies, else by one of the ways that need no tracing, best
+ * first. What could not be had and why is in stack_note. */
 void rw_stacks_fill(struct rw_look *look);
 
 #endif

@@ -11,7 +11,8 @@
 #include "tools/snapshot/image.h"
 #include "tools/snapshot/module.h"
 
-/* Exported by libunwind-x86_64 for users with tables of their own (perf is one), but in none of its headers. */
+/* Exported by libunwind-x86_64 for users with tables of their own (perf is one), but in none of its headers.
+ */
 extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t *table,
                                               unw_proc_info_t *info, int need_unwind_info, void *arg);
 
@@ -118,8 +119,8 @@ static int no_resume(unw_addr_space_t space, unw_cursor_t *cursor, void *arg)
     return -UNW_EINVAL;
 }
 
-static int no_proc_name(unw_addr_space_t space, unw_word_t address, char *name, size_t size, unw_word_t *offset,
-                        void *arg)
+static int no_proc_name(unw_addr_space_t space, unw_word_t address, char *name, size_t size,
+                        unw_word_t *offset, void *arg)
 {
     (void)space, (void)address, (void)name, (void)size, (void)offset, (void)arg;
     return -UNW_ENOINFO;
@@ -196,7 +197,8 @@ static void add_note(struct result *result, const char *format, ...)
     va_end(arguments);
 }
 
-static int add_frames(struct result *result, struct rw_symbols *symbols, uint64_t pc, bool is_return, uint64_t cfa)
+static int add_frames(struct result *result, struct rw_symbols *symbols, uint64_t pc, bool is_return,
+                      uint64_t cfa)
 {
     struct rw_frame *frames;
     size_t count;
@@ -243,7 +245,8 @@ static int walk_frames(struct walk *walk, unw_cursor_t *cursor, struct result *r
         unw_get_reg(cursor, UNW_REG_IP, &next_ip);
         unw_get_reg(cursor, UNW_REG_SP, &next_sp);
         bool is_guess = walk->is_missing && !is_signal;
-        /* Where one stack ends, so must the frame addresses' growth; a signal's own stack may lie anywhere. */
+        /* Where one stack ends, so must the frame addresses' growth; a signal's own stack may lie anywhere.
+         */
         bool is_good = step > 0 && next_ip != 0 && (is_signal || next_sp > sp) && is_code(image, next_ip);
         if (add_frames(result, image->symbols, ip, is_return, is_good && !is_signal ? next_sp : sp) < 0)
             return -ENOMEM;
@@ -270,7 +273,9 @@ static int walk_frames(struct walk *walk, unw_cursor_t *cursor, struct result *r
     if (is_by_pointer)
         add_note(result, "some frames were found by the frame pointer alone, for want of unwind information");
     if (walk->was_beyond)
-        add_note(result, "the outer frames were read after the thread had gone on: the stack is longer than its copy");
+        add_note(
+            result,
+            "the outer frames were read after the thread had gone on: the stack is longer than its copy");
     return 0;
 }
 

@@ -32,9 +32,9 @@ struct rw_stack {
 /* A capture out of a recording, as the unwinder takes it; `bytes` must outlive the result. */
 void rw_stack_from_capture(const struct rw_capture *capture, const uint8_t *bytes, struct rw_stack *stack);
 
-/* The frames of a stack, innermost first, inlined calls included, named; at most RW_FRAMES_MAX. *note is NULL, or says for
- * people why the list ends early or is less than certain. All under `incident`. Returns 0, also with an incomplete
- * list, or -ENOMEM. */
+/* The frames of a stack, innermost first, inlined calls included, named; at most RW_FRAMES_MAX. *note is
+ * NULL, or says for people why the list ends early or is less than certain. All under `incident`. Returns 0,
+ * also with an incomplete list, or -ENOMEM. */
 int rw_unwind(struct rw_image *image, const struct rw_stack *stack, struct rw_incident *incident,
               struct rw_frame **frames, size_t *count, const char **note);
 

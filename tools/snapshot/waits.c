@@ -15,7 +15,8 @@
 #include "tools/snapshot/file_lock.h"
 #include "tools/snapshot/locks.h"
 
-/* How deep below a public function libc's own waiting code may be, inlined calls and the shim's wrapper included. */
+/* How deep below a public function libc's own waiting code may be, inlined calls and the shim's wrapper
+ * included. */
 #define DEPTH_MAX 10
 
 static const char *base_name(const char *path)
@@ -60,6 +61,21 @@ static char *name_futex(const struct rw_wait_look *look, const struct rw_thread 
     return talloc_asprintf(look->incident, "futex 0x%" PRIx64, address);
 }
 
+/* An object that is a variable of the program, or in one, goes by that name. `is_exact`: the object's address
+ * is its own, not that of a futex in it (where in a condition its futexes lie differs by version). */
+static void name_by_symbol(const struct rw_wait_look *look, struct rw_wait_on *wait, bool is_exact)
+{
+    const char *object, *module;
+
+    if (strcmp(wait->kind, "futex") == 0 || strcmp(wait->kind, "join") == 0 ||
+        rw_symbols_data(look->image->symbols, wait->object, look->incident, &object, &module) < 0 || !object)
+        return;
+    const char *use = wait->name ? strstr(wait->name, " for ") : NULL; /* "rwlock 0x12 for writing" */
+    wait->name =
+        talloc_asprintf(look->incident, "%s %.*s%s", wait->kind,
+                        (int)(is_exact ? strlen(object) : strcspn(object, "+")), object, use ? use : "");
+}
+
 /* Which object the futex belongs to: what the recording says if that agrees, else what the stack says. */
 static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct rw_thread *thread,
                                        const struct rw_proc_syscall *call, const struct rw_slot *slot)
@@ -67,9 +83,11 @@ static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct r
     struct rw_wait_on *wait = thread->waits_on;
     uint64_t address = call->argument[0], object = address;
     const char *kind = "futex", *function = "futex";
+    bool is_exact = true;
 
     if (wait && wait->kind && rw_lock_holds(wait->kind, wait->object, address)) {
         wait->evidence = "recording, and system call 202 agrees";
+        name_by_symbol(look, wait, true);
         return wait;
     }
     if (wait && wait->kind && strcmp(wait->kind, "fork") == 0) {
@@ -87,21 +105,16 @@ static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct r
     } else {
         bool is_named = by_stack(thread, address, &kind, &function, &object);
         wait = fresh(look, thread, kind);
+        is_exact = strcmp(kind, "condition") != 0;
         wait->object = object;
         wait->call = function;
         wait->evidence =
             is_named ? talloc_asprintf(look->incident, "system call 202 in %s", function) : "system call 202";
     }
-    const char *data, *module;
-    if (strcmp(wait->kind, "futex") == 0)
-        wait->name = name_futex(look, thread, address);
-    else if (rw_symbols_data(look->image->symbols, wait->object, look->incident, &data, &module) == 0 && data)
-        /* Where in a condition its futexes lie differs by version, so its own address is not known here. */
-        wait->name = talloc_asprintf(look->incident, "%s %.*s", wait->kind,
-                                     (int)(strcmp(wait->kind, "condition") == 0 ? strcspn(data, "+") : strlen(data)),
-                                     data);
-    else
-        wait->name = talloc_asprintf(look->incident, "%s 0x%" PRIx64, wait->kind, wait->object);
+    wait->name = strcmp(wait->kind, "futex") == 0
+                     ? name_futex(look, thread, address)
+                     : talloc_asprintf(look->incident, "%s 0x%" PRIx64, wait->kind, wait->object);
+    name_by_symbol(look, wait, is_exact);
     return wait;
 }
 
@@ -118,15 +131,16 @@ static bool is_still_there(const struct rw_wait_look *look, const struct rw_thre
            now.stack_pointer == call->stack_pointer;
 }
 
-static void fill_futex(const struct rw_wait_look *look, struct rw_thread *thread, const struct rw_proc_syscall *call,
-                       const struct rw_slot *slot)
+static void fill_futex(const struct rw_wait_look *look, struct rw_thread *thread,
+                       const struct rw_proc_syscall *call, const struct rw_slot *slot)
 {
     struct rw_wait_on *wait = futex_object(look, thread, call, slot);
 
     wait->owner = rw_lock_owner(look->incident, look->process, look->image->memory, look->reader, wait->kind,
                                 wait->object, call->argument[0]);
-    if (strcmp(wait->kind, "join") == 0 && wait->owner.tid > 0)
-        wait->name = talloc_asprintf(look->incident, "thread %d", wait->owner.tid);
+    if (strcmp(wait->kind, "join") == 0 && wait->owner.tid > 0 &&
+        strncmp(wait->evidence, "recording", 9) != 0)
+        wait->name = talloc_asprintf(look->incident, "the end of thread %d", wait->owner.tid);
     if (wait->owner.tid >= 0 && !is_still_there(look, thread, call)) {
         /* The owner may be the one of the next time: better none than a wrong one. */
         wait->owner.tid = -1;
@@ -135,7 +149,8 @@ static void fill_futex(const struct rw_wait_look *look, struct rw_thread *thread
     }
 }
 
-static void fill_process(const struct rw_wait_look *look, struct rw_wait_on *wait, const struct rw_proc_syscall *call)
+static void fill_process(const struct rw_wait_look *look, struct rw_wait_on *wait,
+                         const struct rw_proc_syscall *call)
 {
     int child = -1;
 
@@ -152,7 +167,8 @@ static void fill_process(const struct rw_wait_look *look, struct rw_wait_on *wai
     wait->name = child > 0 ? talloc_asprintf(look->incident, "process %d", child) : "any child process";
 }
 
-static void fill_file_lock(const struct rw_wait_look *look, const struct rw_thread *thread, struct rw_wait_on *wait)
+static void fill_file_lock(const struct rw_wait_look *look, const struct rw_thread *thread,
+                           struct rw_wait_on *wait)
 {
     char path[96];
     struct stat status;
@@ -163,12 +179,13 @@ static void fill_file_lock(const struct rw_wait_look *look, const struct rw_thre
         return;
     wait->peer_pid = holder;
     /* A file lock belongs to a process, so which thread took it is not known. */
-    wait->owner =
-        (struct rw_owner){.tid = -1, .pid = holder, .certainty = RW_EXACT, .how = "the kernel's table of file locks"};
+    wait->owner = (struct rw_owner){
+        .tid = -1, .pid = holder, .certainty = RW_EXACT, .how = "the kernel's table of file locks"};
 }
 
 /* poll() of one descriptor is a wait for that one. */
-static void fill_poll(const struct rw_wait_look *look, struct rw_wait_on *wait, const struct rw_proc_syscall *call)
+static void fill_poll(const struct rw_wait_look *look, struct rw_wait_on *wait,
+                      const struct rw_proc_syscall *call)
 {
     struct pollfd one;
 
@@ -177,8 +194,8 @@ static void fill_poll(const struct rw_wait_look *look, struct rw_wait_on *wait, 
         wait->fd = one.fd;
 }
 
-static void fill_call(const struct rw_wait_look *look, struct rw_thread *thread, const struct rw_proc_syscall *call,
-                      const struct rw_call *what)
+static void fill_call(const struct rw_wait_look *look, struct rw_thread *thread,
+                      const struct rw_proc_syscall *call, const struct rw_call *what)
 {
     struct rw_wait_on *wait = fresh(look, thread, what->kind);
 
@@ -198,8 +215,8 @@ static void fill_call(const struct rw_wait_look *look, struct rw_thread *thread,
     }
 }
 
-void rw_wait_fill(const struct rw_wait_look *look, struct rw_thread *thread, const struct rw_proc_syscall *taken,
-                  const struct rw_slot *slot)
+void rw_wait_fill(const struct rw_wait_look *look, struct rw_thread *thread,
+                  const struct rw_proc_syscall *taken, const struct rw_slot *slot)
 {
     struct rw_proc_syscall call = *taken;
 

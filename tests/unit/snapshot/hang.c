@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program whose threads wait in every way there is, each in a function of its own. Writes "ready" to its stdout when
- * all threads have been made, and a line for each wait that ends, which none may.
- * Arguments: exit-main (the main thread ends by pthread_exit), spin (one more thread that runs), many N (N more that
+ * A program whose threads wait in every way there is, each in a function of its own. Writes "ready" to its
+ * stdout when all threads have been made, and a line for each wait that ends, which none may. Arguments:
+ * exit-main (the main thread ends by pthread_exit), spin (one more thread that runs), many N (N more that
  * wait), private (may not be traced but by root).
  */
 #include <errno.h>
@@ -38,12 +38,12 @@ static void ended(const char *what)
         abort();
 }
 
-#define WAITER(name, ...)                                                                                            \
-    __attribute__((noinline)) static void *name(void *opaque)                                                        \
-    {                                                                                                                \
-        __VA_ARGS__;                                                                                                 \
-        ended(#name);                                                                                                \
-        return opaque;                                                                                               \
+#define WAITER(name, ...)                                                                                    \
+    __attribute__((noinline)) static void *name(void *opaque)                                                \
+    {                                                                                                        \
+        __VA_ARGS__;                                                                                         \
+        ended(#name);                                                                                        \
+        return opaque;                                                                                       \
     }
 
 WAITER(wait_a_then_b, pthread_mutex_lock(&lock_a); pthread_barrier_wait(&both); pthread_mutex_lock(&lock_b))
@@ -88,9 +88,9 @@ WAITER(wait_deep, descend(100))
 WAITER(wait_raw_futex, static int word; syscall(SYS_futex, &word, 0, 0, NULL, NULL, 0))
 
 static void *(*const waiters[])(void *) = {
-    wait_b_then_a,  wait_pi,        wait_robust,  wait_write, wait_read_lock, wait_cond,  wait_semaphore, wait_barrier,
-    wait_join,      wait_sleep,     wait_pause,   wait_semaphore_until,       wait_epoll, wait_pipe,      wait_child,
-    wait_deep,      wait_raw_futex,
+    wait_b_then_a,  wait_pi,      wait_robust, wait_write, wait_read_lock, wait_cond,
+    wait_semaphore, wait_barrier, wait_join,   wait_sleep, wait_pause,     wait_semaphore_until,
+    wait_epoll,     wait_pipe,    wait_child,  wait_deep,  wait_raw_futex,
 };
 
 static volatile unsigned long turns;

@@ -14,8 +14,8 @@ struct hanging {
     int output;
 };
 
-/* The program at `path`, with up to two arguments (NULL: none). Returns when its threads are all blocked but for
- * `running` of them. */
+/* The program at `path`, with up to two arguments (NULL: none). Returns when its threads are all blocked but
+ * for `running` of them. */
 struct hanging hanging_start(const char *path, const char *argument, const char *argument2, int running);
 
 /* Kills it and waits for its end. */

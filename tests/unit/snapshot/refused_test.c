@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Snapshots where tracing is refused: by a debugger that is there already, by a filter on this program, by the process
- * itself. Argument: the program that hangs. */
+/* Snapshots where tracing is refused: by a debugger that is there already, by a filter on this program, by
+ * the process itself. Argument: the program that hangs. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -27,7 +27,8 @@
 
 static const char *program;
 
-/* Runs `check` in a child that `become` has changed, since a change of that kind lasts; its assertions count here. */
+/* Runs `check` in a child that `become` has changed, since a change of that kind lasts; its assertions count
+ * here. */
 static void in_child(void (*become)(void), void (*check)(struct hanging *), struct hanging *hanging)
 {
     int status;
@@ -42,12 +43,12 @@ static void in_child(void (*become)(void), void (*check)(struct hanging *), stru
     assert_int_equal(status, 0);
 }
 
-#define REQUIRE(condition)                                                                                            \
-    do {                                                                                                              \
-        if (!(condition)) {                                                                                           \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                   \
-            _exit(1);                                                                                                 \
-        }                                                                                                             \
+#define REQUIRE(condition)                                                                                   \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                          \
+            _exit(1);                                                                                        \
+        }                                                                                                    \
     } while (0)
 
 static bool has_note(const struct snapshot *snapshot, const char *part)
@@ -58,7 +59,8 @@ static bool has_note(const struct snapshot *snapshot, const char *part)
     return false;
 }
 
-/* Blocked threads' stacks lie still, so they are read as they are; and what they wait for is known as ever. */
+/* Blocked threads' stacks lie still, so they are read as they are; and what they wait for is known as ever.
+ */
 static void check_read_from_memory(struct hanging *hanging)
 {
     struct snapshot snapshot = snapshot_take(hanging->pid);
@@ -127,7 +129,8 @@ static void lose_calls(void)
     };
     struct sock_fprog program_of_filter = {sizeof(filter) / sizeof(filter[0]), filter};
 
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program_of_filter))
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program_of_filter))
         _exit(2);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Snapshots of a program that really hangs in every way. Arguments: the program, and the same linked statically. */
+/* Snapshots of a program that really hangs in every way. Arguments: the program, and the same linked
+ * statically. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -19,8 +20,8 @@
 
 static const char *program, *static_program;
 
-/* What must be said of the thread in a function: what it waits for, by which call, and in which function the owner
- * is ("": nobody can be known, "main": the main thread). */
+/* What must be said of the thread in a function: what it waits for, by which call, and in which function the
+ * owner is ("": nobody can be known, "main": the main thread). */
 static const struct {
     const char *function, *kind, *call, *name, *owner;
     bool has_deadline;
@@ -54,8 +55,10 @@ static void check_thread(const struct snapshot *snapshot, size_t i)
     assert_string_equal(wait->kind, expected[i].kind);
     assert_string_equal(wait->call, expected[i].call);
     assert_int_equal(wait->has_deadline, expected[i].has_deadline);
-    if (expected[i].name)
+    if (expected[i].name) {
+        assert_non_null(wait->name);
         assert_string_equal(wait->name, expected[i].name);
+    }
     if (expected[i].owner[0] == '\0') {
         assert_int_equal(wait->owner.tid, -1);
         return;
@@ -243,7 +246,8 @@ static void says_that_a_process_is_gone(void **state)
 
     (void)state;
     assert_true(rw_proc_alive(hanging.pid, 0));
-    assert_false(rw_proc_alive(hanging.pid, 1)); /* a process of that number that began at boot is not this one */
+    assert_false(
+        rw_proc_alive(hanging.pid, 1)); /* a process of that number that began at boot is not this one */
     hanging_end(&hanging);
     assert_false(rw_proc_alive(hanging.pid, 0));
     assert_int_equal(rw_image_open(NULL, hanging.pid, NULL, &image), -ESRCH);
