@@ -144,7 +144,7 @@ struct rw_thread {
     size_t native_count;
     struct rw_python_frame *python;
     size_t python_count;
-    const char *stack_source; /* "ptrace" "handler" "recording" "none" */
+    const char *stack_source; /* "ptrace" "handler" "recording" "memory" (as it lay there while blocked) "none" */
     const char *stack_note;   /* what could not be had and why, for people; NULL if all was had */
     double stopped_us;        /* how long the snapshot held it, 0 if it did not */
 
@@ -157,7 +157,9 @@ struct rw_thread {
     int64_t switches_delta; /* context switches since then */
     int64_t transitions;    /* recorded transitions so far */
     int64_t transitions_delta;
-    int moved; /* 1: not at the same place as at the look before; 0: same; -1: no look before */
+    int moved;      /* 1: not at the same place as at the look before; 0: same; -1: no look before */
+    int same_calls; /* 1: in the same functions as at the look before, at whatever line; 0: not; -1: no look
+                       before */
 };
 
 struct rw_gil {
