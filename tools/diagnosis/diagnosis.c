@@ -117,13 +117,21 @@ static unsigned order(const struct rw_diagnosis *diagnosis, const bool *reached,
            (unsigned)rank(finding);
 }
 
+static bool has_common_culprit(const struct rw_verdict *a, const struct rw_verdict *b)
+{
+    for (size_t i = 0; i < a->culprit_count; i++)
+        for (size_t j = 0; j < b->culprit_count; j++)
+            if (a->culprits[i].pid == b->culprits[j].pid && a->culprits[i].tid == b->culprits[j].tid)
+                return true;
+    return false;
+}
+
 /* Moves the findings into the incident, in their order; the same order of threads stays the same among
  * equals. */
 static void publish(struct rw_diagnosis *diagnosis)
 {
     struct rw_incident *incident = diagnosis->incident;
     const bool *reached = reach(diagnosis);
-    bool is_explained = false;
 
     for (size_t i = 1; i < diagnosis->finding_count; i++) {
         const struct rw_verdict finding = diagnosis->findings[i];
@@ -135,19 +143,24 @@ static void publish(struct rw_diagnosis *diagnosis)
             diagnosis->findings[j] = diagnosis->findings[j - 1];
         diagnosis->findings[j] = finding;
     }
+    for (size_t i = 0; i < diagnosis->finding_count; i++)
+        if (rank(&diagnosis->findings[i]) < CLASS_COUNT)
+            rw_verdict_evidence(incident, &diagnosis->findings[i], "Rule: %s.",
+                                classes[rank(&diagnosis->findings[i])].reason);
+    incident->verdict = diagnosis->findings[0]; /* there is always one: "unknown" stands in */
     incident->also = NULL;
     incident->also_count = 0;
-    for (size_t i = 0; i < diagnosis->finding_count; i++) {
-        struct rw_verdict *finding = &diagnosis->findings[i];
+    for (size_t i = 1; i < diagnosis->finding_count; i++) {
+        const struct rw_verdict *finding = &diagnosis->findings[i];
 
-        if (rank(finding) < CLASS_COUNT)
-            rw_verdict_evidence(incident, finding, "Rule: %s.", classes[rank(finding)].reason);
-        if (!is_weak(finding) && is_relevant(diagnosis, reached, finding))
-            is_explained = true;
-        if (i == 0)
-            incident->verdict = *finding;
-        else if (!is_weak(finding) || !is_explained)
+        /* The same hang seen from another side is not a second one. */
+        if (has_common_culprit(&incident->verdict, finding)) {
+            if (!is_weak(finding))
+                rw_verdict_evidence(incident, &incident->verdict, "Seen from another side (%s): %s",
+                                    finding->class_name, finding->sentence);
+        } else if (!is_weak(finding) || is_weak(&incident->verdict)) {
             *rw_incident_add_also(incident) = *finding;
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Everybody waits, nobody is to blame, and no work is known to be under way: a server between two requests.
  */
+#include <string.h>
+
 #include "tools/diagnosis/rules.h"
 #include "tools/incident/model.h"
 #include "tools/incident/wait_kinds.h"
@@ -12,6 +14,23 @@ static bool is_idle_wait(const struct rw_thread *thread)
 
     return thread->waits_on &&
            (ends == RW_ENDS_BY_SIGNAL || ends == RW_ENDS_BY_INPUT || ends == RW_ENDS_BY_TIME);
+}
+
+/* Whoever waits for a thread that waits for one peer's data may wait for a peer that is stuck: no server
+ * does. */
+static bool is_idle_end(const struct rw_thread *thread, size_t chain_length)
+{
+    static const char *const patient[] = {"accept", "poll", "signal"};
+    enum rw_wait_end ends = rw_wait_kind_of(thread->waits_on)->ends;
+
+    if (!is_idle_wait(thread))
+        return false;
+    if (chain_length == 0 || ends != RW_ENDS_BY_INPUT)
+        return true;
+    for (size_t i = 0; i < sizeof patient / sizeof *patient; i++)
+        if (strcmp(thread->waits_on->kind, patient[i]) == 0)
+            return true;
+    return false;
 }
 
 static bool is_idle(struct rw_diagnosis *diagnosis, const struct rw_process_info *process)
@@ -29,39 +48,45 @@ static bool is_idle(struct rw_diagnosis *diagnosis, const struct rw_process_info
             continue;
         length = rw_graph_chain(diagnosis->graph, graph, index, &chain);
         end = rw_graph_chain_end(graph, index, chain, length);
-        if (end == RW_NO_NODE || graph->nodes[end].edge_count || !is_idle_wait(graph->nodes[end].thread))
+        if (end == RW_NO_NODE || graph->nodes[end].edge_count ||
+            !is_idle_end(graph->nodes[end].thread, length))
             return false;
     }
     return true;
 }
 
-void rw_rule_idle(struct rw_diagnosis *diagnosis)
+static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
+                   const struct rw_thread *subject)
 {
     struct rw_incident *incident = diagnosis->incident;
+    struct rw_verdict *finding = rw_finding(diagnosis, "idle", RW_INFERRED);
+    size_t index = rw_graph_node(diagnosis->graph, process->pid, subject->tid), others = 0;
+    size_t *chain, length;
 
-    for (size_t i = 0; i < incident->process_count; i++) {
-        const struct rw_process_info *process = &incident->processes[i];
-        const struct rw_thread *subject;
-        struct rw_verdict *finding;
+    for (size_t i = 0; i < process->thread_count; i++)
+        others += &process->threads[i] != subject && !rw_thread_is_gone(process, &process->threads[i]);
+    finding->sentence =
+        rw_words(incident, "Process %d%s%s%s is idle: %s %s%s%s%s.", process->pid, process->name ? " (" : "",
+                 process->name ? process->name : "", process->name ? ")" : "",
+                 rw_thread_label(incident, subject), rw_doing_words(incident, process, subject),
+                 rw_for_how_long(incident, incident, subject->waits_on ? subject->waits_on->since_ns : 0),
+                 rw_at_place(diagnosis, subject),
+                 others ? ", and every other thread waits as well, with nobody to blame" : "");
+    length = rw_graph_chain(diagnosis->graph, diagnosis->graph, index, &chain);
+    rw_finding_chain(diagnosis, finding, index, chain, length, "waits");
+    rw_verdict_evidence(incident, finding,
+                        "no test runs, the process is not ending, and every thread waits for input, for time "
+                        "or for a signal");
+    rw_finding_place(diagnosis, finding, process, subject);
+}
 
-        if (!is_idle(diagnosis, process) || !(subject = rw_subject(process)))
-            continue;
-        finding = rw_finding(diagnosis, "idle", RW_INFERRED);
-        finding->sentence =
-            rw_words(incident,
-                     "Process %d%s%s%s is idle: %s %s%s%s, and every other thread waits as well, with nobody "
-                     "to blame.",
-                     process->pid, process->name ? " (" : "", process->name ? process->name : "",
-                     process->name ? ")" : "", rw_thread_label(incident, subject),
-                     rw_doing_words(incident, process, subject),
-                     rw_for_how_long(incident, incident, subject->waits_on ? subject->waits_on->since_ns : 0),
-                     rw_at_place(diagnosis, subject));
-        rw_verdict_culprit(incident, finding, process->pid, subject, "waits", "%s%s",
-                           rw_doing_words(incident, process, subject), rw_at_place(diagnosis, subject));
-        rw_verdict_evidence(
-            incident, finding,
-            "no test runs, the process is not ending, and every thread waits for input, for time or "
-            "for a signal");
-        rw_finding_place(diagnosis, finding, process, subject);
+void rw_rule_idle(struct rw_diagnosis *diagnosis)
+{
+    for (size_t i = 0; i < diagnosis->incident->process_count; i++) {
+        const struct rw_process_info *process = &diagnosis->incident->processes[i];
+        const struct rw_thread *subject = rw_subject(process);
+
+        if (subject && subject->tid > 0 && is_idle(diagnosis, process))
+            report(diagnosis, process, subject);
     }
 }

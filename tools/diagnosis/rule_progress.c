@@ -8,6 +8,7 @@
 #include "tools/incident/words.h"
 
 #define SPINNING 0.9 /* of a processor */
+#define SPINNING_UNDER_LOAD 0.2
 #define BUSY 0.02
 
 /* Its share of one processor between the two looks; negative after one look. */
@@ -16,6 +17,15 @@ static double share(const struct rw_incident *incident, const struct rw_thread *
     if (thread->cpu_delta_s < 0 || incident->between_looks_s <= 0)
         return -1;
     return thread->cpu_delta_s / incident->between_looks_s;
+}
+
+/* It uses a processor, or as much of one as the machine leaves it, makes no call that was seen, and is in the
+ * same functions at both looks. */
+static bool spins(const struct rw_thread *thread, double part)
+{
+    bool uses_all = part >= SPINNING || (thread->os_state == 'R' && part >= SPINNING_UNDER_LOAD);
+
+    return uses_all && !thread->waits_on && thread->same_calls == 1 && thread->transitions_delta <= 0;
 }
 
 static bool is_on_its_way(const struct rw_incident *incident, const struct rw_thread *thread)
@@ -47,7 +57,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     const struct rw_thread *subject = diagnosis->graph->nodes[index].thread;
     bool ends_by_time = worker->waits_on && (worker->waits_on->has_deadline ||
                                              rw_wait_kind_of(worker->waits_on)->ends == RW_ENDS_BY_TIME);
-    bool is_spinning = part >= SPINNING && worker->moved != 1 && worker->transitions_delta <= 0;
+    bool is_spinning = spins(worker, part);
     struct rw_verdict *finding = rw_finding(diagnosis, is_spinning ? "spinning" : "slow", RW_INFERRED);
     char *sentence = NULL;
 
@@ -57,8 +67,11 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
                          : rw_doing_words(incident, process, subject));
     rw_append(incident, &sentence, "%s ", rw_thread_label(incident, worker));
     if (is_spinning)
-        rw_append(incident, &sentence,
-                  "uses %.0f %% of a processor at the same place, without a call that was seen", part * 100);
+        rw_append(
+            incident, &sentence,
+            "runs in the same functions at both looks and used %.0f %% of a processor between them: a loop "
+            "that does not end, or long work",
+            part * 100);
     else if (part >= BUSY)
         rw_append(incident, &sentence, "makes progress: it used %.0f %% of a processor", part * 100);
     else if (ends_by_time)
@@ -77,9 +90,9 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
         rw_verdict_evidence(incident, finding, "between two looks %s apart %s used %s of processor time%s",
                             rw_duration(incident, incident->between_looks_s),
                             rw_thread_label(incident, worker), rw_duration(incident, worker->cpu_delta_s),
-                            worker->moved == 1   ? " and went on to another place"
-                            : worker->moved == 0 ? " and was at the same place"
-                                                 : "");
+                            worker->same_calls == 1   ? " and was in the same functions at both"
+                            : worker->same_calls == 0 ? " and went on to other functions"
+                                                      : "");
     if (worker->transitions_delta > 0)
         rw_verdict_evidence(incident, finding, "%s made %lld recorded transitions in that time",
                             rw_thread_label(incident, worker), (long long)worker->transitions_delta);

@@ -149,6 +149,7 @@ static const struct rw_field thread_fields[] = {
     ROW("transitions", INT64_M1, transitions),
     ROW("transitions_delta", INT64_M1, transitions_delta),
     ROW("moved", TRISTATE, moved),
+    ROW("same_calls", TRISTATE, same_calls),
     END,
 };
 RECORD(thread_record, thread_fields);

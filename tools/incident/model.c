@@ -69,6 +69,7 @@ static void init_thread(struct rw_thread *thread, int tid)
         .transitions = -1,
         .transitions_delta = -1,
         .moved = -1,
+        .same_calls = -1,
     };
 }
 
@@ -173,6 +174,26 @@ struct rw_wait_on *rw_thread_wait_on(struct rw_incident *incident, struct rw_thr
         thread->waits_on->fd = -1;
     }
     return thread->waits_on;
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool rw_has_same_calls(const struct rw_thread *a, const struct rw_thread *b)
+{
+    if (a->python_count != b->python_count || (a->python_count == 0 && a->native_count != b->native_count))
+        return false;
+    for (size_t i = 0; i < a->python_count; i++)
+        if (!is_same_text(a->python[i].function, b->python[i].function) ||
+            !is_same_text(a->python[i].file, b->python[i].file))
+            return false;
+    for (size_t i = 0; a->python_count == 0 && i < a->native_count; i++)
+        if (!is_same_text(a->native[i].function, b->native[i].function) ||
+            !is_same_text(a->native[i].module, b->native[i].module))
+            return false;
+    return a->python_count || a->native_count;
 }
 
 void rw_add_frame(struct rw_incident *incident, struct rw_thread *thread, const struct rw_frame *frame)

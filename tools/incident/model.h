@@ -49,6 +49,10 @@ void rw_incident_note(struct rw_incident *incident, const char *format, ...)
 /* What the thread waits for: the one it has, else a new one without an owner. */
 struct rw_wait_on *rw_thread_wait_on(struct rw_incident *incident, struct rw_thread *thread);
 
+/* Whether the same functions are open in both: Python's where there are any, else the native ones. False
+ * where there is no stack. For one thread in two incidents. */
+bool rw_has_same_calls(const struct rw_thread *a, const struct rw_thread *b);
+
 /* Each appends a copy of the structure. */
 void rw_add_frame(struct rw_incident *incident, struct rw_thread *thread, const struct rw_frame *frame);
 void rw_add_python_frame(struct rw_incident *incident, struct rw_thread *thread,

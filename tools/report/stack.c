@@ -89,13 +89,14 @@ static bool is_telling(const struct rw_frame *frame)
     return false;
 }
 
-static void flush(struct lines *lines)
+/* A run of Python's own frames ends. Between two Python frames it says nothing; at the outer end one line
+ * tells that the stack goes on. */
+static void flush(struct lines *lines, bool is_outer_end)
 {
-    if (lines->folded == 1)
-        add(lines, native_line(lines->ctx, lines->first_folded));
-    else if (lines->folded > 1)
-        add(lines, rw_words(lines->ctx, "  ... %zu frames of %s", lines->folded,
-                            lines->first_folded->module ? base_name(lines->first_folded->module) : "Python"));
+    if (lines->folded && is_outer_end)
+        add(lines,
+            rw_words(lines->ctx, "  ... %zu frame%s of %s", lines->folded, lines->folded == 1 ? "" : "s",
+                     lines->first_folded->module ? base_name(lines->first_folded->module) : "Python"));
     lines->folded = 0;
 }
 
@@ -125,7 +126,7 @@ static void add_native(struct lines *lines, const struct rw_thread *thread, bool
         for (size_t j = 0; with_python && j < thread->python_count; j++) {
             if (!belongs_to(&thread->python[j], i))
                 continue;
-            flush(lines);
+            flush(lines, false);
             add(lines, python_line(lines->ctx, &thread->python[j]));
             has_python = below_python = true;
         }
@@ -135,10 +136,10 @@ static void add_native(struct lines *lines, const struct rw_thread *thread, bool
             lines->first_folded = lines->folded++ ? lines->first_folded : frame;
             continue;
         }
-        flush(lines);
+        flush(lines, false);
         add(lines, native_line(lines->ctx, frame));
     }
-    flush(lines);
+    flush(lines, true);
 }
 
 size_t rw_stack_lines(void *ctx, const struct rw_thread *thread, char ***out)

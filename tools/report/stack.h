@@ -8,8 +8,8 @@
 
 #include "tools/incident/incident.h"
 
-/* The lines, innermost first, without indentation: children of `ctx`. racewatch's own frames are left out;
- * below the first Python frame, runs of the interpreter's and the C library's own frames are one line. */
+/* The lines, innermost first, without indentation: children of `ctx`. racewatch's own frames are left out,
+ * and so are those below the first Python frame that only show how Python calls Python. */
 size_t rw_stack_lines(void *ctx, const struct rw_thread *thread, char ***lines);
 
 #endif

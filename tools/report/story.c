@@ -45,6 +45,18 @@ static bool is_wait(const struct rw_transition *transition)
     return transition->event && strcmp(transition->event, "wait") == 0;
 }
 
+/* Known from the environment that pytest sets: who calls setenv is no news. */
+static bool is_test(const struct rw_transition *transition)
+{
+    return transition->event && strncmp(transition->event, "test-", 5) == 0;
+}
+
+/* What Python loads while it imports is most of a history and tells nothing of a hang. */
+static bool is_noise(const struct rw_transition *transition)
+{
+    return transition->event && strcmp(transition->event, "library-loaded") == 0;
+}
+
 static void write_transition(struct rw_page *page, const struct rw_incident *incident,
                              const struct rw_process_info *process, const struct rw_transition *transition)
 {
@@ -58,14 +70,9 @@ static void write_transition(struct rw_page *page, const struct rw_incident *inc
                           : transition->event ? transition->event
                                               : "?");
 
-    if (is_wait(transition) && transition->end_ns > transition->time_ns)
-        rw_append(page->ctx, &text, " (%s)",
-                  rw_duration(page->ctx, (double)(transition->end_ns - transition->time_ns) / 1e9));
-    else if (is_wait(transition) && !transition->end_ns)
-        rw_append(page->ctx, &text, " (and still does)");
     if (transition->count > 1)
         rw_append(page->ctx, &text, ", %u times", transition->count);
-    if (transition->where && transition->where[0])
+    if (transition->where && transition->where[0] && !is_test(transition))
         rw_append(page->ctx, &text, "  from %s", transition->where);
     rw_page_line(page, "%12.6f s  %-20s %s", -ago_s, who, text);
 }
@@ -77,7 +84,8 @@ void rw_section_story(struct rw_page *page, const struct rw_incident *incident,
     size_t first;
 
     for (size_t i = 0; i < process->history_count; i++)
-        add(page->ctx, &tale, &process->history[i]);
+        if (!is_noise(&process->history[i]))
+            add(page->ctx, &tale, &process->history[i]);
     for (size_t i = 0; i < process->thread_count; i++) {
         const struct rw_thread *thread = &process->threads[i];
 

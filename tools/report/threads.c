@@ -54,9 +54,9 @@ static char *nature_words(void *ctx, const struct rw_thread *thread, bool has_ma
                   (long long)thread->thread_states[i].interpreter);
     if (or_null(thread->start_routine))
         rw_append(ctx, &text, "%sbegan in %s", text ? ", " : "", thread->start_routine);
-    if (thread->is_detached == 1)
+    if (thread->is_detached == 1 && thread->thread_state_count == 0)
         rw_append(ctx, &text, "%sdetached", text ? ", " : "");
-    if (thread->cpu_s >= 0)
+    if (thread->cpu_s >= 0.001)
         rw_append(ctx, &text, "%sused %s of processor time", text ? ", " : "",
                   rw_duration(ctx, thread->cpu_s));
     return text;
@@ -219,6 +219,7 @@ void rw_section_threads(struct rw_page *page, const struct rw_incident *incident
 {
     struct rw_thread_group *groups;
     size_t count = rw_group_threads(page->ctx, incident, process, &groups), alive = 0;
+    bool runs_python = false;
 
     for (size_t i = 0; i < process->thread_count; i++)
         alive += !rw_thread_is_gone(process, &process->threads[i]);
@@ -227,6 +228,12 @@ void rw_section_threads(struct rw_page *page, const struct rw_incident *incident
                     alive < process->thread_count
                         ? rw_words(page->ctx, ", and %zu that ended", process->thread_count - alive)
                         : "");
+    for (size_t i = 0; i < process->thread_count && !runs_python; i++)
+        runs_python = process->threads[i].python_count != 0;
+    if (runs_python)
+        rw_page_line(
+            page,
+            "(Innermost call first. How Python calls Python is left out; incident.json has every frame.)");
     for (size_t i = 0; i < count; i++)
         write_group(page, incident, process, &groups[i]);
 }

@@ -457,10 +457,18 @@ static void a_loop_at_one_place_spins(void **state)
     struct rw_incident *incident = fixture("slow");
 
     (void)state;
-    thread_of(incident, 1600)->moved = 0;
+    thread_of(incident, 1600)->same_calls = 1;
     thread_of(incident, 1600)->transitions_delta = 0;
     rw_diagnose(incident);
     expect(incident, "spinning", RW_INFERRED);
+    talloc_free(incident);
+
+    /* Other functions, or calls that were seen: it gets on with something. */
+    incident = fixture("slow");
+    thread_of(incident, 1600)->same_calls = 0;
+    thread_of(incident, 1600)->transitions_delta = 0;
+    rw_diagnose(incident);
+    expect(incident, "slow", RW_INFERRED);
     talloc_free(incident);
 }
 
@@ -499,6 +507,24 @@ static void what_explains_the_hang_comes_before_what_is_wrong_elsewhere(void **s
     incident->trigger = "cycle";
     rw_diagnose(incident);
     expect(incident, "cycle", RW_EXACT);
+    talloc_free(incident);
+}
+
+static void one_hang_seen_from_two_sides_is_one(void **state)
+{
+    struct rw_incident *incident = fixture("leaked_thread");
+    struct rw_wait_on *wait = thread_of(incident, 8111)->waits_on;
+
+    (void)state;
+    wait->kind = "lock";
+    wait->fd = -1;
+    wait->owner.tid = 8111;
+    wait->owner.certainty = RW_EXACT;
+    rw_diagnose(incident);
+    expect(incident, "self-deadlock", RW_EXACT);
+    assert_int_equal(incident->also_count, 0);
+    assert_non_null(
+        strstr(incident->verdict.evidence[incident->verdict.evidence_count - 1], "leaked-thread"));
     talloc_free(incident);
 }
 
@@ -543,6 +569,7 @@ int main(void)
         cmocka_unit_test(a_loop_at_one_place_spins),
         cmocka_unit_test(one_look_cannot_tell_slow_from_stuck),
         cmocka_unit_test(what_explains_the_hang_comes_before_what_is_wrong_elsewhere),
+        cmocka_unit_test(one_hang_seen_from_two_sides_is_one),
         cmocka_unit_test(nothing_known_is_a_verdict_too),
     };
 
