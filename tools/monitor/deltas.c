@@ -60,6 +60,7 @@ static void fill_thread(struct rw_thread *now, const struct rw_thread *before, d
     bool ran = now->cpu_delta_s > CPU_NOISE_SHARE * seconds;
     bool acted = now->transitions_delta > 0 && !is_gil_wait(now->waits_on);
     now->moved = ran || acted || !same_wait(now->waits_on, before->waits_on) || !same_place(now, before);
+    now->same_calls = rw_has_same_calls(now, before);
 }
 
 void rw_fill_deltas(struct rw_incident *incident, const struct rw_incident *before)
