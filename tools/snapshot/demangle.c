@@ -24,15 +24,18 @@ static size_t plain_length(const char *symbol)
 
 char *rw_demangle(void *ctx, const char *symbol)
 {
-    /* Rust before C++: its older names are valid C++ ones with a hash behind. */
-    char *plain = NULL;
+    char *name = talloc_strndup(ctx, symbol, plain_length(symbol)), *plain = NULL;
 
-    if (symbol[0] == '_' && (symbol[1] == 'R' || symbol[1] == 'Z')) {
-        plain = rust_demangle(symbol, DMGL_NO_OPTS);
-        if (!plain)
-            plain = cplus_demangle_v3(symbol, DMGL_PARAMS | DMGL_ANSI | DMGL_RET_DROP);
-    }
-    char *result = plain ? talloc_strdup(ctx, plain) : talloc_strndup(ctx, symbol, plain_length(symbol));
+    if (!name || name[0] != '_' || (name[1] != 'R' && name[1] != 'Z'))
+        return name;
+    /* Rust before C++: its older names are valid C++ ones with a hash behind. */
+    plain = rust_demangle(name, DMGL_NO_OPTS);
+    if (!plain)
+        plain = cplus_demangle_v3(name, DMGL_PARAMS | DMGL_ANSI | DMGL_RET_DROP);
+    if (!plain)
+        return name;
+    talloc_free(name);
+    name = talloc_strdup(ctx, plain);
     free(plain);
-    return result;
+    return name;
 }

@@ -261,7 +261,13 @@ int rw_proc_executable(void *parent, int pid, const char **path)
     if (tid < 0)
         return tid;
     snprintf(link, sizeof(link), "/proc/%d/task/%d/exe", pid, tid);
-    return read_link(parent, link, path);
+    int result = read_link(parent, link, path);
+    /* The kernel says so of a program that was built anew while it runs. */
+    static const char mark[] = " (deleted)";
+    size_t length = result == 0 ? strlen(*path) : 0;
+    if (length > sizeof(mark) - 1 && strcmp(*path + length - (sizeof(mark) - 1), mark) == 0)
+        *path = talloc_strndup(parent, *path, length - (sizeof(mark) - 1));
+    return result;
 }
 
 int rw_proc_comm(int pid, char comm[RW_COMM_MAX])

@@ -37,6 +37,14 @@ static void fill_identity(struct rw_look *look)
         process->executable = text;
         process->name = talloc_strdup(look->incident, base_name(text));
     }
+    for (size_t i = 0; process->executable && i < look->image->maps->count; i++) {
+        const struct rw_mapping *mapping = &look->image->maps->items[i];
+        if (mapping->is_deleted && mapping->path && strcmp(mapping->path, process->executable) == 0) {
+            rw_process_note(look->incident, process,
+                            "its executable was deleted or replaced while it ran: lines are of the old one");
+            break;
+        }
+    }
     if (rw_proc_command(look->incident, process->pid, &text) == 0)
         process->command = text;
     if (look->image->note)

@@ -28,7 +28,7 @@ struct walk {
     const struct rw_stack *stack;
     uint64_t missing_ip; /* where no unwind table was found in this step */
     bool is_missing;
-    bool was_beyond; /* memory above the copy was read while the thread ran */
+    bool was_beyond; /* stack outside of the copy was read while the thread ran */
 };
 
 static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info, int need_unwind_info,
@@ -90,8 +90,8 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
         return 0;
     if (rw_memory_read(walk->image->memory, address, value, sizeof(*value)) < 0)
         return -UNW_EINVAL;
-    if (address >= stack->address)
-        walk->was_beyond |= rw_modules_find(walk->image->modules, address) == NULL;
+    const struct rw_mapping *mapping = rw_maps_find(walk->image->maps, address);
+    walk->was_beyond |= mapping && mapping->writable && !mapping->executable;
     return 0;
 }
 
@@ -248,7 +248,8 @@ static int walk_frames(struct walk *walk, unw_cursor_t *cursor, struct result *r
         /* Where one stack ends, so must the frame addresses' growth; a signal's own stack may lie anywhere.
          */
         bool is_good = step > 0 && next_ip != 0 && (is_signal || next_sp > sp) && is_code(image, next_ip);
-        if (add_frames(result, image->symbols, ip, is_return, is_good && !is_signal ? next_sp : sp) < 0)
+        if (add_frames(result, image->symbols, ip, is_return && !is_signal,
+                       is_good && !is_signal ? next_sp : sp) < 0)
             return -ENOMEM;
         depth++;
         if (is_good && is_guess)
@@ -273,9 +274,9 @@ static int walk_frames(struct walk *walk, unw_cursor_t *cursor, struct result *r
     if (is_by_pointer)
         add_note(result, "some frames were found by the frame pointer alone, for want of unwind information");
     if (walk->was_beyond)
-        add_note(
-            result,
-            "the outer frames were read after the thread had gone on: the stack is longer than its copy");
+        add_note(result,
+                 "the outer frames lie outside of the part of the stack that was copied, and were read after "
+                 "the thread had gone on");
     return 0;
 }
 

@@ -173,6 +173,7 @@ static void demangles(void **state)
         {"_RNvC6_123foo3bar", "123foo::bar"},
         {"pthread_cond_wait@@GLIBC_2.3.2", "pthread_cond_wait"},
         {"acquire_timed.lto_priv.0", "acquire_timed"},
+        {"_ZN3foo3barEi.isra.0", "foo::bar(int)"},
         {"plain", "plain"},
         {"_Zbroken", "_Zbroken"},
     };
