@@ -25,7 +25,7 @@ static struct {
 int rw_live_prepare(void)
 {
     long page = rw_raw6(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page < 0 && page > -4096)
+    if (rw_raw_is_error(page))
         return (int)page;
     int result = (int)rw_raw3(SYS_madvise, page, 4096, MADV_WIPEONFORK); /* since Linux 4.14 */
     if (result < 0) {
@@ -85,7 +85,8 @@ static void take_over(int32_t forking_tid, int32_t child_tid)
             continue; /* another thread was writing it when this one forked */
         rw_interpreters[i] = inherited.interpreters[i];
     }
-    /* Semaphores of threads that do not exist here keep their owner's TID: that is what makes them orphans. */
+    /* Semaphores of threads that do not exist here keep their owner's TID: that is what makes them orphans.
+     */
     for (uint32_t i = 0; i < RW_SEMAPHORE_MAX; i++) {
         if (inherited.semaphores[i].address == 0)
             continue;

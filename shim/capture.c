@@ -4,9 +4,10 @@
 #include "shim/text.h"
 #include "shim/wait.h"
 
-/* A function of its own, with a frame: the return address of this call and all above it is in the copy, and the
- * registers are those at one instruction, where the unwind table of this function holds. What the compiler does
- * with them afterwards is no matter. Bytes of the stack are copied by rep movsb: memcpy may be a sanitizer's. */
+/* A function of its own, with a frame: the return address of this call and all above it is in the copy, and
+ * the registers are those at one instruction, where the unwind table of this function holds. What the
+ * compiler does with them afterwards is no matter. Bytes of the stack are copied by rep movsb: memcpy may be
+ * a sanitizer's. */
 __attribute__((noinline)) void rw_capture_wait(struct rw_self *self, uint64_t now)
 {
     struct rw_capture *capture = &self->area->slot.capture;

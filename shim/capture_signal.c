@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the monitor may not trace this process, the process copies its own registers and stack when the monitor
- * asks it to, by a signal. Only there: a signal makes sleeping calls return EINTR, which changes the program.
+ * Where the monitor may not trace this process, the process copies its own registers and stack when the
+ * monitor asks it to, by a signal. Only there: a signal makes sleeping calls return EINTR, which changes the
+ * program.
  *
- * How it is found out that tracing is refused. An undumpable process may be traced only with CAP_SYS_PTRACE, and
- * the monitor has the capabilities that this process has. A seccomp filter may refuse ptrace, and the monitor,
- * started from here, is under the same filter; but what the filter does with ptrace can only be learned by trying,
- * and it may kill who tries. So a child tries, one with its own memory: before Linux 5.16 a core dump of a process
- * that shares our memory would have ended us too. This costs a fork, and happens only under a filter.
+ * How it is found out that tracing is refused. An undumpable process may be traced only with CAP_SYS_PTRACE,
+ * and the monitor has the capabilities that this process has. A seccomp filter may refuse ptrace, and the
+ * monitor, started from here, is under the same filter; but what the filter does with ptrace can only be
+ * learned by trying, and it may kill who tries. So a child tries, one with its own memory: before Linux 5.16
+ * a core dump of a process that shares our memory would have ended us too. This costs a fork, and happens
+ * only under a filter.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -61,8 +63,8 @@ static void capture(struct rw_self *self, const ucontext_t *context)
     self->captured_object = 0; /* the wait's copy is gone */
 }
 
-/* A thread that is in the recorder has no slot to be trusted at this moment, or is in the middle of its own copy: it
- * does not answer, and the monitor asks again. */
+/* A thread that is in the recorder has no slot to be trusted at this moment, or is in the middle of its own
+ * copy: it does not answer, and the monitor asks again. */
 static void answer(int signal, siginfo_t *information, void *context)
 {
     (void)signal;
@@ -96,7 +98,8 @@ void rw_capture_signal_needed(int error)
     if (number != 0 && sigaction(number, &action, NULL) == 0)
         __atomic_store_n(&rw_header->capture_signal, number, __ATOMIC_RELEASE);
     else
-        rw_record_problem(EBUSY, "tracing is refused, and no real-time signal is free to ask the program itself", NULL);
+        rw_record_problem(
+            EBUSY, "tracing is refused, and no real-time signal is free to ask the program itself", NULL);
     errno = kept;
 }
 
@@ -107,8 +110,8 @@ static bool may_trace_anything(void)
     return rw_raw3(SYS_capget, (long)&header, (long)data, 0) == 0 && data[0].effective & 1u << CAP_SYS_PTRACE;
 }
 
-/* Ends with the errno of a trace of nobody: ESRCH unless a filter answers. A core of this is of no use to anybody;
- * the limit of one byte is what core_pattern's programs go by, too. */
+/* Ends with the errno of a trace of nobody: ESRCH unless a filter answers. A core of this is of no use to
+ * anybody; the limit of one byte is what core_pattern's programs go by, too. */
 static int try_to_trace(void *unused)
 {
     static const struct rlimit no_core = {1, 1};

@@ -18,8 +18,8 @@
 #include "shim/text.h"
 #include "shim/thread.h"
 
-/* Below the main thread's stack the kernel maps nothing within this distance, whatever the limit: the smallest
- * gap in mmap_base(), arch/x86/mm/mmap.c. */
+/* Below the main thread's stack the kernel maps nothing within this distance, whatever the limit: the
+ * smallest gap in mmap_base(), arch/x86/mm/mmap.c. */
 #define MAIN_STACK_MAX (UINT64_C(128) << 20)
 
 static void know_stacks(void)
@@ -61,7 +61,8 @@ static void say(const char *what, const char *detail, int error, const char *con
 /* What the process inherited from the one that started it, and what children are to inherit. */
 static void describe_process(void)
 {
-    rw_raw3(SYS_readlink, (long)"/proc/self/exe", (long)rw_header->executable, sizeof rw_header->executable - 1);
+    rw_raw3(SYS_readlink, (long)"/proc/self/exe", (long)rw_header->executable,
+            sizeof rw_header->executable - 1);
     const char *test = getenv(RW_TEST_VARIABLE);
     if (test) {
         struct rw_slot *slot = &rw_self.area->slot;
@@ -96,9 +97,11 @@ static bool begin_session(void)
     result = rw_monitor_start(&options, is_made);
     rw_header->monitor_pid = rw_session.monitor_pid;
     if (result != 0)
-        say(options.monitor[0] != '\0' ? "cannot start the monitor" : "cannot start the monitor, the racewatch program",
-            options.monitor[0] != '\0' ? options.monitor : "(looked beside the library, in ../tools and in ../bin)", result,
-            "; the program is recorded, hangs are found by `racewatch report` only");
+        say(options.monitor[0] != '\0' ? "cannot start the monitor"
+                                       : "cannot start the monitor, the racewatch program",
+            options.monitor[0] != '\0' ? options.monitor
+                                       : "(looked beside the library, in ../tools and in ../bin)",
+            result, "; the program is recorded, hangs are found by `racewatch report` only");
     rw_session_export();
     return true;
 }

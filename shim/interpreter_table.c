@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of interpreters. Entries are few and change rarely; a flag that is tried, never waited for, keeps two
- * threads from taking the same entry. */
+/* The table of interpreters. Entries are few and change rarely; a flag that is tried, never waited for, keeps
+ * two threads from taking the same entry. */
 #include <stddef.h>
 
 #include "shim/recorder.h"
@@ -26,8 +26,8 @@ static struct rw_interpreter *find(uint64_t address)
     return free_one ? free_one : oldest;
 }
 
-static void update(struct rw_interpreter *entry, enum rw_interpreter_state state, uint64_t address, uint64_t id,
-                   int32_t tid)
+static void update(struct rw_interpreter *entry, enum rw_interpreter_state state, uint64_t address,
+                   uint64_t id, int32_t tid)
 {
     uint64_t now = rw_recorder_now();
     bool is_new = entry->state == RW_INTERPRETER_FREE || entry->state == RW_INTERPRETER_DESTROYED;

@@ -4,12 +4,13 @@
  *
  * The program's wait(-1) reports every child with an exit signal; execve gives one even to a child that was
  * cloned without. So the monitor is a grandchild, and the child between is cloned without exit signal, never
- * execs, and is reaped here with __WALL. Both share our memory until the exec (CLONE_VM | CLONE_VFORK): a large
- * program pays nothing, no pthread_atfork handler runs, and an exec that fails can be told.
+ * execs, and is reaped here with __WALL. Both share our memory until the exec (CLONE_VM | CLONE_VFORK): a
+ * large program pays nothing, no pthread_atfork handler runs, and an exec that fails can be told.
  *
- * An orphan goes to the nearest ancestor that is a child subreaper, or to pid 1 of its namespace. Where that is this
- * very process, the monitor would become its child again; there the child between stays as the monitor's parent, in
- * memory of its own (a copy, so that it holds nothing of the program's), until the monitor ends.
+ * An orphan goes to the nearest ancestor that is a child subreaper, or to pid 1 of its namespace. Where that
+ * is this very process, the monitor would become its child again; there the child between stays as the
+ * monitor's parent, in memory of its own (a copy, so that it holds nothing of the program's), until the
+ * monitor ends.
  */
 #include "shim/session_begin.h"
 
@@ -95,7 +96,8 @@ static int become_monitor(void *argument)
 static int stand_between(void *argument)
 {
     struct start *start = argument;
-    long pid = rw_raw_clone(CLONE_VM | CLONE_VFORK | SIGCHLD, start->monitor_stack, STACK, become_monitor, start);
+    long pid =
+        rw_raw_clone(CLONE_VM | CLONE_VFORK | SIGCHLD, start->monitor_stack, STACK, become_monitor, start);
     start->outcome.pid = (int32_t)pid;
     if (pid < 0)
         start->outcome.error = (int32_t)pid;
@@ -170,8 +172,8 @@ static bool find_beside(char *program, const char *folder, size_t folder_length,
     return !text.is_cut && is_program(program);
 }
 
-/* With the option only what it names; else beside this library, in the folder where the build puts it, and in that
- * of an installation. */
+/* With the option only what it names; else beside this library, in the folder where the build puts it, and in
+ * that of an installation. */
 static bool find_program(const struct rw_shim_options *options, char *program)
 {
     static const char *const places[] = {"racewatch", "../tools/racewatch", "../bin/racewatch"};
@@ -197,8 +199,9 @@ static char **make_environment(size_t *size)
     while (environ && environ[count])
         count++;
     *size = (count + 2) * sizeof(char *);
-    long array = rw_raw6(SYS_mmap, 0, (long)*size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (array < 0 && array > -4096)
+    long array =
+        rw_raw6(SYS_mmap, 0, (long)*size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (rw_raw_is_error(array))
         return NULL;
     char **environment = (char **)array;
     static char off[] = "RACEWATCH=0";
@@ -222,8 +225,9 @@ int rw_monitor_start(const struct rw_shim_options *options, bool is_made)
         return -ENOENT;
     rw_text_begin(&text, pid, sizeof pid);
     rw_text_add_decimal(&text, (uint64_t)rw_raw0(SYS_getpid));
-    char *arguments[] = {"racewatch", "monitor", "--session",      rw_session.folder,
-                         "--first",   pid,       is_made ? "--made-out" : NULL, NULL};
+    char *arguments[] = {
+        "racewatch", "monitor", "--session", rw_session.folder, "--first", pid, is_made ? "--made-out" : NULL,
+        NULL};
     start.arguments = arguments;
     start.environment = make_environment(&size);
     if (!start.environment)

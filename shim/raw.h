@@ -8,7 +8,14 @@
 #ifndef RACEWATCH_SHIM_RAW_H
 #define RACEWATCH_SHIM_RAW_H
 
+#include <stdbool.h>
 #include <sys/syscall.h>
+
+/* For a result that may be an address. */
+static inline bool rw_raw_is_error(long result)
+{
+    return (unsigned long)result >= -4095ul;
+}
 
 static inline long rw_raw6(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -37,10 +44,7 @@ static inline long rw_raw4(long number, long a, long b, long c, long d)
 static inline long rw_raw3(long number, long a, long b, long c)
 {
     long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c)
-                     : "rcx", "r11", "memory");
+    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
     return result;
 }
 

@@ -40,7 +40,8 @@ static void resolve_own_needs(dlsym_fn lookup)
     const char *single = lookup(RTLD_DEFAULT, "__libc_single_threaded"); /* since 2.32 */
     if (single)
         rw_real.is_single_threaded = single;
-    /* A variable of the dynamic loader: naming it in the code would make the shim need the loader's library. */
+    /* A variable of the dynamic loader: naming it in the code would make the shim need the loader's library.
+     */
     void **stack_end = lookup(RTLD_DEFAULT, "__libc_stack_end");
     if (stack_end)
         rw_real.stack_end = *stack_end;

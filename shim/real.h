@@ -31,9 +31,9 @@ struct rw_real {
 
 extern struct rw_real rw_real;
 
-/* Fills rw_real. Wrappers that are called before the constructor do it on the way; it may run more than once, in
- * several threads, with the same result. Returns the name of a function that is missing, NULL if none is. errno is
- * kept. */
+/* Fills rw_real. Wrappers that are called before the constructor do it on the way; it may run more than once,
+ * in several threads, with the same result. Returns the name of a function that is missing, NULL if none is.
+ * errno is kept. */
 const char *rw_real_resolve(void);
 
 /* The real function; calls that come before the constructor find it too. */

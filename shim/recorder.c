@@ -41,8 +41,8 @@ uint64_t rw_recorder_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-void rw_event_append(struct rw_self *self, uint64_t now, enum rw_event_kind kind, uint64_t object, uint64_t arg,
-                     uint64_t return_address)
+void rw_event_append(struct rw_self *self, uint64_t now, enum rw_event_kind kind, uint64_t object,
+                     uint64_t arg, uint64_t return_address)
 {
     struct rw_slot *slot = &self->area->slot;
     uint64_t number = slot->lifecycle_written;
@@ -68,8 +68,8 @@ void rw_record_event(enum rw_event_kind kind, uint64_t object, uint64_t arg, con
     rw_leave(self);
 }
 
-void rw_interpreter_call_begin(struct rw_interpreter_call *outer, enum rw_interpreter_op op, uint64_t interpreter,
-                               uint64_t interpreter_id, const void *return_address)
+void rw_interpreter_call_begin(struct rw_interpreter_call *outer, enum rw_interpreter_op op,
+                               uint64_t interpreter, uint64_t interpreter_id, const void *return_address)
 {
     outer->depth = UINT32_MAX; /* nothing was recorded: nothing to go back to */
     struct rw_self *self = rw_enter();

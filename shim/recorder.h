@@ -22,7 +22,8 @@
 /* True if this process is being recorded. Cheap. */
 bool rw_recorder_is_on(void);
 
-/* The current thread's slot, NULL if there is none to be had. For reading only; valid until the thread ends. */
+/* The current thread's slot, NULL if there is none to be had. For reading only; valid until the thread ends.
+ */
 const struct rw_slot *rw_recorder_slot(void);
 
 /* Now, in ns of CLOCK_MONOTONIC, by libc's own clock whatever else is preloaded. */
@@ -32,19 +33,20 @@ uint64_t rw_recorder_now(void);
 void rw_record_event(enum rw_event_kind kind, uint64_t object, uint64_t arg, const void *return_address);
 
 /* Enters and leaves a call that makes, destroys or finalises an interpreter. `outer` is the caller's storage
- * (on its stack, until the end) for the call that this one is nested in. Writes rw_slot.interpreter_call only:
- * events, milestones and the interpreter table are the caller's to record. A call that never returns may leave
- * out the end. rw_interpreter_call_interpreter() adds what was not known at the begin to the innermost call. */
-void rw_interpreter_call_begin(struct rw_interpreter_call *outer, enum rw_interpreter_op op, uint64_t interpreter,
-                               uint64_t interpreter_id, const void *return_address);
+ * (on its stack, until the end) for the call that this one is nested in. Writes rw_slot.interpreter_call
+ * only: events, milestones and the interpreter table are the caller's to record. A call that never returns
+ * may leave out the end. rw_interpreter_call_interpreter() adds what was not known at the begin to the
+ * innermost call. */
+void rw_interpreter_call_begin(struct rw_interpreter_call *outer, enum rw_interpreter_op op,
+                               uint64_t interpreter, uint64_t interpreter_id, const void *return_address);
 void rw_interpreter_call_interpreter(uint64_t interpreter, uint64_t interpreter_id);
 void rw_interpreter_call_end(const struct rw_interpreter_call *outer);
 
-/* Sets the state of the interpreter at `address` (not 0) in the interpreter table, with its time and the current
- * thread as its creator (CREATING, ALIVE when it is new to the table) or destroyer (DESTROYING, DESTROYED). The
- * entry is found by address; one that was DESTROYED is used again only for an interpreter that is made anew. A
- * new one takes a free entry, else the one destroyed longest ago, else is dropped. `id` UINT64_MAX: not known;
- * an id that is known is kept. */
+/* Sets the state of the interpreter at `address` (not 0) in the interpreter table, with its time and the
+ * current thread as its creator (CREATING, ALIVE when it is new to the table) or destroyer (DESTROYING,
+ * DESTROYED). The entry is found by address; one that was DESTROYED is used again only for an interpreter
+ * that is made anew. A new one takes a free entry, else the one destroyed longest ago, else is dropped. `id`
+ * UINT64_MAX: not known; an id that is known is kept. */
 void rw_record_interpreter(enum rw_interpreter_state state, uint64_t address, uint64_t id);
 
 /* Milestones of the process, in rw_header. The first one of a kind stays, but for RW_MILESTONE_EXEC. */
@@ -56,8 +58,8 @@ enum rw_milestone {
 };
 void rw_record_milestone(enum rw_milestone milestone);
 
-/* Notes something that the shim could not do, for people. Both texts are copied and cut; `detail` may be NULL.
- * `error` is an errno or 0. */
+/* Notes something that the shim could not do, for people. Both texts are copied and cut; `detail` may be
+ * NULL. `error` is an errno or 0. */
 void rw_record_problem(int error, const char *what, const char *detail);
 
 /* Notes how calls of one interpreter function are seen. Inherited by fork children. */

@@ -78,16 +78,17 @@ static int allocate(int fd, uint64_t from, uint64_t to)
     return (int)result;
 }
 
-/* The two pages that every process writes, written as a file first: on ext4 this saves 40 us, because a first touch
- * through the mapping would read the pages around it as well. */
+/* The two pages that every process writes, written as a file first: on ext4 this saves 40 us, because a first
+ * touch through the mapping would read the pages around it as well. */
 static int write_first_pages(int fd)
 {
     int result = write_zeros(fd, 0, PAGE);
     return result == 0 ? write_zeros(fd, SLOT_OFFSET, SLOT_OFFSET + PAGE) : result;
 }
 
-/* The whole range is mapped at once, far beyond the file's end, so that growing needs no second mapping and an
- * address once handed out stays good. Where address space is limited, a sixteenth of it at most is taken. */
+/* The whole range is mapped at once, far beyond the file's end, so that growing needs no second mapping and
+ * an address once handed out stays good. Where address space is limited, a sixteenth of it at most is taken.
+ */
 static int map(int fd)
 {
     long flags = MAP_SHARED | MAP_NORESERVE | (rw_header ? MAP_FIXED : 0);
@@ -97,12 +98,13 @@ static int map(int fd)
         slots /= 2;
     long address;
     for (;;) {
-        address = rw_raw6(SYS_mmap, (long)rw_header, (long)size_with_slots(slots), PROT_READ | PROT_WRITE, flags, fd, 0);
+        address = rw_raw6(SYS_mmap, (long)rw_header, (long)size_with_slots(slots), PROT_READ | PROT_WRITE,
+                          flags, fd, 0);
         if (address != -ENOMEM || rw_header || slots <= RW_SLOT_FIRST)
             break;
         slots /= 2;
     }
-    if (address < 0 && address > -PAGE)
+    if (rw_raw_is_error(address))
         return (int)address;
     mapped_slots = slots;
     mapped_size = size_with_slots(slots);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The recording's file and where it is mapped. In the target only; no errno, no libc state, no allocation; safe
- * in a fork child. The file never has more size than what is allocated on disk, so that a full disk is an error
- * here and not SIGBUS later. No descriptor stays open.
+ * The recording's file and where it is mapped. In the target only; no errno, no libc state, no allocation;
+ * safe in a fork child. The file never has more size than what is allocated on disk, so that a full disk is
+ * an error here and not SIGBUS later. No descriptor stays open.
  */
 #ifndef RACEWATCH_SHIM_RECORDING_FILE_H
 #define RACEWATCH_SHIM_RECORDING_FILE_H
@@ -24,15 +24,16 @@ extern struct rw_header *rw_header;
 extern struct rw_test *rw_tests;
 extern struct rw_interpreter *rw_interpreters;
 extern struct rw_semaphore *rw_semaphores;
-extern struct rw_slot_area *rw_slots; /* [rw_header->slot_max]; only the first rw_recording_room() may be touched */
+extern struct rw_slot_area
+    *rw_slots; /* [rw_header->slot_max]; only the first rw_recording_room() may be touched */
 
-/* Not 0 while a thread writes the table; tried, never waited for. A new recording begins with 0: the thread that set
- * it may not exist in a fork child. */
+/* Not 0 while a thread writes the table; tried, never waited for. A new recording begins with 0: the thread
+ * that set it may not exist in a fork child. */
 extern uint32_t rw_tests_writing, rw_interpreters_writing;
 
-/* Makes this process's file in the session's folder and maps it, over the one of the parent process if there is
- * one; fills in what of the header describes the file, `pid` and `created_ns`. Slot 0 is there, and zero. Returns 0 or a
- * negative errno; nothing is left behind then, and an earlier mapping stays as it was. */
+/* Makes this process's file in the session's folder and maps it, over the one of the parent process if there
+ * is one; fills in what of the header describes the file, `pid` and `created_ns`. Slot 0 is there, and zero.
+ * Returns 0 or a negative errno; nothing is left behind then, and an earlier mapping stays as it was. */
 int rw_recording_create(int32_t pid, uint64_t created_ns);
 
 /* How many slots the file has room for. */

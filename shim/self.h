@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the shim keeps for each thread and for the process, outside the recording; and the way in and out of the
- * recorder. Internal to shim/.
+ * What the shim keeps for each thread and for the process, outside the recording; and the way in and out of
+ * the recorder. Internal to shim/.
  *
  * Order of a call into the recorder:
  *     struct rw_self *self = rw_enter();
@@ -20,11 +20,11 @@
 struct rw_self {
     struct rw_slot_area *area; /* NULL: no slot */
     uint32_t slot;
-    int32_t tid;     /* 0: not asked yet */
-    bool is_busy;      /* in the recorder now */
-    bool is_over;      /* recorded its end as a detached thread: gets no slot again */
-    bool is_refused;   /* there was no slot for it */
-    bool is_capturing; /* is writing its capture now */
+    int32_t tid;                    /* 0: not asked yet */
+    bool is_busy;                   /* in the recorder now */
+    bool is_over;                   /* recorded its end as a detached thread: gets no slot again */
+    bool is_refused;                /* there was no slot for it */
+    bool is_capturing;              /* is writing its capture now */
     uintptr_t stack_low, stack_top; /* of the thread's own stack; 0, 0: not known */
     /* The last stack copy of a wait with a deadline. */
     uint64_t captured_ns;
@@ -33,12 +33,12 @@ struct rw_self {
     uintptr_t captured_stack_pointer;
 };
 
-/* Initial-exec: the dynamic models call malloc at a thread's first access, in the middle of whatever the thread is
- * doing. The library is preloaded, never dlopened, so there is room. */
+/* Initial-exec: the dynamic models call malloc at a thread's first access, in the middle of whatever the
+ * thread is doing. The library is preloaded, never dlopened, so there is room. */
 extern __thread struct rw_self rw_self __attribute__((tls_model("initial-exec")));
 
-/* In a page of its own that the kernel empties in a fork child (MADV_WIPEONFORK), however that was forked: a zero
- * pid means that the recording behind rw_header is the parent's. */
+/* In a page of its own that the kernel empties in a fork child (MADV_WIPEONFORK), however that was forked: a
+ * zero pid means that the recording behind rw_header is the parent's. */
 struct rw_live {
     int32_t pid;
     uint32_t epoch; /* changes with each recording of this process and its ancestors */
@@ -46,14 +46,15 @@ struct rw_live {
 /* NULL: this process is not recorded. */
 extern struct rw_live *rw_live;
 
-/* Begins a recording of its own in a fork child; see fork_child.c. False if it could not: recording is off then. */
+/* Begins a recording of its own in a fork child; see fork_child.c. False if it could not: recording is off
+ * then. */
 bool rw_begin_in_child(struct rw_self *self);
 
 /* Gives the thread a slot; see slot.c. */
 bool rw_slot_adopt(struct rw_self *self);
 
-/* True in a child of vfork(), which shares everything with its parent, also the recording: it must not write. One
- * system call: only for calls that are rare. */
+/* True in a child of vfork(), which shares everything with its parent, also the recording: it must not write.
+ * One system call: only for calls that are rare. */
 bool rw_is_vfork_child(void);
 
 static inline bool rw_is_recording_own(void)
@@ -94,8 +95,8 @@ static inline struct rw_self *rw_enter(void)
 
 int32_t rw_self_tid(struct rw_self *self);
 
-/* Sequence counters: odd while the entry is written. The readers are in another process, the writer's stores must
- * become visible in program order: release fences, which cost nothing on x86-64. */
+/* Sequence counters: odd while the entry is written. The readers are in another process, the writer's stores
+ * must become visible in program order: release fences, which cost nothing on x86-64. */
 static inline void rw_write_begin(uint32_t *sequence)
 {
     __atomic_store_n(sequence, *sequence | 1, __ATOMIC_RELAXED);
@@ -108,8 +109,8 @@ static inline void rw_write_end(uint32_t *sequence)
 }
 
 /* Appends to the slot's lifecycle ring, at a time already known. */
-void rw_event_append(struct rw_self *self, uint64_t now, enum rw_event_kind kind, uint64_t object, uint64_t arg,
-                     uint64_t return_address);
+void rw_event_append(struct rw_self *self, uint64_t now, enum rw_event_kind kind, uint64_t object,
+                     uint64_t arg, uint64_t return_address);
 
 /* The name of the test that runs now, "" if none does. */
 void rw_current_test(char name[RW_TEST_NAME_MAX]);

@@ -41,7 +41,8 @@ void rw_semaphore_taken(const void *semaphore)
     for (uint32_t i = 0; i < WAYS && !entry; i++) {
         uint64_t nobody = 0;
         if (__atomic_load_n(&set[i].address, __ATOMIC_RELAXED) == 0 &&
-            __atomic_compare_exchange_n(&set[i].address, &nobody, CLAIMED, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            __atomic_compare_exchange_n(&set[i].address, &nobody, CLAIMED, false, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
             entry = &set[i];
     }
     if (!entry)

@@ -15,8 +15,8 @@
 /* Fills rw_session from the environment. False if there is no session, or its folder is gone. */
 bool rw_session_join(void);
 
-/* Makes the folder of a new session and fills rw_session. Returns 0 or a negative errno with `culprit` set to the
- * path that could not be made. `is_made` tells whether the out folder itself was made. */
+/* Makes the folder of a new session and fills rw_session. Returns 0 or a negative errno with `culprit` set to
+ * the path that could not be made. `is_made` tells whether the out folder itself was made. */
 int rw_session_begin(const struct rw_shim_options *options, bool *is_made, const char **culprit);
 
 /* Takes the folders away again, those that are empty. */

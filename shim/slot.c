@@ -13,7 +13,8 @@
 
 __thread struct rw_self rw_self __attribute__((tls_model("initial-exec")));
 
-static uint64_t taken[RW_SLOT_MAX / 64]; /* a bit for each slot; the lowest free one is taken, so that few are in use */
+static uint64_t
+    taken[RW_SLOT_MAX / 64]; /* a bit for each slot; the lowest free one is taken, so that few are in use */
 static struct rw_launch launches[RW_SLOT_MAX];
 static uint16_t hints[HINTS]; /* by hash of a pthread_t: the slot it had last */
 static uint32_t used;         /* highest slot ever taken, plus one */
@@ -33,8 +34,8 @@ static bool take_bit(uint32_t limit, uint32_t *slot)
             uint32_t bit = (uint32_t)__builtin_ctzll(~bits);
             if (word * 64 + bit >= limit)
                 return false;
-            if (__atomic_compare_exchange_n(&taken[word], &bits, bits | UINT64_C(1) << bit, false, __ATOMIC_ACQUIRE,
-                                            __ATOMIC_RELAXED)) {
+            if (__atomic_compare_exchange_n(&taken[word], &bits, bits | UINT64_C(1) << bit, false,
+                                            __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
                 *slot = word * 64 + bit;
                 return true;
             }
@@ -48,13 +49,14 @@ static void free_bit(uint32_t slot)
     __atomic_fetch_and(&taken[slot / 64], ~(UINT64_C(1) << slot % 64), __ATOMIC_RELEASE);
 }
 
-/* A thread that was not made through pthread_create ends without a word. Its slot is found here, before the file
- * has to grow. */
+/* A thread that was not made through pthread_create ends without a word. Its slot is found here, before the
+ * file has to grow. */
 static void reclaim_adopted(void)
 {
     for (uint32_t i = 1; i < __atomic_load_n(&used, __ATOMIC_RELAXED); i++) {
         struct rw_slot *slot = &rw_slots[i].slot;
-        if (!(slot->flags & RW_SLOT_ADOPTED) || (slot->state != RW_THREAD_RUNNING && slot->state != RW_THREAD_WAITING))
+        if (!(slot->flags & RW_SLOT_ADOPTED) ||
+            (slot->state != RW_THREAD_RUNNING && slot->state != RW_THREAD_WAITING))
             continue;
         if (rw_raw3(SYS_tgkill, rw_live->pid, slot->tid, 0) != -ESRCH)
             continue;
@@ -64,8 +66,8 @@ static void reclaim_adopted(void)
     }
 }
 
-/* One thread grows the file, the others that find it full meanwhile look again: a few system calls later there
- * is room. They do not wait for ever: the grower may be stopped. */
+/* One thread grows the file, the others that find it full meanwhile look again: a few system calls later
+ * there is room. They do not wait for ever: the grower may be stopped. */
 static bool make_room(uint32_t room)
 {
     for (int patience = 0; patience < 1000; patience++) {

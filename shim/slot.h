@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of thread slots: who has which. The shim's own books about it are in private memory; the recording
- * holds what is told to the reader. Internal to shim/; no function here blocks for longer than another thread
- * takes to grow the file.
+ * The table of thread slots: who has which. The shim's own books about it are in private memory; the
+ * recording holds what is told to the reader. Internal to shim/; no function here blocks for longer than
+ * another thread takes to grow the file.
  *
  * A slot is free again when three things have happened, in any order: its thread ended, its creator is done
  * with it, and it was joined or detached. Whoever brings the last one frees it.
@@ -37,8 +37,8 @@ struct rw_launch {
     uint32_t steps; /* enum rw_slot_step; atomic */
 };
 
-/* Takes a free slot; NULL if there is none, which is counted in rw_header.slots_refused. Its page is zero but for
- * the sequence counters and the generation. */
+/* Takes a free slot; NULL if there is none, which is counted in rw_header.slots_refused. Its page is zero but
+ * for the sequence counters and the generation. */
 struct rw_launch *rw_slot_take(void);
 
 /* Gives back a slot whose thread never came to be. */

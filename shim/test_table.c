@@ -92,7 +92,8 @@ static void told(struct rw_self *self, const char *value, uint64_t return_addres
     char name[RW_TEST_NAME_MAX];
     rw_test_name(name, value);
     /* A second setup is a second run of the test, as plugins that repeat tests do. */
-    bool is_same = test && rw_text_equal(test->name, name) && !(phase == RW_PHASE_SETUP && test->phase != phase);
+    bool is_same =
+        test && rw_text_equal(test->name, name) && !(phase == RW_PHASE_SETUP && test->phase != phase);
     if (test && !is_same)
         end(self, test, now, return_address);
     if (!is_same) {

@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A text that grows in a buffer of the caller's; always terminated; what does not fit is cut and `is_cut` set. */
+/* A text that grows in a buffer of the caller's; always terminated; what does not fit is cut and `is_cut`
+ * set. */
 struct rw_text {
     char *buffer;
     size_t size;

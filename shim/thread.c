@@ -60,9 +60,9 @@ void rw_thread_created(struct rw_launch *launch, uint64_t pthread, int error, co
     rw_slot_step(launch, RW_STEP_CREATOR_DONE);
 }
 
-/* The thread's frames end a little above this function's caller: in start_thread() and clone3(), whose frames take
- * some 200 bytes. Above them are thread-local storage and the control block, which pthread_self() points to, all in
- * one mapping. */
+/* The thread's frames end a little above this function's caller: in start_thread() and clone3(), whose frames
+ * take some 200 bytes. Above them are thread-local storage and the control block, which pthread_self() points
+ * to, all in one mapping. */
 static void know_stack(struct rw_self *self, size_t size)
 {
     const uintptr_t frames_above = 1024;
@@ -105,8 +105,8 @@ static void set_final_state(struct rw_slot *slot, enum rw_thread_state state, ui
     rw_write_end(&slot->sequence);
 }
 
-/* Destructors of thread-specific data may still run, and wait; those of a detached thread, whose slot may have a
- * new owner by then, are not recorded. */
+/* Destructors of thread-specific data may still run, and wait; those of a detached thread, whose slot may
+ * have a new owner by then, are not recorded. */
 void rw_thread_ended(bool is_by_exit)
 {
     struct rw_self *self = rw_self.area ? rw_enter() : NULL;

@@ -20,8 +20,8 @@ void rw_thread_ended(bool is_by_exit);
 /* The same for pthread_cleanup_push. */
 void rw_thread_unwound(void *unused);
 
-/* By whoever joins it, before and after; by whoever detaches it. `generation` tells a thread from a later one with
- * the same handle. */
+/* By whoever joins it, before and after; by whoever detaches it. `generation` tells a thread from a later one
+ * with the same handle. */
 void rw_thread_detached(struct rw_launch *launch);
 void rw_thread_joined(struct rw_launch *launch, uint32_t generation);
 

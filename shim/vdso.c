@@ -8,8 +8,8 @@
 
 #include "shim/text.h"
 
-/* The image is the kernel's, linked at 0 (arch/x86/entry/vdso/vdso-layout.lds.S): .dynsym, and .dynstr right behind
- * it, which is where the symbols end. */
+/* The image is the kernel's, linked at 0 (arch/x86/entry/vdso/vdso-layout.lds.S): .dynsym, and .dynstr right
+ * behind it, which is where the symbols end. */
 struct image {
     const char *base;
     const Elf64_Sym *symbols;

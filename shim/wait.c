@@ -8,8 +8,9 @@
 #define COALESCE_NS UINT64_C(1000000000)
 #define CAPTURE_AGAIN_NS UINT64_C(50000000)
 
-/* A wait with a deadline is mostly one turn of a loop (CPython waits for the GIL 5 ms at a time) and looks the same
- * each time: copied once in a while. One without a deadline may be the last thing that this thread ever does. */
+/* A wait with a deadline is mostly one turn of a loop (CPython waits for the GIL 5 ms at a time) and looks
+ * the same each time: copied once in a while. One without a deadline may be the last thing that this thread
+ * ever does. */
 static bool is_captured_already(struct rw_self *self, const struct rw_wait *wait, uint64_t now)
 {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
@@ -30,7 +31,8 @@ static uint64_t append(struct rw_slot *slot, const struct rw_wait *wait, uint64_
     uint64_t written = slot->waits_written;
     struct rw_event *last = &slot->waits[(written - 1) % RW_EVENT_MAX];
     if (written > 0 && (uint32_t)last->arg == wait->kind && last->object == wait->object &&
-        last->return_address == wait->return_address && last->end_ns != 0 && now - last->end_ns < COALESCE_NS) {
+        last->return_address == wait->return_address && last->end_ns != 0 &&
+        now - last->end_ns < COALESCE_NS) {
         last->count++;
         last->end_ns = 0;
         return written - 1;
@@ -48,8 +50,9 @@ static uint64_t append(struct rw_slot *slot, const struct rw_wait *wait, uint64_
     return written;
 }
 
-void rw_wait_begin(struct rw_wait_scope *scope, enum rw_wait_kind kind, const volatile void *object, uint64_t object2,
-                   const struct timespec *deadline, clockid_t clock, const void *return_address)
+void rw_wait_begin(struct rw_wait_scope *scope, enum rw_wait_kind kind, const volatile void *object,
+                   uint64_t object2, const struct timespec *deadline, clockid_t clock,
+                   const void *return_address)
 {
     struct rw_self *self = scope->self = rw_enter();
     if (!self)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A wait that is about to block, and its end. Internal to shim/; any thread, also in signal handlers. The scope
- * lives on the stack of the wrapper; waits nest where a signal handler waits during a wait.
+ * A wait that is about to block, and its end. Internal to shim/; any thread, also in signal handlers. The
+ * scope lives on the stack of the wrapper; waits nest where a signal handler waits during a wait.
  */
 #ifndef RACEWATCH_SHIM_WAIT_H
 #define RACEWATCH_SHIM_WAIT_H
@@ -20,8 +20,9 @@ struct rw_wait_scope {
 };
 
 /* `deadline` may be NULL; else it is a time of `clock`. */
-void rw_wait_begin(struct rw_wait_scope *scope, enum rw_wait_kind kind, const volatile void *object, uint64_t object2,
-                   const struct timespec *deadline, clockid_t clock, const void *return_address);
+void rw_wait_begin(struct rw_wait_scope *scope, enum rw_wait_kind kind, const volatile void *object,
+                   uint64_t object2, const struct timespec *deadline, clockid_t clock,
+                   const void *return_address);
 
 /* `result` is what the call returns, or its errno. */
 void rw_wait_end(struct rw_wait_scope *scope, int result);

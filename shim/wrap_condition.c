@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Condition variables. Each wait blocks; each is a cancellation point. Both versions of the older two functions
- * are there: see shim/export.map. */
+/* Condition variables. Each wait blocks; each is a cancellation point. Both versions of the older two
+ * functions are there: see shim/export.map. */
 #include "shim/real.h"
 #include "shim/wait.h"
 
@@ -19,10 +19,12 @@
 
 #define VERSION(function, symbol) __asm__(".symver " #function ", " symbol)
 
-/* Which clock a deadline is of is in the condition variable: __wrefs bit 1, glibc 2.36, nptl/pthread_cond_common.c. */
+/* Which clock a deadline is of is in the condition variable: __wrefs bit 1, glibc 2.36,
+ * nptl/pthread_cond_common.c. */
 static clockid_t clock_of(const pthread_cond_t *condition)
 {
-    return __atomic_load_n(&condition->__data.__wrefs, __ATOMIC_RELAXED) & 2 ? CLOCK_MONOTONIC : CLOCK_REALTIME;
+    return __atomic_load_n(&condition->__data.__wrefs, __ATOMIC_RELAXED) & 2 ? CLOCK_MONOTONIC
+                                                                             : CLOCK_REALTIME;
 }
 
 RW_EXPORT int rw_cond_wait_2_3_2(pthread_cond_t *condition, pthread_mutex_t *mutex);
@@ -39,7 +41,8 @@ int rw_cond_wait_2_3_2(pthread_cond_t *condition, pthread_mutex_t *mutex)
 }
 
 VERSION(rw_cond_timedwait_2_3_2, "pthread_cond_timedwait@@@GLIBC_2.3.2");
-int rw_cond_timedwait_2_3_2(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *deadline)
+int rw_cond_timedwait_2_3_2(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                            const struct timespec *deadline)
 {
     WAIT(deadline, clock_of(condition), RW_REAL_OF(pthread_cond_timedwait)(condition, mutex, deadline));
 }
@@ -51,7 +54,8 @@ int rw_cond_wait_2_2_5(pthread_cond_t *condition, pthread_mutex_t *mutex)
 }
 
 VERSION(rw_cond_timedwait_2_2_5, "pthread_cond_timedwait@GLIBC_2.2.5, remove");
-int rw_cond_timedwait_2_2_5(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *deadline)
+int rw_cond_timedwait_2_2_5(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                            const struct timespec *deadline)
 {
     WAIT(deadline, CLOCK_REALTIME, RW_REAL_OF(pthread_cond_timedwait_2_2_5)(condition, mutex, deadline));
 }

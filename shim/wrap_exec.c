@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exec and posix_spawn. The environment is the program's to choose; nothing is put into it here. execl, execle and
- * execlp are not wrapped: their exec is seen by the recording that the new program begins under the same pid.
+ * exec and posix_spawn. The environment is the program's to choose; nothing is put into it here. execl,
+ * execle and execlp are not wrapped: their exec is seen by the recording that the new program begins under
+ * the same pid.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -66,7 +67,8 @@ RW_EXPORT int fexecve(int fd, char *const arguments[], char *const environment[]
     EXEC(RW_REAL_OF(fexecve)(fd, arguments, environment));
 }
 
-RW_EXPORT int execveat(int fd, const char *path, char *const arguments[], char *const environment[], int flags)
+RW_EXPORT int execveat(int fd, const char *path, char *const arguments[], char *const environment[],
+                       int flags)
 {
     EXEC(RW_REAL_OF(execveat)(fd, path, arguments, environment, flags));
 }
@@ -82,7 +84,8 @@ static int spawn(spawn_fn *real, pid_t *pid, const char *file, const posix_spawn
     if (error == 0 && pid)
         *pid = child;
     if (!rw_is_vfork_child())
-        rw_record_event(RW_EVENT_SPAWN, 0, error != 0 ? (uint64_t)-(int64_t)error : (uint64_t)child, return_address);
+        rw_record_event(RW_EVENT_SPAWN, 0, error != 0 ? (uint64_t) - (int64_t)error : (uint64_t)child,
+                        return_address);
     return error;
 }
 

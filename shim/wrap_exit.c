@@ -37,7 +37,8 @@ static void begin_exit(int status, const void *return_address)
 static int call_main(int count, char **arguments, char **environment)
 {
     int status;
-    pthread_cleanup_push(rw_thread_unwound, NULL); /* the main thread may end by pthread_exit, and the others go on */
+    pthread_cleanup_push(rw_thread_unwound,
+                         NULL); /* the main thread may end by pthread_exit, and the others go on */
     status = real_main(count, arguments, environment);
     pthread_cleanup_pop(0);
     rw_record_milestone(RW_MILESTONE_MAIN_RETURNED);
@@ -46,15 +47,17 @@ static int call_main(int count, char **arguments, char **environment)
     return status;
 }
 
-/* The GLIBC_2.2.5 and the GLIBC_2.34 version are one function in libc: what differs is whether `init` is given. */
-RW_EXPORT int __libc_start_main(int (*main)(int, char **, char **), int count, char **arguments, void (*init)(void),
-                                void (*fini)(void), void (*loader_fini)(void), void *stack_end);
+/* The GLIBC_2.2.5 and the GLIBC_2.34 version are one function in libc: what differs is whether `init` is
+ * given. */
+RW_EXPORT int __libc_start_main(int (*main)(int, char **, char **), int count, char **arguments,
+                                void (*init)(void), void (*fini)(void), void (*loader_fini)(void),
+                                void *stack_end);
 int __libc_start_main(int (*main)(int, char **, char **), int count, char **arguments, void (*init)(void),
                       void (*fini)(void), void (*loader_fini)(void), void *stack_end)
 {
     real_main = main;
-    return RW_REAL_OF(__libc_start_main)(rw_live ? call_main : main, count, arguments, init, fini, loader_fini,
-                                         stack_end);
+    return RW_REAL_OF(__libc_start_main)(rw_live ? call_main : main, count, arguments, init, fini,
+                                         loader_fini, stack_end);
 }
 
 RW_EXPORT void exit(int status)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork and _Fork. In the parent the call is a wait, for atfork handlers run in it and may block. The child begins
- * its recording at once: it may never make another wrapped call and still hang. vfork cannot be wrapped in C and
- * needs not be: its child is seen by what it execs.
+ * fork and _Fork. In the parent the call is a wait, for atfork handlers run in it and may block. The child
+ * begins its recording at once: it may never make another wrapped call and still hang. vfork cannot be
+ * wrapped in C and needs not be: its child is seen by what it execs.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@ static pid_t fork_by(pid_t (*real)(void), const void *return_address)
     }
     int error = errno;
     rw_wait_end(&wait, pid < 0 ? error : 0);
-    rw_record_event(RW_EVENT_FORK, 0, pid < 0 ? (uint64_t)-(int64_t)error : (uint64_t)pid, return_address);
+    rw_record_event(RW_EVENT_FORK, 0, pid < 0 ? (uint64_t) - (int64_t)error : (uint64_t)pid, return_address);
     return pid;
 }
 

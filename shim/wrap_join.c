@@ -67,7 +67,8 @@ RW_EXPORT int pthread_timedjoin_np(pthread_t thread, void **value, const struct 
     return result;
 }
 
-RW_EXPORT int pthread_clockjoin_np(pthread_t thread, void **value, clockid_t clock, const struct timespec *deadline)
+RW_EXPORT int pthread_clockjoin_np(pthread_t thread, void **value, clockid_t clock,
+                                   const struct timespec *deadline)
 {
     int result;
     JOIN(result, thread, deadline, clock, RW_REAL_OF(pthread_clockjoin_np)(thread, value, clock, deadline));

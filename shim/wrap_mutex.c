@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mutexes: the real trylock first, and only where that finds the mutex taken a wait is recorded. For every kind of
- * mutex trylock does all that lock does, but for one thing: EBUSY where lock would wait or say EDEADLK. Unlocking
- * is not wrapped at all: the owner is in the mutex.
+ * Mutexes: the real trylock first, and only where that finds the mutex taken a wait is recorded. For every
+ * kind of mutex trylock does all that lock does, but for one thing: EBUSY where lock would wait or say
+ * EDEADLK. Unlocking is not wrapped at all: the owner is in the mutex.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -36,13 +36,14 @@ static __attribute__((noinline)) int lock_by_trying(pthread_mutex_t *mutex, cons
     return lock_taken(mutex, return_address);
 }
 
-/* With one thread glibc's lock does without an atomic instruction, its trylock does not (2.34 and later), and a free
- * mutex that is no other process's stays free until the lock has it. This function is a leaf but for the two jumps:
- * one register saved here is a tenth of what a lock takes. */
+/* With one thread glibc's lock does without an atomic instruction, its trylock does not (2.34 and later), and
+ * a free mutex that is no other process's stays free until the lock has it. This function is a leaf but for
+ * the two jumps: one register saved here is a tenth of what a lock takes. */
 RW_EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
     if (*rw_real.is_single_threaded && /* not before all are resolved */
-        __atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) == 0 && !(mutex->__data.__kind & PROCESS_SHARED))
+        __atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) == 0 &&
+        !(mutex->__data.__kind & PROCESS_SHARED))
         return rw_real.pthread_mutex_lock(mutex);
     return lock_by_trying(mutex, __builtin_return_address(0));
 }
@@ -53,13 +54,15 @@ RW_EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct times
     if (result != EBUSY)
         return result;
     struct rw_wait_scope wait;
-    rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of(mutex), deadline, CLOCK_REALTIME, __builtin_return_address(0));
+    rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of(mutex), deadline, CLOCK_REALTIME,
+                  __builtin_return_address(0));
     result = RW_REAL_OF(pthread_mutex_timedlock)(mutex, deadline);
     rw_wait_end(&wait, result);
     return result;
 }
 
-RW_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *deadline)
+RW_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
+                                      const struct timespec *deadline)
 {
     if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC) /* an error even where the mutex is free */
         return RW_REAL_OF(pthread_mutex_clocklock)(mutex, clock, deadline);
@@ -93,8 +96,8 @@ RW_EXPORT int mtx_timedlock(mtx_t *mutex, const struct timespec *deadline)
     if (result != thrd_busy)
         return result;
     struct rw_wait_scope wait;
-    rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of((const pthread_mutex_t *)mutex), deadline, CLOCK_REALTIME,
-                  __builtin_return_address(0));
+    rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of((const pthread_mutex_t *)mutex), deadline,
+                  CLOCK_REALTIME, __builtin_return_address(0));
     result = RW_REAL_OF(mtx_timedlock)(mutex, deadline);
     rw_wait_end(&wait, result);
     return result;

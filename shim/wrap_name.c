@@ -11,8 +11,8 @@
 #include "shim/slot.h"
 #include "shim/text.h"
 
-/* Stored without the slot's sequence counter: another thread may be the slot's writer. A name that is half old
- * and half new for an instant harms nobody. */
+/* Stored without the slot's sequence counter: another thread may be the slot's writer. A name that is half
+ * old and half new for an instant harms nobody. */
 static void rename_slot(struct rw_slot *slot, const char *name)
 {
     char cut[RW_THREAD_NAME_MAX];
@@ -46,14 +46,14 @@ static void renamed(const char *name, const void *return_address)
     rw_leave(self);
 }
 
-/* All four arguments are passed on, whatever the option uses: they are in registers, and the real one does the
- * same. */
+/* All four arguments are passed on, whatever the option uses: they are in registers, and the real one does
+ * the same. */
 RW_EXPORT int prctl(int option, ...)
 {
     va_list list;
     va_start(list, option);
-    unsigned long a = va_arg(list, unsigned long), b = va_arg(list, unsigned long), c = va_arg(list, unsigned long),
-                  d = va_arg(list, unsigned long);
+    unsigned long a = va_arg(list, unsigned long), b = va_arg(list, unsigned long),
+                  c = va_arg(list, unsigned long), d = va_arg(list, unsigned long);
     va_end(list);
     int result = RW_REAL_OF(prctl)(option, a, b, c, d);
     if (result != 0 || rw_is_vfork_child())

@@ -47,7 +47,8 @@ RW_EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct ti
          RW_REAL_OF(pthread_rwlock_timedrdlock)(lock, deadline));
 }
 
-RW_EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *deadline)
+RW_EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock,
+                                         const struct timespec *deadline)
 {
     if (!is_valid(clock, deadline))
         return RW_REAL_OF(pthread_rwlock_clockrdlock)(lock, clock, deadline);
@@ -69,7 +70,8 @@ RW_EXPORT int pthread_rwlock_timedwrlock(pthread_rwlock_t *lock, const struct ti
          RW_REAL_OF(pthread_rwlock_timedwrlock)(lock, deadline));
 }
 
-RW_EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *deadline)
+RW_EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock,
+                                         const struct timespec *deadline)
 {
     if (!is_valid(clock, deadline))
         return RW_REAL_OF(pthread_rwlock_clockwrlock)(lock, clock, deadline);

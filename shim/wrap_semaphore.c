@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Semaphores. What glibc does first (2.36, nptl/sem_wait.c, sem_timedwait.c, sem_clockwait.c) happens here in the
- * same order: the arguments, the cancellation point, the attempt without blocking. sem_post stays
+ * Semaphores. What glibc does first (2.36, nptl/sem_wait.c, sem_timedwait.c, sem_clockwait.c) happens here in
+ * the same order: the arguments, the cancellation point, the attempt without blocking. sem_post stays
  * async-signal-safe.
  */
 #include <errno.h>

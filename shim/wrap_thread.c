@@ -32,7 +32,8 @@ static int begin_thread_c11(void *argument)
     return result;
 }
 
-RW_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+RW_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                             void *argument)
 {
     const void *return_address = __builtin_return_address(0);
     int detach_state = PTHREAD_CREATE_JOINABLE;
@@ -41,8 +42,8 @@ RW_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes
         pthread_attr_getdetachstate(attributes, &detach_state);
         pthread_attr_getstacksize(attributes, &stack_size);
     }
-    struct rw_launch *launch =
-        rw_thread_prepare((uint64_t)start, detach_state == PTHREAD_CREATE_DETACHED, stack_size, return_address);
+    struct rw_launch *launch = rw_thread_prepare((uint64_t)start, detach_state == PTHREAD_CREATE_DETACHED,
+                                                 stack_size, return_address);
     if (!launch)
         return RW_REAL_OF(pthread_create)(thread, attributes, start, argument);
     launch->start = start;
@@ -61,6 +62,7 @@ RW_EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *argument)
     launch->start_c11 = start;
     launch->argument = argument;
     int error = RW_REAL_OF(thrd_create)(thread, begin_thread_c11, launch);
-    rw_thread_created(launch, error == thrd_success ? (uint64_t)*thread : 0, error != thrd_success, return_address);
+    rw_thread_created(launch, error == thrd_success ? (uint64_t)*thread : 0, error != thrd_success,
+                      return_address);
     return error;
 }

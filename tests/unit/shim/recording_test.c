@@ -115,7 +115,8 @@ static void slots_are_used_again(void **state)
 
 static bool main_waits_for_semaphore(const struct recording *recording)
 {
-    return state_of(recording, 0) == RW_THREAD_WAITING && slot_of(recording, 0)->wait.kind == RW_WAIT_SEMAPHORE;
+    return state_of(recording, 0) == RW_THREAD_WAITING &&
+           slot_of(recording, 0)->wait.kind == RW_WAIT_SEMAPHORE;
 }
 
 static void fork_child_has_its_own(void **state)
@@ -140,7 +141,8 @@ static void fork_child_has_its_own(void **state)
     const struct rw_slot *forker = slot_of(&recording, 1);
     bool is_seen = false;
     for (uint64_t i = 0; i < forker->lifecycle_written; i++)
-        is_seen = is_seen || (forker->lifecycle[i].kind == RW_EVENT_FORK && (pid_t)forker->lifecycle[i].arg == child);
+        is_seen = is_seen ||
+                  (forker->lifecycle[i].kind == RW_EVENT_FORK && (pid_t)forker->lifecycle[i].arg == child);
     assert_true(is_seen);
     close_recording(&its);
     close_recording(&recording);
@@ -181,8 +183,8 @@ static void tests_are_known_by_name(void **state)
 static bool has_answered(const struct recording *recording)
 {
     const struct rw_capture *capture = &slot_of(recording, 0)->capture;
-    return !(__atomic_load_n(&capture->sequence, __ATOMIC_ACQUIRE) & 1) && capture->by == RW_CAPTURE_HANDLER &&
-           capture->request == 7;
+    return !(__atomic_load_n(&capture->sequence, __ATOMIC_ACQUIRE) & 1) &&
+           capture->by == RW_CAPTURE_HANDLER && capture->request == 7;
 }
 
 static bool has_signal_and_waits(const struct recording *recording)
@@ -230,14 +232,10 @@ int main(int count, char **arguments)
     library_path = arguments[1];
     subject_path = arguments[2];
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(deadlock_survives_sigkill),
-        cmocka_unit_test(waits_keep_their_meaning),
-        cmocka_unit_test(cancelled_waits_are_over),
-        cmocka_unit_test(slots_are_used_again),
-        cmocka_unit_test(fork_child_has_its_own),
-        cmocka_unit_test(no_child_that_is_not_the_programs),
-        cmocka_unit_test(tests_are_known_by_name),
-        cmocka_unit_test(untraceable_program_captures_itself),
+        cmocka_unit_test(deadlock_survives_sigkill),   cmocka_unit_test(waits_keep_their_meaning),
+        cmocka_unit_test(cancelled_waits_are_over),    cmocka_unit_test(slots_are_used_again),
+        cmocka_unit_test(fork_child_has_its_own),      cmocka_unit_test(no_child_that_is_not_the_programs),
+        cmocka_unit_test(tests_are_known_by_name),     cmocka_unit_test(untraceable_program_captures_itself),
         cmocka_unit_test(equal_waits_take_one_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs the subject under the shim, in a session of the test's own and without a monitor, and reads its recordings. */
+/* Runs the subject under the shim, in a session of the test's own and without a monitor, and reads its
+ * recordings. */
 #ifndef RACEWATCH_TESTS_RUN_SUBJECT_H
 #define RACEWATCH_TESTS_RUN_SUBJECT_H
 

@@ -106,7 +106,8 @@ static int check_semaphores(void)
 {
     struct timespec deadline = past(), none = {.tv_nsec = 1000000000};
     struct sigaction action = {.sa_handler = interrupted};
-    const struct itimerval soon = {.it_interval = {.tv_usec = 20000}, .it_value = {.tv_usec = 20000}}, never = {0};
+    const struct itimerval soon = {.it_interval = {.tv_usec = 20000}, .it_value = {.tv_usec = 20000}},
+                           never = {0};
     CHECK(sem_init(&semaphore, 0, 1) == 0);
     errno = 77;
     CHECK(sem_wait(&semaphore) == 0 && errno == 77);
@@ -222,8 +223,10 @@ int case_versions(void)
     pthread_mutex_lock(&first);
     CHECK(old(&old_condition, &first, &deadline) == ETIMEDOUT && old_condition != NULL);
     CHECK(present(&condition, &first, &deadline) == ETIMEDOUT);
-    /* Programs ask for functions by version. The shim has these without one, which the loader takes for any. */
-    CHECK(is_wrapped((void *)create_2_2_5) && is_wrapped((void *)create_2_34) && is_wrapped((void *)timedwait_2_3_2));
+    /* Programs ask for functions by version. The shim has these without one, which the loader takes for any.
+     */
+    CHECK(is_wrapped((void *)create_2_2_5) && is_wrapped((void *)create_2_34) &&
+          is_wrapped((void *)timedwait_2_3_2));
     return 0;
 }
 

@@ -45,7 +45,8 @@ int case_threads(void)
     void *result;
     int seven = 7, is;
     char mark;
-    CHECK(pthread_attr_init(&small) == 0 && pthread_attr_setstacksize(&small, (size_t)PTHREAD_STACK_MIN) == 0);
+    CHECK(pthread_attr_init(&small) == 0 &&
+          pthread_attr_setstacksize(&small, (size_t)PTHREAD_STACK_MIN) == 0);
     CHECK(pthread_attr_init(&detached) == 0);
     CHECK(pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED) == 0);
     CHECK(sem_init(&ended, 0, 0) == 0);
