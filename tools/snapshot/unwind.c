@@ -226,6 +226,19 @@ static bool is_code(const struct rw_image *image, uint64_t address)
     return image->maps->count == 0 || (mapping && mapping->executable);
 }
 
+/* A handler returns to code that calls rt_sigreturn; above its frame is not a caller but what the signal
+ * interrupted. libunwind's unw_is_signal_frame says so only after it has stepped, and not of frames with
+ * unwind information. */
+static bool is_signal_return(struct walk *walk, uint64_t ip)
+{
+    static const uint8_t code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05}; /* mov $15,%rax; syscall */
+    uint8_t here[sizeof(code)];
+
+    return (rw_modules_read(walk->image->modules, ip, here, sizeof(here)) == 0 ||
+            rw_memory_read(walk->image->memory, ip, here, sizeof(here)) == 0) &&
+           memcmp(here, code, sizeof(code)) == 0;
+}
+
 /* Steps outwards until there is nothing more, or nothing to be believed. */
 static int walk_frames(struct walk *walk, unw_cursor_t *cursor, struct result *result)
 {
@@ -238,7 +251,7 @@ static int walk_frames(struct walk *walk, unw_cursor_t *cursor, struct result *r
     unw_get_reg(cursor, UNW_REG_SP, &sp);
     for (;;) {
         uint64_t next_ip = 0, next_sp = 0;
-        bool is_signal = unw_is_signal_frame(cursor) > 0;
+        bool is_signal = is_signal_return(walk, ip);
 
         walk->is_missing = false;
         int step = unw_step(cursor);

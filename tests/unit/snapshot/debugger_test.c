@@ -32,7 +32,8 @@ static void compare(const struct rw_thread *thread, const struct debugger_stack 
 
     for (size_t i = 0; i < thread->native_count; i++) {
         const struct rw_frame *frame = &thread->native[i];
-        if (frame->is_inlined)
+        /* gdb calls the latter "<signal handler called>". */
+        if (frame->is_inlined || (frame->function && strcmp(frame->function, "__restore_rt") == 0))
             continue;
         frames++;
         while (at < stack->count && stack->pc[at] != frame->pc)

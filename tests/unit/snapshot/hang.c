@@ -85,12 +85,33 @@ __attribute__((noinline)) static int descend(int depth)
 }
 WAITER(wait_deep, descend(100))
 
+/* In a handler that runs on a stack of its own. */
+static volatile int handled;
+
+static void handle(int number)
+{
+    pause();
+    handled = number;
+}
+
+static void interrupt(void)
+{
+    static char own_stack[64 * 1024];
+    stack_t stack = {.ss_sp = own_stack, .ss_size = sizeof(own_stack)};
+    struct sigaction action = {.sa_handler = handle, .sa_flags = SA_ONSTACK};
+
+    sigaltstack(&stack, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+    raise(SIGUSR1);
+}
+WAITER(wait_handler, interrupt())
+
 WAITER(wait_raw_futex, static int word; syscall(SYS_futex, &word, 0, 0, NULL, NULL, 0))
 
 static void *(*const waiters[])(void *) = {
     wait_b_then_a,  wait_pi,      wait_robust, wait_write, wait_read_lock, wait_cond,
     wait_semaphore, wait_barrier, wait_join,   wait_sleep, wait_pause,     wait_semaphore_until,
-    wait_epoll,     wait_pipe,    wait_child,  wait_deep,  wait_raw_futex,
+    wait_epoll,     wait_pipe,    wait_child,  wait_deep,  wait_raw_futex, wait_handler,
 };
 
 static volatile unsigned long turns;

@@ -141,6 +141,26 @@ static void follows_stacks_longer_than_a_copy(void **state)
     hanging_end(&hanging);
 }
 
+static void unwinds_through_signal_handlers(void **state)
+{
+    struct hanging hanging = hanging_start(program, NULL, NULL, 0);
+    struct snapshot snapshot = snapshot_take(hanging.pid);
+
+    (void)state;
+    const struct rw_thread *thread = snapshot_thread(&snapshot, "wait_handler");
+    assert_non_null(thread);
+    int handler = thread_frame(thread, "handle"), signal = thread_frame(thread, "__restore_rt");
+    int interrupted = thread_frame(thread, "wait_handler");
+    assert_true(handler > 0);
+    assert_true(handler < interrupted);
+    /* libc's name for it is in its debug package alone. */
+    assert_true(signal < 0 || signal == handler + 1);
+    assert_true(thread_frame(thread, "start_thread") < 0 ||
+                thread_frame(thread, "start_thread") > interrupted);
+    snapshot_free(&snapshot);
+    hanging_end(&hanging);
+}
+
 /* The leader is a zombie then: its maps are empty, and it cannot be traced or read. */
 static void sees_past_a_main_thread_that_ended(void **state)
 {
@@ -260,6 +280,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(unwinds_static_programs),
         cmocka_unit_test(names_file_and_line),
         cmocka_unit_test(follows_stacks_longer_than_a_copy),
+        cmocka_unit_test(unwinds_through_signal_handlers),
         cmocka_unit_test(sees_past_a_main_thread_that_ended),
         cmocka_unit_test(leaves_a_stopped_process_stopped),
         cmocka_unit_test(tells_running_from_waiting),
