@@ -126,6 +126,20 @@ static bool has_common_culprit(const struct rw_verdict *a, const struct rw_verdi
     return false;
 }
 
+/* A name begins some sentences, and "thread 12" is none. */
+static void begin_sentence(struct rw_incident *incident, struct rw_verdict *finding)
+{
+    char *sentence;
+
+    if (strncmp(finding->sentence, "the ", 4) != 0 && strncmp(finding->sentence, "thread ", 7) != 0)
+        return;
+    sentence = talloc_strdup(incident, finding->sentence);
+    if (!sentence)
+        abort();
+    sentence[0] = (char)(sentence[0] - 'a' + 'A');
+    finding->sentence = sentence;
+}
+
 /* Moves the findings into the incident, in their order; the same order of threads stays the same among
  * equals. */
 static void publish(struct rw_diagnosis *diagnosis)
@@ -147,6 +161,8 @@ static void publish(struct rw_diagnosis *diagnosis)
         if (rank(&diagnosis->findings[i]) < CLASS_COUNT)
             rw_verdict_evidence(incident, &diagnosis->findings[i], "Rule: %s.",
                                 classes[rank(&diagnosis->findings[i])].reason);
+    for (size_t i = 0; i < diagnosis->finding_count; i++)
+        begin_sentence(incident, &diagnosis->findings[i]);
     incident->verdict = diagnosis->findings[0]; /* there is always one: "unknown" stands in */
     incident->also = NULL;
     incident->also_count = 0;

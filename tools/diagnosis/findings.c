@@ -121,7 +121,7 @@ static char *clause(struct rw_diagnosis *diagnosis, const struct rw_process_info
                     const struct rw_thread *thread)
 {
     void *ctx = diagnosis->incident;
-    uint64_t since = thread->waits_on ? thread->waits_on->since_ns : 0;
+    uint64_t since = rw_waits_since(diagnosis->incident, thread);
 
     return rw_words(ctx, "%s%s%s", rw_doing_words(ctx, process, thread),
                     rw_for_how_long(ctx, diagnosis->incident, since), rw_at_place(diagnosis, thread));
@@ -137,11 +137,11 @@ void rw_finding_chain(struct rw_diagnosis *diagnosis, struct rw_verdict *finding
         const struct rw_edge *edge = &graph->edges[chain[i]];
         const struct rw_node *from = &graph->nodes[edge->from];
 
-        rw_verdict_culprit(
-            diagnosis->incident, finding, from->process->pid, from->thread, "waits", "%s%s%s",
-            rw_edge_words(diagnosis, edge, false),
-            rw_for_how_long(diagnosis->incident, diagnosis->incident, edge->wait ? edge->wait->since_ns : 0),
-            rw_at_place(diagnosis, from->thread));
+        rw_verdict_culprit(diagnosis->incident, finding, from->process->pid, from->thread, "waits", "%s%s%s",
+                           rw_edge_words(diagnosis, edge, false),
+                           rw_for_how_long(diagnosis->incident, diagnosis->incident,
+                                           rw_waits_since(diagnosis->incident, from->thread)),
+                           rw_at_place(diagnosis, from->thread));
         rw_edge_evidence(diagnosis, finding, edge);
     }
     if (last != RW_NO_NODE)

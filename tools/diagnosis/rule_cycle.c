@@ -10,7 +10,8 @@
 #define NAMED_MEMBERS 5
 
 /* The ring begins where a person looks first: at the main thread, else at who waits longest. */
-static void rotate(void *ctx, const struct rw_graph *graph, struct rw_cycle *cycle)
+static void rotate(void *ctx, const struct rw_incident *incident, const struct rw_graph *graph,
+                   struct rw_cycle *cycle)
 {
     size_t *edges = talloc_array(ctx, size_t, (unsigned)cycle->length);
     size_t best = 0;
@@ -18,7 +19,7 @@ static void rotate(void *ctx, const struct rw_graph *graph, struct rw_cycle *cyc
 
     for (size_t i = 0; i < cycle->length; i++) {
         const struct rw_edge *edge = &graph->edges[cycle->edges[i]];
-        uint64_t since = edge->wait ? edge->wait->since_ns : 0;
+        uint64_t since = rw_waits_since(incident, graph->nodes[edge->from].thread);
 
         if (graph->nodes[edge->from].thread->is_main) {
             best = i;
@@ -39,9 +40,10 @@ static char *why(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, con
 {
     void *ctx = diagnosis->incident;
     const struct rw_thread *thread = diagnosis->graph->nodes[edge->from].thread;
-    char *text = rw_words(ctx, "%s%s%s", rw_edge_words(diagnosis, edge, false),
-                          rw_for_how_long(ctx, diagnosis->incident, edge->wait ? edge->wait->since_ns : 0),
-                          rw_at_place(diagnosis, thread));
+    char *text =
+        rw_words(ctx, "%s%s%s", rw_edge_words(diagnosis, edge, false),
+                 rw_for_how_long(ctx, diagnosis->incident, rw_waits_since(diagnosis->incident, thread)),
+                 rw_at_place(diagnosis, thread));
 
     if (before->kind == RW_EDGE_HOLDS)
         rw_append(ctx, &text, "; holds %s", rw_object_words(ctx, before->wait));
@@ -126,7 +128,7 @@ void rw_rule_cycle(struct rw_diagnosis *diagnosis)
         if (cycles[i].length == 1 && edge->kind == RW_EDGE_HOLDS) {
             self_deadlock(diagnosis, edge);
         } else if (cycles[i].length > 1) {
-            rotate(diagnosis->graph, diagnosis->graph, &cycles[i]);
+            rotate(diagnosis->graph, diagnosis->incident, diagnosis->graph, &cycles[i]);
             report_cycle(diagnosis, &cycles[i]);
         }
     }

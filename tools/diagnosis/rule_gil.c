@@ -17,48 +17,66 @@
 
 /* Two hundred times the interval at which the GIL is asked back. */
 #define STARVED_S 1.0
+/* Of a processor: what asking for the GIL every 5 ms uses, and some. */
+#define STARVED_SHARE 0.02
 
 static bool waits_for_gil(const struct rw_thread *thread)
 {
     return thread->waits_on && thread->waits_on->kind && strcmp(thread->waits_on->kind, "gil") == 0;
 }
 
-/* The innermost frame that says what the holder is in: NULL while it runs Python code. */
-static const struct rw_frame *native_call(const struct rw_thread *thread)
+/* What the holder is in, in words: " in sleep, called by ffi_call"; "" while it runs Python code. */
+static char *call_words(void *ctx, const struct rw_thread *thread)
 {
-    const struct rw_frame *best = NULL;
+    const struct rw_frame *library = NULL;
 
     for (size_t i = 0; i < thread->native_count && !thread->native[i].is_python_eval; i++) {
         const struct rw_frame *frame = &thread->native[i];
 
-        if (frame->function && !frame->is_shim && (!best || rw_is_plumbing(best)))
-            best = frame;
+        if (!frame->function || frame->is_shim)
+            continue;
+        /* The C library's outermost frame is what was called; what it is made of is its own business. */
+        if (rw_is_plumbing(frame)) {
+            library = frame;
+            continue;
+        }
+        return library ? rw_words(ctx, " in %s, called by %s", library->function, frame->function)
+                       : rw_words(ctx, " in %s", frame->function);
     }
-    return best;
+    return library ? rw_words(ctx, " in %s", library->function) : rw_words(ctx, "%s", "");
 }
 
-static const struct rw_thread *longest_waiter(const struct rw_graph *graph, size_t holder, size_t *count,
+static const struct rw_thread *longest_waiter(const struct rw_incident *incident,
+                                              const struct rw_graph *graph, size_t holder, size_t *count,
                                               enum rw_certainty *certainty, const struct rw_edge **through)
 {
     const struct rw_thread *longest = NULL;
+    uint64_t longest_since = 0;
 
     *count = 0;
     for (size_t i = 0; i < graph->edge_count; i++) {
         const struct rw_edge *edge = &graph->edges[i];
         const struct rw_thread *waiter = graph->nodes[edge->from].thread;
+        uint64_t since = rw_waits_since(incident, waiter);
 
         if (edge->kind != RW_EDGE_GIL || edge->to != holder)
             continue;
         ++*count;
-        if (!longest ||
-            (waiter->waits_on->since_ns &&
-             (!longest->waits_on->since_ns || waiter->waits_on->since_ns < longest->waits_on->since_ns))) {
+        if (!longest || (since && (!longest_since || since < longest_since))) {
             longest = waiter;
+            longest_since = since;
             *certainty = edge->certainty;
             *through = edge;
         }
     }
     return longest;
+}
+
+/* Two looks apart it did not get on: who gets the GIL now and then uses a processor now and then. */
+static bool is_starved(const struct rw_incident *incident, const struct rw_thread *waiter)
+{
+    return incident->between_looks_s > 0 && waiter->cpu_delta_s >= 0 && waiter->same_calls == 1 &&
+           waiter->cpu_delta_s < incident->between_looks_s * STARVED_SHARE;
 }
 
 /* The holder waits for somebody who can still end that wait. Where its chain comes back or ends at a thread
@@ -82,17 +100,19 @@ static void look_at_holder(struct rw_diagnosis *diagnosis, size_t index)
     const struct rw_edge *through = NULL;
     enum rw_certainty certainty = RW_UNKNOWN;
     size_t waiters;
-    const struct rw_thread *waiter = longest_waiter(diagnosis->graph, index, &waiters, &certainty, &through);
-    const struct rw_frame *call = native_call(holder);
+    const struct rw_thread *waiter =
+        longest_waiter(incident, diagnosis->graph, index, &waiters, &certainty, &through);
+    char *call = call_words(diagnosis->incident, holder);
     bool is_blocked = holder->waits_on && !waits_for_gil(holder);
     double starved_s;
     struct rw_verdict *finding;
     char *sentence = NULL;
 
-    if (!waiter || !has_way_out(diagnosis, index) || waits_for_gil(holder) || holder->moved == 1)
+    if (!waiter || !has_way_out(diagnosis, index) || waits_for_gil(holder) ||
+        (is_blocked && holder->moved == 1))
         return;
-    starved_s = rw_seconds_since(incident, waiter->waits_on->since_ns);
-    if (!is_blocked && starved_s < STARVED_S)
+    starved_s = rw_seconds_since(incident, rw_waits_since(incident, waiter));
+    if (!is_blocked && (starved_s < STARVED_S || !is_starved(incident, waiter)))
         return;
     /* One look may have met a short call that happens to enter the kernel. */
     if ((!is_blocked || (holder->moved != 0 && starved_s < STARVED_S)) && certainty > RW_INFERRED)
@@ -101,23 +121,22 @@ static void look_at_holder(struct rw_diagnosis *diagnosis, size_t index)
     rw_append(incident, &sentence, "%s holds the GIL and does not let go: it %s",
               rw_thread_label(incident, holder), rw_doing_words(incident, node->process, holder));
     if (is_blocked)
-        rw_append(incident, &sentence, "%s", rw_for_how_long(incident, incident, holder->waits_on->since_ns));
-    if (call)
-        rw_append(incident, &sentence, " in %s", call->function);
-    else if (holder->python_count && !is_blocked)
+        rw_append(incident, &sentence, "%s",
+                  rw_for_how_long(incident, incident, rw_waits_since(incident, holder)));
+    rw_append(incident, &sentence, "%s", call);
+    if (!call[0] && holder->python_count && !is_blocked)
         rw_append(incident, &sentence, " Python code");
     rw_append(incident, &sentence, "%s", rw_at_place(diagnosis, holder));
     if (holder->python_count && holder->python[0].interpreter > 0)
         rw_append(incident, &sentence, ", in interpreter %lld", (long long)holder->python[0].interpreter);
     rw_append(incident, &sentence, "; %zu thread%s for it, %s%s.", waiters,
               waiters == 1 ? " waits" : "s wait", rw_thread_label(incident, waiter),
-              rw_for_how_long(incident, incident, waiter->waits_on->since_ns));
+              rw_for_how_long(incident, incident, rw_waits_since(incident, waiter)));
     finding->sentence = sentence;
-    rw_verdict_culprit(incident, finding, node->process->pid, holder, "holder", "%s%s%s%s",
-                       rw_doing_words(incident, node->process, holder), call ? " in " : "",
-                       call ? call->function : "", rw_at_place(diagnosis, holder));
+    rw_verdict_culprit(incident, finding, node->process->pid, holder, "holder", "%s%s%s",
+                       rw_doing_words(incident, node->process, holder), call, rw_at_place(diagnosis, holder));
     rw_verdict_culprit(incident, finding, node->process->pid, waiter, "waits", "waits for the GIL%s%s",
-                       rw_for_how_long(incident, incident, waiter->waits_on->since_ns),
+                       rw_for_how_long(incident, incident, rw_waits_since(incident, waiter)),
                        rw_at_place(diagnosis, waiter));
     rw_edge_evidence(diagnosis, finding, through);
     if (!is_blocked)

@@ -69,7 +69,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
         rw_words(incident, "Process %d%s%s%s is idle: %s %s%s%s%s.", process->pid, process->name ? " (" : "",
                  process->name ? process->name : "", process->name ? ")" : "",
                  rw_thread_label(incident, subject), rw_doing_words(incident, process, subject),
-                 rw_for_how_long(incident, incident, subject->waits_on ? subject->waits_on->since_ns : 0),
+                 rw_for_how_long(incident, incident, rw_waits_since(incident, subject)),
                  rw_at_place(diagnosis, subject),
                  others ? ", and every other thread waits as well, with nobody to blame" : "");
     length = rw_graph_chain(diagnosis->graph, diagnosis->graph, index, &chain);

@@ -83,11 +83,10 @@ static void report(struct rw_diagnosis *diagnosis, size_t node_index, const stru
         blocker = graph->nodes[edge->to].thread;
         rw_append(incident, &sentence, "%s", named == 0 ? "" : "; or for ");
         describe_blocker(diagnosis, node->process, blocker, ending, &sentence);
-        rw_verdict_culprit(
-            incident, finding, node->process->pid, blocker, "blocker", "%s%s%s",
-            rw_doing_words(incident, node->process, blocker),
-            rw_for_how_long(incident, incident, blocker->waits_on ? blocker->waits_on->since_ns : 0),
-            rw_at_place(diagnosis, blocker));
+        rw_verdict_culprit(incident, finding, node->process->pid, blocker, "blocker", "%s%s%s",
+                           rw_doing_words(incident, node->process, blocker),
+                           rw_for_how_long(incident, incident, rw_waits_since(incident, blocker)),
+                           rw_at_place(diagnosis, blocker));
         rw_edge_evidence(diagnosis, finding, edge);
         first_blocker = first_blocker ? first_blocker : blocker;
         named++;

@@ -71,7 +71,7 @@ static void add_leaked(struct rw_diagnosis *diagnosis, struct rw_verdict *findin
     rw_verdict_culprit(diagnosis->incident, finding, process->pid, thread, "leaked", "%s%s%s%s",
                        rw_doing_words(diagnosis->incident, process, thread),
                        rw_for_how_long(diagnosis->incident, diagnosis->incident,
-                                       thread->waits_on ? thread->waits_on->since_ns : 0),
+                                       rw_waits_since(diagnosis->incident, thread)),
                        rw_at_place(diagnosis, thread), origin(diagnosis, process, thread));
 }
 

@@ -20,6 +20,15 @@ static bool waits_inside(const struct rw_thread *thread)
             ends == RW_ENDS_NEVER);
 }
 
+static bool in_chain(const struct rw_graph *graph, const size_t *chain, size_t length,
+                     const struct rw_thread *thread)
+{
+    for (size_t i = 0; i < length; i++)
+        if (graph->nodes[graph->edges[chain[i]].from].thread == thread)
+            return true;
+    return false;
+}
+
 static void look_at_process(struct rw_diagnosis *diagnosis, const struct rw_process_info *process)
 {
     struct rw_incident *incident = diagnosis->incident;
@@ -53,12 +62,20 @@ static void look_at_process(struct rw_diagnosis *diagnosis, const struct rw_proc
     finding->sentence = rw_words(
         incident, "%s %s%s%s; %s.", rw_thread_label(incident, last->thread),
         rw_doing_words(incident, process, last->thread),
-        rw_for_how_long(incident, incident, last->thread->waits_on->since_ns),
+        rw_for_how_long(incident, incident, rw_waits_since(incident, last->thread)),
         rw_at_place(diagnosis, last->thread),
         alive == 1
             ? "no other thread is left in the process that could end this wait"
             : "every other thread of the process waits as well, so nobody is left who could end this wait");
     rw_finding_chain(diagnosis, finding, index, chain, length, "waits");
+    for (size_t i = 0; i < process->thread_count; i++) {
+        const struct rw_thread *thread = &process->threads[i];
+
+        if (thread != last->thread && !rw_thread_is_gone(process, thread) &&
+            !in_chain(graph, chain, length, thread))
+            rw_verdict_culprit(incident, finding, process->pid, thread, "waits", "%s%s",
+                               rw_doing_words(incident, process, thread), rw_at_place(diagnosis, thread));
+    }
     rw_verdict_evidence(
         incident, finding,
         "%zu thread%s alive, none runs, sleeps or waits for input; a signal handler could still act", alive,

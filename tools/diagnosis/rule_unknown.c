@@ -31,6 +31,7 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
     struct rw_verdict *finding;
     size_t *chain, length, end;
     char *sentence = NULL;
+    const char *gone = "";
 
     if (diagnosis->finding_count)
         return;
@@ -39,29 +40,31 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
         finding->sentence = rw_words(incident, "Nothing is known of any thread, so nobody can be blamed.");
         return;
     }
+    if (!process->is_alive)
+        gone = rw_words(incident, "Process %d is gone. When it went, ", process->pid);
     length = rw_graph_chain(diagnosis->graph, graph, index, &chain);
     end = rw_graph_chain_end(graph, index, chain, length);
     for (size_t i = 0; i < length; i++) {
         const struct rw_edge *edge = &graph->edges[chain[i]];
 
         if (i == 0)
-            rw_append(incident, &sentence, "%s", rw_thread_label(incident, graph->nodes[edge->from].thread));
+            rw_append(incident, &sentence, "%s%s", gone,
+                      rw_thread_label(incident, graph->nodes[edge->from].thread));
         rw_append(incident, &sentence, "%s %s", i ? ", which" : "", rw_edge_words(diagnosis, edge, false));
     }
     if (length)
         finding->certainty = RW_INFERRED;
     else
-        rw_append(incident, &sentence, "%s", rw_thread_label(incident, subject));
+        rw_append(incident, &sentence, "%s%s", gone, rw_thread_label(incident, subject));
     if (end != RW_NO_NODE) {
         last = &graph->nodes[end];
         rw_append(incident, &sentence, "%s %s%s%s", length ? ", which" : "",
                   rw_doing_words(incident, last->process, last->thread),
-                  rw_for_how_long(incident, incident,
-                                  last->thread->waits_on ? last->thread->waits_on->since_ns : 0),
+                  rw_for_how_long(incident, incident, rw_waits_since(incident, last->thread)),
                   rw_at_place(diagnosis, last->thread));
         rw_finding_place(diagnosis, finding, last->process, last->thread);
     }
-    rw_append(incident, &sentence, "; why this does not end is not known.");
+    rw_append(incident, &sentence, "%s", process->is_alive ? "; why this does not end is not known." : ".");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, length ? "blocker" : "waits");
     rw_finding_place(diagnosis, finding, process, subject);

@@ -144,9 +144,10 @@ struct rw_thread {
     size_t native_count;
     struct rw_python_frame *python;
     size_t python_count;
-    const char *stack_source; /* "ptrace" "handler" "recording" "memory" (as it lay there while blocked) "none" */
-    const char *stack_note;   /* what could not be had and why, for people; NULL if all was had */
-    double stopped_us;        /* how long the snapshot held it, 0 if it did not */
+    const char
+        *stack_source; /* "ptrace" "handler" "recording" "memory" (as it lay there while blocked) "none" */
+    const char *stack_note; /* what could not be had and why, for people; NULL if all was had */
+    double stopped_us;      /* how long the snapshot held it, 0 if it did not */
 
     struct rw_transition *history;
     size_t history_count;

@@ -8,6 +8,11 @@
 #include "tools/incident/model.h"
 #include "tools/incident/wait_kinds.h"
 
+/* The longest time between two of a GIL waiter's short waits: a second makes the recorder begin a new record.
+ */
+#define GIL_ROUND_NS UINT64_C(1000000000)
+#define STARVED_SHARE 0.02 /* of a processor: what the rounds themselves use, and some */
+
 char *rw_words(void *ctx, const char *format, ...)
 {
     va_list arguments;
@@ -53,6 +58,27 @@ double rw_seconds_since(const struct rw_incident *incident, uint64_t since_ns)
     return since_ns > incident->now_ns ? 0 : (double)(incident->now_ns - since_ns) / 1e9;
 }
 
+uint64_t rw_waits_since(const struct rw_incident *incident, const struct rw_thread *thread)
+{
+    const struct rw_wait_on *wait = thread->waits_on;
+    const struct rw_transition *last = NULL;
+
+    if (!wait || !wait->kind || strcmp(wait->kind, "gil") != 0)
+        return wait ? wait->since_ns : 0;
+    /* One that used a processor meanwhile got the GIL now and then: its rounds are not one wait. */
+    if (incident->between_looks_s > 0 && thread->cpu_delta_s > incident->between_looks_s * STARVED_SHARE)
+        return wait->since_ns;
+    for (size_t i = 0; i < thread->history_count; i++)
+        if (thread->history[i].event && strcmp(thread->history[i].event, "wait") == 0)
+            last = &thread->history[i];
+    /* Equal waits in a row are one record, if it goes on until now. */
+    if (last && last->time_ns && last->time_ns < wait->since_ns &&
+        (last->end_ns == 0 || last->end_ns + GIL_ROUND_NS >= wait->since_ns ||
+         last->end_ns >= incident->now_ns))
+        return last->time_ns;
+    return wait->since_ns;
+}
+
 char *rw_for_how_long(void *ctx, const struct rw_incident *incident, uint64_t since_ns)
 {
     double seconds = rw_seconds_since(incident, since_ns);
@@ -96,8 +122,13 @@ char *rw_object_words(void *ctx, const struct rw_wait_on *wait)
             return rw_words(ctx, "fd %d", wait->fd);
         return rw_words(ctx, "%s", wait->name ? wait->name : "");
     }
-    if (wait->name)
-        return rw_words(ctx, "`%s`", wait->name);
+    if (wait->name) {
+        /* "mutex cache_lock", "condition 0x55d0": the phrase before it has said what it is. */
+        const char *space = strchr(wait->name, ' ');
+        const char *bare = space && !strchr(space + 1, ' ') && wait->name[0] != '\'' ? space + 1 : wait->name;
+
+        return strncmp(bare, "0x", 2) == 0 ? rw_words(ctx, "%s", bare) : rw_words(ctx, "`%s`", bare);
+    }
     if (wait->object)
         return rw_words(ctx, "0x%llx", (unsigned long long)wait->object);
     return rw_words(ctx, "%s", "");

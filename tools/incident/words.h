@@ -20,6 +20,9 @@ void rw_append(void *ctx, char **text, const char *format, ...) __attribute__((f
 char *rw_duration(void *ctx, double seconds);
 /* Since `since_ns` until the incident's now; negative where that is not known. */
 double rw_seconds_since(const struct rw_incident *incident, uint64_t since_ns);
+/* When the thread's wait began; 0 where it does not wait, or that is not known. A wait for the GIL is a loop
+ * of short ones: it began with the first of them, as far as the recording tells. */
+uint64_t rw_waits_since(const struct rw_incident *incident, const struct rw_thread *thread);
 /* Since when the thread does what it does: " for 12.3 s", or "" where that is not known. */
 char *rw_for_how_long(void *ctx, const struct rw_incident *incident, uint64_t since_ns);
 

@@ -19,7 +19,7 @@ static uint64_t hung_since(const struct rw_incident *incident, const struct rw_c
         return 0;
     if (thread->interpreter_call_since_ns)
         return thread->interpreter_call_since_ns;
-    return thread->waits_on ? thread->waits_on->since_ns : 0;
+    return rw_waits_since(incident, thread);
 }
 
 /* Since when it hangs: since the one that suffers does what it does; else the first culprit of whom it is

@@ -102,10 +102,10 @@ static void add_line(void *ctx, char ***lines, size_t *count, char *text)
 
 /* When the thread began with what it does. A thread that runs came back from some call a moment ago, which is
  * no news. */
-static uint64_t since(const struct rw_thread *thread)
+static uint64_t since(const struct rw_incident *incident, const struct rw_thread *thread)
 {
     if (thread->waits_on)
-        return thread->waits_on->since_ns;
+        return rw_waits_since(incident, thread);
     return thread->state && strcmp(thread->state, "running") == 0 ? 0 : thread->since_ns;
 }
 
@@ -126,7 +126,7 @@ size_t rw_step_lines(void *ctx, const struct rw_incident *incident, const struct
     }
     add_line(ctx, lines, &count,
              rw_words(ctx, "%s %s%s", rw_thread_label(ctx, thread), rw_doing_words(ctx, process, thread),
-                      rw_for_how_long(ctx, incident, since(thread))));
+                      rw_for_how_long(ctx, incident, since(incident, thread))));
     place = rw_place(ctx, thread);
     if (place)
         add_line(ctx, lines, &count, rw_words(ctx, "at %s", place));
@@ -153,7 +153,7 @@ static char *range_words(void *ctx, const struct rw_incident *incident, const st
     char *low, *high;
 
     for (size_t i = 0; i < group->count; i++) {
-        double seconds = rw_seconds_since(incident, since(group->threads[i]));
+        double seconds = rw_seconds_since(incident, since(incident, group->threads[i]));
 
         if (seconds >= 0 && (least < 0 || seconds < least))
             least = seconds;
@@ -177,8 +177,8 @@ static void write_one(struct rw_page *page, const struct rw_incident *incident,
 
     rw_page_wrap(page, 0, 2, "%s %s%s%s%s%s", rw_thread_label(page->ctx, thread),
                  rw_doing_words(page->ctx, process, thread),
-                 rw_for_how_long(page->ctx, incident, since(thread)), role ? "   [" : "", role ? role : "",
-                 role ? "]" : "");
+                 rw_for_how_long(page->ctx, incident, since(incident, thread)), role ? "   [" : "",
+                 role ? role : "", role ? "]" : "");
     if (owner)
         rw_page_wrap(page, 2, 2, "%s", owner);
     if (origin)

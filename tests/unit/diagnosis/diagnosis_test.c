@@ -355,9 +355,16 @@ static void a_runner_that_starves_the_others_of_the_gil_is_inferred(void **state
     holder->waits_on = NULL;
     holder->os_state = 'R';
     holder->state = "running";
-    holder->moved = 0;
+    holder->moved = 1;
+    incident->between_looks_s = 1.0;
+    thread_of(incident, 7103)->cpu_delta_s = 0.004;
+    thread_of(incident, 7103)->same_calls = 1;
     rw_diagnose(incident);
     expect(incident, "gil-held", RW_INFERRED);
+    /* A waiter that gets on has had the GIL meanwhile. */
+    thread_of(incident, 7103)->cpu_delta_s = 0.1;
+    rw_diagnose(incident);
+    assert_string_not_equal(incident->verdict.class_name, "gil-held");
     talloc_free(incident);
 }
 
