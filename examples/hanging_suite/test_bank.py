@@ -44,5 +44,5 @@ def test_transfers_both_ways():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=4)
+        thread.join(timeout=2)
     assert not any(thread.is_alive() for thread in threads)

@@ -75,13 +75,15 @@ class Folder(AdversityCase):
             seen = Seen(argv, preload(RACEWATCH_DIR=full + "/out"))
             self.assertEqual((seen.status, seen.stdout), (0, bare.stdout))
 
-    def test_is_a_symbolic_link_to_somewhere_else(self):
+    def test_symbolic_links_in_it_are_not_followed(self):
         with processes.Program(["/bin/true"]) as place:
-            target = os.path.join(place.folder, "elsewhere")
-            os.mkdir(target)
-            os.symlink(target, place.out)
+            elsewhere = os.path.join(place.folder, "elsewhere")
+            os.makedirs(elsewhere)
+            os.makedirs(place.out)
+            os.symlink(elsewhere, os.path.join(place.out, "recordings"))
+            os.symlink(os.path.join(elsewhere, "index"), os.path.join(place.out, "index.json"))
             self.assert_program_is_as_ever(Seen(SHELL, preload(RACEWATCH_DIR=place.out, RACEWATCH_OPTIONS="keep=always")))
-            self.assertEqual(os.listdir(target), [])
+            self.assertEqual(os.listdir(elsewhere), [])
 
 
 def readable_copy():
@@ -153,7 +155,8 @@ class Refused(AdversityCase):
     def report(self, argv):
         if os.getuid():
             self.skipTest("only root can run a program as another user")
-        with processes.Program(argv, preload(LD_PRELOAD=readable_copy()), cwd="/", folder_mode=0o777) as program:
+        # The library comes in after the change of user, so that folder and monitor are that user's.
+        with processes.Program(argv, cwd="/", folder_mode=0o777) as program:
             program.wait_until(lambda: incidents.count(program.out), PATIENCE_S)
             found = incidents.all_of(program.out)
             stderr, alive = program.stderr(), program.child.poll() is None
@@ -166,10 +169,11 @@ class Refused(AdversityCase):
 
     def test_by_being_undumpable(self):
         program = compiled("undumpable.c", os.path.join(machine.ROOT, "tests/scenarios/c_two_locks/main.c"), name="undumpable")
-        self.report(as_nobody([program]))
+        self.report(as_nobody(["env", "LD_PRELOAD=" + readable_copy(), program]))
 
     def test_by_seccomp(self):
-        found = self.report(as_nobody([compiled("no_tracing.c"), scenario("c_two_locks")]))
+        found = self.report(as_nobody([compiled("no_tracing.c"), "/usr/bin/env", "LD_PRELOAD=" + readable_copy(),
+                                       scenario("c_two_locks")]))
         line = marker(os.path.join(machine.ROOT, "tests/scenarios/c_two_locks/main.c"), "debit-wants")
         self.assertIn("main.c:%d" % line, found.text)
 

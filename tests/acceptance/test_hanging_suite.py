@@ -93,7 +93,7 @@ class HangingSuite(Case):
         heartbeat = incident.thread("heartbeat")
         self.assertTrue(heartbeat["created_in_test"].endswith("test_plugins.py::test_plugin_with_heartbeat"))
         self.assertIn("plugin.py:%d" % marker(os.path.join(SUITE, "plugin.py"), "heartbeat"), lines_of(heartbeat))
-        self.assertEqual(heartbeat["creator_name"], "MainThread")
+        self.assertEqual(heartbeat["creator_tid"], incident.thread("MainThread")["tid"])
         self.assertIn("interpreter", incident.verdict["sentence"])
         self.assertIn("heartbeat", incident.verdict["sentence"])
 

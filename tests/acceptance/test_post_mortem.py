@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reports made later: from recordings alone after a SIGKILL of everything, from incident.json, of a live process."""
 
+import glob
 import json
 import os
 import re
@@ -41,6 +42,7 @@ class AfterSigkill(Case):
         source = os.path.join(PROGRAMS, "blocked.c")
         with processes.Program([compiled("blocked.c")], preload()) as program:
             wait_until_blocked(program)
+            program.wait_until(lambda: glob.glob(program.out + "/recordings/*/*.maps"), PATIENCE_S)
             monitors = [p for p in processes.descendants() if p != program.pid and "racewatch" in os.readlink("/proc/%d/exe" % p)]
             for pid in [*monitors, program.pid]:
                 os.kill(pid, 9)

@@ -19,7 +19,7 @@ import time
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_CHILD_SUBREAPER = 36
-_IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE = 0x8, 0x80, 0x100
+_IN_MODIFY, _IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE = 0x2, 0x8, 0x80, 0x100
 
 _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -96,15 +96,16 @@ def end_all():
 
 
 class FolderWatch:
-    """Tells when something under a folder changed; folders that appear are watched as well, two levels deep."""
+    """Tells when something under a folder changed; folders that appear are watched as well, three levels deep."""
 
     def __init__(self, folder):
         self.fd = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         self.paths = {}
-        self._add(folder, 2)
+        self._add(folder, 3)
 
     def _add(self, folder, depth):
-        wd = _libc.inotify_add_watch(self.fd, folder.encode(), _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_CREATE)
+        wd = _libc.inotify_add_watch(self.fd, folder.encode(),
+                                     _IN_MODIFY | _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_CREATE)
         if wd < 0:
             return
         self.paths[wd] = (folder, depth)
