@@ -13,10 +13,10 @@ void rw_dlsym_seen(void *handle, const char *name);
 
 static void (*watcher)(void *handle, const char *name);
 
-/* As RTLD_NEXT finds it. By version, for our own has none, which dlvsym does not take; and this version is what the
- * shim needs of libc anyway: a lookup that succeeds allocates nothing (dlfcn/dlerror.c, since 2.34), and we may be
- * inside of malloc. Not by dl_iterate_phdr: a sanitizer's asks dlsym for the functions that it stands before, and has
- * none of them yet. */
+/* As RTLD_NEXT finds it. By version, for our own has none, which dlvsym does not take; and this version is
+ * what the shim needs of libc anyway: a lookup that succeeds allocates nothing (dlfcn/dlerror.c, since 2.34),
+ * and we may be inside of malloc. Not by dl_iterate_phdr: a sanitizer's asks dlsym for the functions that it
+ * stands before, and has none of them yet. */
 static void find_real(void)
 {
     rw_dlsym_real = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.34");
