@@ -29,8 +29,8 @@
 #define CODE                                                                                                           \
     SKIP, AT(code.filename), AT(code.name), AT(code.qualname), AT(code.lines), AT(code.first_line), AT(code.flags),    \
         AT(code.local_names), SKIP, AT(code.instructions)
-#define OBJECT_TYPE_TUPLE                                                                                              \
-    AT(object.size), AT(object.type), AT(type.size), AT(type.name), SKIP, AT(type.flags), SKIP, AT(tuple.items), SKIP
+#define OBJECT_TYPE AT(object.size), AT(object.type), AT(type.size), AT(type.name), SKIP, AT(type.flags)
+#define TUPLE SKIP, AT(tuple.items), SKIP
 #define LIST SKIP, SKIP, SKIP
 #define SET SKIP, SKIP, SKIP, SKIP
 #define DICT SKIP, AT(dict.keys), AT(dict.values)
@@ -39,20 +39,21 @@
 
 static const uint16_t order_3_13[] = {
     RUNTIME, INTERPRETER_HEAD, SKIP /* gc */, INTERPRETER_GIL, THREAD_HEAD, THREAD_IDS, FRAME, CODE,
-    OBJECT_TYPE_TUPLE, LIST, DICT, FLOAT_LONG_BYTES, STRING, END,
+    OBJECT_TYPE, TUPLE, LIST, DICT, FLOAT_LONG_BYTES, STRING, END,
 };
 
 /* threads_main before gc; generations of code; stackpointer and tlbc_index behind the frame's owner; co_tlbc; sets. */
 static const uint16_t order_3_14[] = {
     RUNTIME, INTERPRETER_HEAD, SKIP, SKIP, INTERPRETER_GIL, SKIP, SKIP, THREAD_HEAD, THREAD_IDS, FRAME, SKIP,
-    AT(frame.tlbc_index), CODE, AT(code.tlbc), OBJECT_TYPE_TUPLE, LIST, SET, DICT, FLOAT_LONG_BYTES, STRING, END,
+    AT(frame.tlbc_index), CODE, AT(code.tlbc), OBJECT_TYPE, TUPLE, LIST, SET, DICT, FLOAT_LONG_BYTES, STRING, END,
 };
 
-/* base_frame and last_profiled_frame before thread_id; four more behind status; one for the exception state. */
+/* base_frame, last_profiled_frame and a counter before thread_id; holds_gil, gil_requested and two of the exception state
+ * behind status, and one more; tp_basicsize, tp_dictoffset, and a heap type's size and cached keys before tuples. */
 static const uint16_t order_3_15[] = {
-    RUNTIME, INTERPRETER_HEAD, SKIP, SKIP, INTERPRETER_GIL, SKIP, SKIP, THREAD_HEAD, SKIP, SKIP, THREAD_IDS, SKIP,
-    SKIP, SKIP, SKIP, SKIP, FRAME, SKIP, AT(frame.tlbc_index), CODE, AT(code.tlbc), OBJECT_TYPE_TUPLE, LIST, SET,
-    DICT, FLOAT_LONG_BYTES, STRING, END,
+    RUNTIME, INTERPRETER_HEAD, SKIP, SKIP, INTERPRETER_GIL, SKIP, SKIP, THREAD_HEAD, SKIP, SKIP, SKIP, THREAD_IDS, SKIP,
+    SKIP, SKIP, SKIP, SKIP, FRAME, SKIP, AT(frame.tlbc_index), CODE, AT(code.tlbc), OBJECT_TYPE, SKIP, SKIP, SKIP,
+    AT(type.cached_keys), TUPLE, LIST, SET, DICT, FLOAT_LONG_BYTES, STRING, END,
 };
 
 /* A version that is not listed is read in the newest order that is. */
@@ -89,7 +90,8 @@ static void derive(struct rw_layout *l)
     l->code.size = l->code.instructions + 8;
     l->frame.globals = l->frame.previous + 16;
     l->frame.size = l->frame.locals;
-    l->type.cached_keys = l->type.size + 464;
+    if (l->type.cached_keys == RW_NO_FIELD) /* before 3.15 */
+        l->type.cached_keys = l->type.size + 464;
     l->string.compact = l->string.ascii + 16;
     l->gil.locked -= l->interpreter.own_gil;
     l->gil.holder -= l->interpreter.own_gil;
