@@ -10,12 +10,12 @@
     .macro end name
     .cfi_endproc
     .size \name, . - \name
-    .set length, . - \name
+.L\name\()_end:
     .pushsection .rodata
     .globl \name\()_size
     .p2align 3
 \name\()_size:
-    .quad length
+    .quad .L\name\()_end - \name
     .popsection
     .endm
 
