@@ -40,8 +40,12 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
         finding->sentence = rw_words(incident, "Nothing is known of any thread, so nobody can be blamed.");
         return;
     }
+    if (process->is_alive && rw_thread_is_gone(process, subject)) {
+        finding->sentence = rw_words(incident, "Every thread of process %d has ended.", process->pid);
+        return;
+    }
     if (!process->is_alive)
-        gone = rw_words(incident, "Process %d is gone. When it went, ", process->pid);
+        gone = rw_words(incident, "Process %d is gone; this is how it was last seen: ", process->pid);
     length = rw_graph_chain(diagnosis->graph, graph, index, &chain);
     end = rw_graph_chain_end(graph, index, chain, length);
     for (size_t i = 0; i < length; i++) {
