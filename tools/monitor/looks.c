@@ -12,7 +12,7 @@
 #include "tools/monitor/capture.h"
 #include "tools/monitor/deltas.h"
 #include "tools/monitor/held.h"
-#include "tools/snapshot/proc.h"
+#include "tools/monitor/progress.h"
 
 #define MS UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
@@ -145,15 +145,6 @@ static void end(struct rw_looks *looks, bool was_told, uint64_t now_ns)
                      now_ns);
 }
 
-/* A debugger at a breakpoint, or Ctrl-Z: it does not move, and is not stuck. */
-static bool is_halted(int pid)
-{
-    struct rw_proc_status status;
-    struct rw_thread_times times;
-    return (rw_proc_status(pid, pid, &status) == 0 && status.tracer_pid != 0) ||
-           (rw_proc_thread(pid, pid, &times, NULL) == 0 && (times.state == 'T' || times.state == 't'));
-}
-
 void rw_looks_begin(struct rw_looks *looks, const struct rw_want *want, uint64_t now_ns)
 {
     if (looks->is_busy)
@@ -162,7 +153,7 @@ void rw_looks_begin(struct rw_looks *looks, const struct rw_want *want, uint64_t
     looks->cost_ns = 0;
     looks->level = 0;
     looks->left_out = NULL;
-    if (want->trigger != RW_TRIGGER_GONE && want->trigger != RW_TRIGGER_SIGNAL && is_halted(want->pid)) {
+    if (want->trigger != RW_TRIGGER_GONE && want->trigger != RW_TRIGGER_SIGNAL && rw_is_halted(want->pid)) {
         end(looks, false, now_ns);
         return;
     }
@@ -215,6 +206,12 @@ static bool is_incident(const struct rw_looks *looks, struct rw_incident *incide
     case RW_TRIGGER_SIGNAL:
     case RW_TRIGGER_GONE:
         return looks->want.is_explicit || rw_class_is_hang(class_name);
+    case RW_TRIGGER_STILL:
+        /* What sleeps ends by itself; who waits for work does so for as long as there is none. In a test,
+         * nobody should have to wait so long. */
+        if (is_calm)
+            return looks->want.is_explicit && strcmp(class_name, "idle") == 0;
+        return rw_class_is_hang(class_name) || !process_moved(incident);
     case RW_TRIGGER_EXIT:
         return !is_calm && (rw_class_is_hang(class_name) || !process_moved(incident));
     default:

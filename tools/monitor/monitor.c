@@ -110,6 +110,8 @@ static void note_alive(struct rw_watched *watched, uint64_t now_ns)
         return;
     watched->told_seen_ns = now_ns;
     rw_reader_seen(watched->reader, now_ns);
+    if (now_ns > watched->moved_ns + SEEN_NS && rw_is_halted(watched->pid))
+        watched->moved_ns = now_ns; /* that time counts for nothing */
     if (now_ns >= watched->seen_ns + MAPS_AGE_NS)
         rw_watched_save_maps(watched);
 }

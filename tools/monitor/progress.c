@@ -8,6 +8,7 @@
 #include <talloc.h>
 
 #include "tools/recording/reader.h"
+#include "tools/snapshot/proc.h"
 
 /* A thread that waits for the GIL, or polls with a time-out, costs a little for ever: per second, for the
  * process and for each such thread. Measured: the GIL's 5 ms loop takes 2-4 ms a second. */
@@ -18,6 +19,14 @@
 bool rw_is_blocked(const struct rw_slot_view *view)
 {
     return view->state == RW_THREAD_WAITING && (view->wait.flags & RW_WAIT_HAS_DEADLINE) == 0;
+}
+
+bool rw_is_halted(int pid)
+{
+    struct rw_proc_status status;
+    struct rw_thread_times times;
+    return (rw_proc_status(pid, pid, &status) == 0 && status.tracer_pid != 0) ||
+           (rw_proc_thread(pid, pid, &times, NULL) == 0 && (times.state == 'T' || times.state == 't'));
 }
 
 /* The CPU clock of another process; see clock_getcpuclockid(3). One system call, and in nanoseconds. */

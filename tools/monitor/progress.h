@@ -16,6 +16,9 @@ int rw_progress_update(struct rw_watched *watched, uint64_t now_ns);
  * nothing. */
 void rw_progress_skip(struct rw_watched *watched, uint64_t from_ns, uint64_t now_ns);
 
+/* Stopped by a debugger or a signal (Ctrl-Z): it does not move, and is not stuck. */
+bool rw_is_halted(int pid);
+
 /* A thread that waits without a deadline of its own, since when it may be told. */
 bool rw_is_blocked(const struct rw_slot_view *view);
 

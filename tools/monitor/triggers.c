@@ -252,7 +252,7 @@ static bool still_is_due(struct rw_triggers *triggers, const struct rw_watch *wa
         return false;
     want->trigger = RW_TRIGGER_STILL;
     want->pid = first->pid;
-    want->is_explicit = triggers->options->is_set.timeout || tests_run;
+    want->is_explicit = tests_run;
     snprintf(want->detail, sizeof(want->detail), "no watched process has made progress for %.1f s",
              s(now_ns - moved_ns));
     return true;
