@@ -46,7 +46,8 @@ static char *why(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, con
                  rw_at_place(diagnosis, thread));
 
     if (before->kind == RW_EDGE_HOLDS)
-        rw_append(ctx, &text, "; holds %s", rw_object_words(ctx, before->wait));
+        rw_append(ctx, &text, "; holds %s",
+                  rw_object_words(ctx, diagnosis->graph->nodes[before->from].process, before->wait));
     else if (before->kind == RW_EDGE_GIL)
         rw_append(ctx, &text, "; holds the GIL");
     if (before->taken_at && before->kind == RW_EDGE_HOLDS)

@@ -111,7 +111,19 @@ char *rw_thread_label(void *ctx, const struct rw_thread *thread)
     return rw_words(ctx, "%s (tid %d)", label, thread->tid);
 }
 
-char *rw_object_words(void *ctx, const struct rw_wait_on *wait)
+/* A name is one that a frame gives: two frames may call two locks by one name. */
+static bool is_ambiguous(const struct rw_process_info *process, const struct rw_wait_on *wait)
+{
+    for (size_t i = 0; wait->object && i < process->thread_count; i++) {
+        const struct rw_wait_on *other = process->threads[i].waits_on;
+
+        if (other && other->name && other->object != wait->object && strcmp(other->name, wait->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+char *rw_object_words(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait)
 {
     const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
 
@@ -127,6 +139,8 @@ char *rw_object_words(void *ctx, const struct rw_wait_on *wait)
         const char *space = strchr(wait->name, ' ');
         const char *bare = space && !strchr(space + 1, ' ') && wait->name[0] != '\'' ? space + 1 : wait->name;
 
+        if (strncmp(bare, "0x", 2) != 0 && is_ambiguous(process, wait))
+            return rw_words(ctx, "`%s` (0x%llx)", bare, (unsigned long long)wait->object);
         return strncmp(bare, "0x", 2) == 0 ? rw_words(ctx, "%s", bare) : rw_words(ctx, "`%s`", bare);
     }
     if (wait->object)
@@ -140,9 +154,9 @@ static const char *call_of(const struct rw_wait_on *wait)
     return wait->call ? wait->call : wait->kind ? wait->kind : "a call";
 }
 
-static char *input_words(void *ctx, const struct rw_wait_on *wait)
+static char *input_words(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait)
 {
-    char *object = rw_object_words(ctx, wait);
+    char *object = rw_object_words(ctx, process, wait);
 
     if (strcmp(wait->kind, "process") == 0) {
         if (wait->peer_pid > 0)
@@ -169,7 +183,7 @@ static char *bare_wait_words(void *ctx, const struct rw_process_info *process, c
             return rw_words(ctx, "waits for thread %d to end (%s)", wait->owner.tid, call_of(wait));
         return rw_words(ctx, "waits for a thread to end (%s)", call_of(wait));
     case RW_ENDS_BY_INPUT:
-        return input_words(ctx, wait);
+        return input_words(ctx, process, wait);
     case RW_ENDS_BY_TIME:
         if (wait->has_deadline && wait->deadline_in_s > 0)
             return rw_words(ctx, "sleeps (%s more)", rw_duration(ctx, wait->deadline_in_s));
@@ -187,7 +201,7 @@ static char *bare_wait_words(void *ctx, const struct rw_process_info *process, c
     case RW_ENDS_BY_SIGNAL:
         break;
     }
-    object = rw_object_words(ctx, wait);
+    object = rw_object_words(ctx, process, wait);
     return rw_words(ctx, "%s%s%s", kind->phrase, object[0] ? " " : "", object);
 }
 

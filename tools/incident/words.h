@@ -31,8 +31,9 @@ char *rw_thread_label(void *ctx, const struct rw_thread *thread);
 /* The same without the tid, for a second mention in one sentence. */
 char *rw_thread_short_label(void *ctx, const struct rw_thread *thread);
 
-/* What is waited for: "`self.lock_a`", "0x55d0", "fd 7 (socket:[123])"; "" if there is nothing to name. */
-char *rw_object_words(void *ctx, const struct rw_wait_on *wait);
+/* What is waited for: "`self.lock_a`", "0x55d0", "fd 7 (socket:[123])"; "" if there is nothing to name. Where
+ * others in the process wait for another object of the same name, "`y` (0x55d0)". */
+char *rw_object_words(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait);
 /* "waits for lock `self.lock_a`", "waits in recv on fd 7 (socket:[123])", "waits for 'reader' (tid 12) to
  * end". */
 char *rw_wait_words(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait);

@@ -535,6 +535,19 @@ static void one_hang_seen_from_two_sides_is_one(void **state)
     talloc_free(incident);
 }
 
+static void two_locks_of_one_name_are_told_apart(void **state)
+{
+    struct rw_incident *incident = fixture("two_locks");
+
+    (void)state;
+    thread_of(incident, 4100)->waits_on->name = "y";
+    thread_of(incident, 4107)->waits_on->name = "y";
+    rw_diagnose(incident);
+    expect_in_sentence(incident, "waits for lock `y` (0x7f20a0001010) held by");
+    expect_in_sentence(incident, "waits for lock `y` (0x7f20a0001000) held by");
+    talloc_free(incident);
+}
+
 static void nothing_known_is_a_verdict_too(void **state)
 {
     struct rw_incident *incident = rw_incident_new(NULL);
@@ -577,6 +590,7 @@ int main(void)
         cmocka_unit_test(one_look_cannot_tell_slow_from_stuck),
         cmocka_unit_test(what_explains_the_hang_comes_before_what_is_wrong_elsewhere),
         cmocka_unit_test(one_hang_seen_from_two_sides_is_one),
+        cmocka_unit_test(two_locks_of_one_name_are_told_apart),
         cmocka_unit_test(nothing_known_is_a_verdict_too),
     };
 
