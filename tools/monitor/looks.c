@@ -204,6 +204,7 @@ static bool is_incident(const struct rw_looks *looks, struct rw_incident *incide
     case RW_TRIGGER_EARLY:
         return is_certain(&incident->verdict) && rw_is_same_hang(incident, looks->first);
     case RW_TRIGGER_SIGNAL:
+        return looks->want.is_explicit || !is_calm; /* whoever ends a run that is stuck wants to know why */
     case RW_TRIGGER_GONE:
         return looks->want.is_explicit || rw_class_is_hang(class_name);
     case RW_TRIGGER_STILL:

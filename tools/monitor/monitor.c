@@ -152,6 +152,7 @@ static void pass_signal(struct monitor *monitor, int number)
 static void look_before_signal(struct monitor *monitor, const struct signalfd_siginfo *info, uint64_t now_ns)
 {
     struct rw_want want = {.trigger = RW_TRIGGER_SIGNAL, .pid = monitor->setup->first};
+    tick(monitor, now_ns); /* it may be younger than the last one */
     for (size_t i = rw_watch_count(monitor->watch); i-- > 0;) {
         const struct rw_watched *watched = rw_watch_at(monitor->watch, i);
         if (watched->test.number == 0 || watched->is_over)
