@@ -66,6 +66,29 @@ struct rw_owner {
     const char *taken_at; /* "file:line" where the owner took it, NULL if not known */
 };
 
+/* A descriptor (fd -1: a mapping, or the process itself) by which a process has a hand on a channel. */
+struct rw_holder {
+    int pid;
+    int fd;
+    const char *name; /* of the process */
+};
+
+/* One of the things outside of its own process by which a thread's wait can end, and who has the other end of
+ * it. A wait on several (poll) ends by any of them. */
+struct rw_channel {
+    const char *kind;  /* "pipe" (FIFOs too) "unix" "tcp" "eventfd" "process" "file-lock" "memory" (shared);
+                          "listener" "terminal" "file" "other": what anybody may end */
+    int fd;            /* -1 if none */
+    const char *name;  /* "pipe:[123]", "process 12 (sh)" */
+    const char *wants; /* what ends the wait: "data" "room" "connection" "exit" "unlock" "post" */
+    const char *state; /* of a TCP socket: "ESTABLISHED", "CLOSE_WAIT"; of a process: "alive", "zombie" */
+    uint64_t inode;    /* of what the descriptor leads to; 0 if not known */
+    struct rw_holder *holders; /* who can end the wait by it; the waiting process itself if it can */
+    size_t holder_count;
+    int is_complete;  /* 1: nobody else can; 0: not every process could be looked into; -1: not looked at */
+    const char *note; /* why it is not complete */
+};
+
 /* What a thread waits for. `kind` is one of the words below: a closed list, since rules match on it. */
 /* "mutex" "rwlock" "condition" "semaphore" "barrier" "join" (pthread_join) "fork"
  * "lock" "rlock" "python-condition" "event" "queue" "python-semaphore" "thread-join" "import-lock" (Python's)
@@ -85,6 +108,8 @@ struct rw_wait_on {
     int peer_pid;          /* the process waited for, or the other end's; -1 if not known */
     int fd;                /* -1 if none */
     const char *evidence;  /* "recording", "system call 202", "Python frame threading.py:1112" */
+    struct rw_channel *channels; /* how other processes, or nobody, can end it */
+    size_t channel_count;
 };
 
 /* A transition, from the recording; oldest first. */
@@ -153,10 +178,12 @@ struct rw_thread {
     size_t history_count;
 
     /* Progress between two looks; the first look leaves them at -1 */
-    double cpu_s;           /* user + system time so far */
-    double cpu_delta_s;     /* of it since the look before */
-    int64_t switches_delta; /* context switches since then */
-    int64_t transitions;    /* recorded transitions so far */
+    double cpu_s;            /* user + system time so far */
+    double cpu_delta_s;      /* of it since the look before */
+    int64_t switches_before; /* context switches so far, when the look began; -1 not known */
+    int64_t switches;        /* and when it was over: the look itself makes some */
+    int64_t switches_delta;  /* from the end of the look before to the beginning of this one */
+    int64_t transitions;     /* recorded transitions so far */
     int64_t transitions_delta;
     int moved;      /* 1: not at the same place as at the look before; 0: same; -1: no look before */
     int same_calls; /* 1: in the same functions as at the look before, at whatever line; 0: not; -1: no look
@@ -214,6 +241,8 @@ struct rw_process_info {
     size_t interpreter_count;
     struct rw_transition *history; /* lifecycle events of all threads in the order of time */
     size_t history_count;
+    int has_handlers; /* 1: a signal could make it act: it has handlers, fatal signals, SIGINT and racewatch's
+                         own apart; 0: none; -1 not known */
     const char **notes; /* what could not be had: hooks that failed, slots refused, tracing refused, ... */
     size_t note_count;
 };

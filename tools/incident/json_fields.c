@@ -69,6 +69,32 @@ static const struct rw_field python_frame_fields[] = {
 RECORD(python_frame_record, python_frame_fields);
 #undef THIS
 
+#define THIS rw_holder
+static const struct rw_field holder_fields[] = {
+    ROW("pid", INT, pid),
+    ROW("fd", INT_M1, fd),
+    ROW("name", STRING, name),
+    END,
+};
+RECORD(holder_record, holder_fields);
+#undef THIS
+
+#define THIS rw_channel
+static const struct rw_field channel_fields[] = {
+    ROW("kind", STRING, kind),
+    ROW("fd", INT_M1, fd),
+    ROW("name", STRING, name),
+    ROW("wants", STRING, wants),
+    ROW("state", STRING, state),
+    ROW("inode", NUMBER, inode),
+    MANY("holders", holders, holder_count, holder_record),
+    ROW("is_complete", TRISTATE, is_complete),
+    ROW("note", STRING, note),
+    END,
+};
+RECORD(channel_record, channel_fields);
+#undef THIS
+
 #define THIS rw_wait_on
 static const struct rw_field wait_on_fields[] = {
     KEEP("kind", STRING, kind),
@@ -86,6 +112,7 @@ static const struct rw_field wait_on_fields[] = {
     ROW("peer_pid", INT_M1, peer_pid),
     ROW("fd", INT_M1, fd),
     ROW("evidence", STRING, evidence),
+    MANY("channels", channels, channel_count, channel_record),
     END,
 };
 RECORD(wait_on_record, wait_on_fields);
@@ -145,6 +172,8 @@ static const struct rw_field thread_fields[] = {
     MANY("history", history, history_count, transition_record),
     ROW("cpu_s", REAL_M1, cpu_s),
     ROW("cpu_delta_s", REAL_M1, cpu_delta_s),
+    ROW("switches_before", INT64_M1, switches_before),
+    ROW("switches", INT64_M1, switches),
     ROW("switches_delta", INT64_M1, switches_delta),
     ROW("transitions", INT64_M1, transitions),
     ROW("transitions_delta", INT64_M1, transitions_delta),
@@ -213,6 +242,7 @@ static const struct rw_field process_fields[] = {
     MANY("interpreters", interpreters, interpreter_count, interpreter_record),
     MANY("threads", threads, thread_count, thread_record),
     MANY("history", history, history_count, transition_record),
+    ROW("has_handlers", TRISTATE, has_handlers),
     LIST("notes", STRINGS, notes, note_count),
     END,
 };

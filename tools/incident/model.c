@@ -44,6 +44,7 @@ struct rw_process_info *rw_incident_add_process(struct rw_incident *incident, in
 
     process->pid = pid;
     process->ppid = -1;
+    process->has_handlers = -1;
     return process;
 }
 
@@ -65,6 +66,8 @@ static void init_thread(struct rw_thread *thread, int tid)
         .interpreter_call_id = -1,
         .cpu_s = -1,
         .cpu_delta_s = -1,
+        .switches_before = -1,
+        .switches = -1,
         .switches_delta = -1,
         .transitions = -1,
         .transitions_delta = -1,
@@ -174,6 +177,24 @@ struct rw_wait_on *rw_thread_wait_on(struct rw_incident *incident, struct rw_thr
         thread->waits_on->fd = -1;
     }
     return thread->waits_on;
+}
+
+struct rw_channel *rw_wait_add_channel(struct rw_incident *incident, struct rw_wait_on *wait,
+                                       const char *kind, const char *wants)
+{
+    struct rw_channel *channel = APPEND(incident, wait->channels, wait->channel_count);
+
+    channel->kind = kind;
+    channel->wants = wants;
+    channel->fd = -1;
+    channel->is_complete = -1;
+    return channel;
+}
+
+void rw_channel_add_holder(struct rw_incident *incident, struct rw_channel *channel, int pid, int fd,
+                           const char *name)
+{
+    *APPEND(incident, channel->holders, channel->holder_count) = (struct rw_holder){pid, fd, name};
 }
 
 static bool is_same_text(const char *a, const char *b)

@@ -49,6 +49,13 @@ void rw_incident_note(struct rw_incident *incident, const char *format, ...)
 /* What the thread waits for: the one it has, else a new one without an owner. */
 struct rw_wait_on *rw_thread_wait_on(struct rw_incident *incident, struct rw_thread *thread);
 
+/* One more thing by which the wait can end, without holders; valid until the next one. `kind` and `wants` as
+ * struct rw_channel has them. */
+struct rw_channel *rw_wait_add_channel(struct rw_incident *incident, struct rw_wait_on *wait,
+                                       const char *kind, const char *wants);
+void rw_channel_add_holder(struct rw_incident *incident, struct rw_channel *channel, int pid, int fd,
+                           const char *name);
+
 /* Whether the same functions are open in both: Python's where there are any, else the native ones. False
  * where there is no stack. For one thread in two incidents. */
 bool rw_has_same_calls(const struct rw_thread *a, const struct rw_thread *b);
