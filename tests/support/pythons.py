@@ -84,6 +84,19 @@ class Python:
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         return shown.returncode == 0
 
+    def pytest_environment(self):
+        """What to add to the environment so that `-m pytest` works: Debian's pytest serves other Pythons too, and has a
+        folder of its own in each root. None where it works with neither."""
+        if not hasattr(self, "_pytest"):
+            self._pytest = next((env for env in ({}, {"PYTHONPATH": machine.DEBIAN_PYTEST}) if self._runs_pytest(env)), None)
+        return self._pytest
+
+    def _runs_pytest(self, env):
+        shown = subprocess.run(self.command("-m", "pytest", "--version", folders=env.values()), stdin=subprocess.DEVNULL,
+                               env=dict(plain_environment(), **env), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               check=False)
+        return shown.returncode == 0
+
     def describe(self):
         kinds = [("debug", self.is_debug), ("free-threaded", self.is_free_threaded), ("libpython", self.is_shared),
                  ("embedded", self.is_embedded)]

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: MIT
+"""
+A scenario is a program that really hangs (or only looks so), and what must be said of it. docs/adding-a-scenario.md says
+what a scenario.json holds; the runners in tests/scenarios and tests/hang_table say on which Pythons it is run.
+"""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
+
+from . import incidents, machine, processes
+
+PATIENCE_S = 40  # for a report to come; a correct one takes a few seconds even on a loaded machine
+
+
+class Scenario:
+    def __init__(self, folder, build_folder):
+        self.name = os.path.basename(folder)
+        self.folder = folder
+        with open(os.path.join(self.folder, "scenario.json"), encoding="utf-8") as f:
+            self.manifest = json.load(f)
+        programs = [self.manifest.get("program"), "main.c", "main.py"]
+        self.source = next(p for p in programs if p and os.path.exists(os.path.join(self.folder, p)))
+        self.expect = self.manifest["expect"]
+        self.build_folder = build_folder
+
+    @property
+    def is_python(self):
+        return self.source.endswith(".py")
+
+    @property
+    def is_suite(self):
+        return self.source.startswith("test_")
+
+    def markers(self):
+        """{"name": ["file:line", ...]} of the comments `HERE name` in the sources."""
+        found = {}
+        for file in sorted(os.listdir(self.folder)):
+            if file.endswith((".c", ".py")):
+                with open(os.path.join(self.folder, file), encoding="utf-8") as f:
+                    for number, line in enumerate(f, 1):
+                        for name in re.findall(r"HERE ([\w-]+)", line):
+                            found.setdefault(name, []).append("%s:%d" % (file, number))
+        return found
+
+    def runs_as_script(self, python):
+        """A suite whose Python has no pytest, and which says that it can do without."""
+        return self.is_suite and bool(self.manifest.get("script")) and python.pytest_environment() is None
+
+    def expectations(self, python):
+        """What holds on that Python: without pytest there are no tests to be named."""
+        if self.expect == "silent" or python is None or not self.runs_as_script(python):
+            return self.expect
+        return {k: v for k, v in self.expect.items() if k not in ("test", "test_of_thread")}
+
+    def why_not(self, python):
+        """Why it cannot run here, or None."""
+        if python is None:
+            return None
+        if self.is_suite and not self.runs_as_script(python) and python.pytest_environment() is None:
+            return "Python %s has no pytest" % python.name
+        for module in self.manifest.get("needs", []):
+            if not python.has(module):
+                return "Python %s has no %s" % (python.name, module)
+        return None
+
+    def _compile(self, source, output, *flags):
+        path = os.path.join(self.build_folder, output)
+        if not os.path.exists(path):
+            subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Werror", "-pthread", "-o", path,
+                            os.path.join(self.folder, source), *flags], check=True)
+        return path
+
+    def argv(self, python):
+        arguments = []
+        if self.manifest.get("native"):
+            arguments = [self._compile(self.manifest["native"], self.name + ".so", "-shared", "-fPIC")]
+        if not self.is_python:
+            return [self._compile(self.source, self.name)]
+        path = os.path.join(self.folder, self.source)
+        if self.is_suite and not self.runs_as_script(python):
+            arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--assert=plain", "--rootdir", self.folder, path]
+        else:
+            arguments = [path, *arguments]
+        folders = [self.folder, tempfile.gettempdir(), os.path.dirname(machine.library())]
+        return python.command(*arguments, folders=folders + list(filter(None, [self.environment(python).get("PYTHONPATH")])))
+
+    def options(self):
+        return ":".join("%s=%s" % item for item in sorted(self.manifest.get("options", {}).items()))
+
+    def environment(self, python):
+        env = {"PYTHONDONTWRITEBYTECODE": "1"}
+        return dict(env, **(python.pytest_environment() or {})) if self.is_suite else env
+
+    def command(self, python):
+        """How a user would run it: (argv, environment)."""
+        env = self.environment(python)
+        if self.options():
+            env["RACEWATCH_OPTIONS"] = self.options()
+        argv = self.argv(python)
+        if self.manifest.get("how") == "run":
+            return [machine.program(), "run", "--", *argv], env
+        return argv, dict(env, LD_PRELOAD=machine.library())
+
+
+def wanted(value):
+    return value if isinstance(value, list) else [value]
+
+
+def stands_at(thread, places):
+    frames = [(f.get("file") or "", f.get("line")) for f in (thread.get("python") or []) + (thread.get("native") or [])]
+    return any("%s:%s" % (os.path.basename(file), line) in places for file, line in frames)
+
+
+def misses_of(incident, expect, markers):
+    """What is wrong with an incident; one sentence each."""
+    verdict, threads = incident.verdict, list(incident.threads())
+    by_tid = {t.get("tid"): t.get("name") for t in threads}
+    if verdict.get("class") not in wanted(expect["class"]):
+        yield "class is %s, not %s" % (verdict.get("class"), expect["class"])
+    if "certainty" in expect and verdict.get("certainty") not in wanted(expect["certainty"]):
+        yield "certainty is %s, not %s" % (verdict.get("certainty"), expect["certainty"])
+    if "trigger" in expect and incident.json.get("trigger") != expect["trigger"]:
+        yield "trigger is %s, not %s" % (incident.json.get("trigger"), expect["trigger"])
+    if "test" in expect and not (verdict.get("test") or incident.json.get("test") or "").endswith(expect["test"]):
+        yield "test is %s, not %s" % (verdict.get("test"), expect["test"])
+    for name in expect.get("culprits", []):
+        if name not in incident.culprits():
+            yield "culprit %s is not named (named: %s)" % (name, ", ".join(incident.culprits()) or "nobody")
+    for name in expect.get("innocent", []):
+        if name in incident.culprits():
+            yield "%s is blamed, and innocent" % name
+    for name, marker in expect.get("at", {}).items():
+        standing = [t for t in threads if t.get("name") == name and stands_at(t, markers[marker])]
+        if not standing:
+            yield "no thread %s at %s" % (name, " or ".join(markers[marker]))
+    for name, owner in expect.get("waits_for", {}).items():
+        owners = [by_tid.get((t.get("waits_on") or {}).get("owner")) for t in threads if t.get("name") == name]
+        if owner not in owners:
+            yield "%s waits for %s, not for %s" % (name, owners, owner)
+    for name, test in expect.get("test_of_thread", {}).items():
+        tests = [t.get("created_in_test") or "" for t in threads if t.get("name") == name]
+        if not any(t.endswith(test) for t in tests):
+            yield "thread %s comes from %s, not from %s" % (name, tests, test)
+    if "look_at" in expect:
+        places = [place for marker in expect["look_at"] for place in markers[marker]]
+        if not any(re.search(re.escape(p) + r"\b", verdict.get("look_at") or "") for p in places):
+            yield "look at %s, not at %s" % (verdict.get("look_at"), " or ".join(places))
+    for word in expect.get("answer", []):
+        if word not in incident.answer():
+            yield "the verdict does not say %r" % word
+    for word in expect.get("report", []):
+        if word not in incident.text:
+            yield "report.txt does not say %r" % word
+
+
+def look(scenario, python, program):
+    """Why the run is not as it should be: a list of sentences, empty when all is right."""
+    expect = scenario.expectations(python)
+    if expect == "silent":
+        status = program.wait(PATIENCE_S)
+        if status != 0:
+            return ["exit status %s; stderr: %s" % (status, program.stderr()[-300:])]
+        if not processes.wait_for_orphans(15):
+            return ["the monitor is still there 15 s after the program"]
+        if os.path.exists(program.out):
+            found = [i.verdict.get("sentence") for i in incidents.all_of(program.out)]
+            return ["not silent: %s" % (found or os.listdir(program.out))]
+        return []
+    if not program.wait_until(lambda: incidents.count(program.out), PATIENCE_S):
+        return ["no incident within %d s; exit status %s" % (PATIENCE_S, program.child.poll())]
+    took = time.monotonic() - program.started
+    found = incidents.all_of(program.out)
+    if len(found) > 1:
+        return ["%d incidents of one hang: %s" % (len(found), [i.verdict.get("sentence") for i in found])]
+    problems = list(misses_of(found[0], expect, scenario.markers()))
+    if took > expect.get("within_s", PATIENCE_S) + 2:  # the start of the program and a loaded machine
+        problems.append("the report came after %.1f s" % took)
+    if problems:
+        problems.append("it said: " + str(found[0].verdict.get("sentence")))
+    return problems
+
+
+def run_one(scenario, python, keep):
+    argv, env = scenario.command(python)
+    with processes.Program(argv, env) as program:
+        problems = look(scenario, python, program)
+        if problems and keep:
+            kept = tempfile.mkdtemp(prefix="racewatch-miss-")
+            subprocess.run(["cp", "-a", program.folder + "/.", kept], check=False)
+            problems.append("kept in " + kept)
+        if program.end() is False:
+            problems.append("the monitor did not end after the program was killed")
+    return problems
+
+
+def run_bare(scenario, python, for_s=4):
+    """Without racewatch: a hanging program is still there, a silent one ends well."""
+    with processes.Program(scenario.argv(python), scenario.environment(python)) as program:
+        if scenario.expect == "silent":
+            status = program.wait(PATIENCE_S)
+            return [] if status == 0 else ["exit status %s: %s" % (status, program.stderr()[-300:])]
+        status = program.wait(for_s)
+        return [] if status is None else ["ended with %s: %s%s" % (status, program.stdout()[-300:],
+                                                                    program.stderr()[-300:])]
