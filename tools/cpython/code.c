@@ -23,7 +23,7 @@ static void fill(struct rw_python *py, struct rw_py_code *code)
 {
     const struct rw_layout *l = &py->layout;
     uint8_t raw[520];
-    if (l->code.size > sizeof raw || rw_py_read(py, code->address, raw, l->code.size))
+    if (l->code.size > sizeof raw || rw_py_read_kept(py, code->address, raw, l->code.size))
         return;
     const struct rw_py_type *type = rw_py_type_at(py, rw_py_field(raw, l->object.type));
     if (!type || strcmp(type->name, "code"))
@@ -53,13 +53,19 @@ static void fill(struct rw_python *py, struct rw_py_code *code)
     code->is_code = code->stack_size <= RW_PY_SLOTS_MAX * 16 && code->local_count <= RW_PY_SLOTS_MAX * 16;
 }
 
-const struct rw_py_code *rw_py_code_at(struct rw_python *py, uint64_t address)
+const struct rw_py_code *rw_py_code_known(struct rw_python *py, uint64_t address)
 {
     struct rw_py_code *code;
     HASH_FIND(hh, py->codes, &address, sizeof address, code);
-    if (code)
-        return code;
-    code = talloc_zero(py->scratch, struct rw_py_code);
+    return code;
+}
+
+const struct rw_py_code *rw_py_code_at(struct rw_python *py, uint64_t address)
+{
+    const struct rw_py_code *known = rw_py_code_known(py, address);
+    if (known)
+        return known;
+    struct rw_py_code *code = talloc_zero(py->scratch, struct rw_py_code);
     if (!code)
         abort();
     code->address = address;

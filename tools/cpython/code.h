@@ -28,6 +28,8 @@ struct rw_py_code {
 
 /* Never NULL. */
 const struct rw_py_code *rw_py_code_at(struct rw_python *py, uint64_t address);
+/* NULL unless it was read already. */
+const struct rw_py_code *rw_py_code_known(struct rw_python *py, uint64_t address);
 
 int rw_py_code_line(struct rw_python *py, const struct rw_py_code *code, int32_t at);
 

@@ -24,6 +24,7 @@ int rw_cpython_inspect(struct rw_incident *incident, struct rw_process_info *pro
     if (!py.scratch)
         abort();
     if (rw_py_discover(&py)) {
+        rw_py_read_stacks(&py);
         rw_py_place_states(&py);
         rw_py_fill_gil(&py);
         rw_py_fill_interpreters(&py);
@@ -32,8 +33,7 @@ int rw_cpython_inspect(struct rw_incident *incident, struct rw_process_info *pro
         rw_py_fill_threads(&py);
         rw_py_refine_waits(&py);
     }
-    HASH_CLEAR(hh, py.codes);
-    HASH_CLEAR(hh, py.types);
+    rw_py_forget(&py);
     talloc_free(py.scratch);
     return 0;
 }

@@ -32,7 +32,7 @@ struct keys {
 static bool read_keys(struct rw_python *py, uint64_t address, struct keys *keys)
 {
     uint64_t head[5];
-    if (!address || rw_py_read(py, address, head, sizeof head))
+    if (!address || rw_py_read_kept(py, address, head, sizeof head))
         return false;
     if (py->layout.minor <= 10) {
         uint64_t size = head[1];
@@ -61,9 +61,9 @@ static int read_pairs(struct rw_python *py, const struct keys *keys, uint64_t va
     uint64_t *apart = talloc_array(py->scratch, uint64_t, n + 1);
     if (!*pairs || !entries || !apart)
         abort();
-    if (n && rw_py_read(py, keys->entries, entries, n * keys->stride))
+    if (n && rw_py_read_kept(py, keys->entries, entries, n * keys->stride))
         return -EFAULT;
-    if (n && values && rw_py_read(py, values, apart, n * sizeof *apart))
+    if (n && values && rw_py_read_kept(py, values, apart, n * sizeof *apart))
         return -EFAULT;
     for (uint64_t i = 0; i < n; i++) {
         const uint8_t *entry = entries + i * keys->stride;
@@ -91,9 +91,9 @@ int rw_py_dict(struct rw_python *py, uint64_t dict, struct rw_py_pair **pairs, s
     *count = 0;
     const struct rw_py_type *type = rw_py_type_of(py, dict);
     if (!type || !(type->flags & UINT64_C(1) << 29) || /* Py_TPFLAGS_DICT_SUBCLASS */
-        !read_keys(py, rw_py_word(py, dict + py->layout.dict.keys), &keys))
+        !read_keys(py, rw_py_kept_word(py, dict + py->layout.dict.keys), &keys))
         return -EBADMSG;
-    uint64_t values = values_begin(py, rw_py_word(py, dict + py->layout.dict.values));
+    uint64_t values = values_begin(py, rw_py_kept_word(py, dict + py->layout.dict.values));
     return read_pairs(py, &keys, values, ENTRIES_MAX, pairs, count);
 }
 
@@ -103,8 +103,8 @@ static int inline_attributes(struct rw_python *py, const struct rw_py_type *type
     struct keys keys;
     uint64_t capacity = 30; /* SHARED_KEYS_MAX_SIZE: the most that instances share */
     if (py->layout.minor >= 13)
-        capacity = rw_py_int(py, values) & 0xff;
-    if (!read_keys(py, rw_py_word(py, type->address + py->layout.type.cached_keys), &keys))
+        capacity = rw_py_kept_word(py, values) & 0xff;
+    if (!read_keys(py, rw_py_kept_word(py, type->address + py->layout.type.cached_keys), &keys))
         return -EBADMSG;
     return read_pairs(py, &keys, values_begin(py, values), capacity, pairs, count);
 }
@@ -120,15 +120,15 @@ int rw_py_attributes(struct rw_python *py, uint64_t object, struct rw_py_pair **
     if (minor < 11 || !(type->flags & MANAGED_DICT)) {
         if (type->dict_offset <= 0 || type->dict_offset > 4096)
             return -ENOENT;
-        return rw_py_dict(py, rw_py_word(py, object + (uint64_t)type->dict_offset), pairs, count);
+        return rw_py_dict(py, rw_py_kept_word(py, object + (uint64_t)type->dict_offset), pairs, count);
     }
-    uint64_t dict = rw_py_word(py, object - (py->layout.is_free_threaded ? 8 : 24));
+    uint64_t dict = rw_py_kept_word(py, object - (py->layout.is_free_threaded ? 8 : 24));
     if (minor == 12 && dict & 1)
         return inline_attributes(py, type, dict + 1, pairs, count);
     if (dict)
         return rw_py_dict(py, dict, pairs, count);
     if (minor == 11)
-        return inline_attributes(py, type, rw_py_word(py, object - 32), pairs, count);
+        return inline_attributes(py, type, rw_py_kept_word(py, object - 32), pairs, count);
     if (minor >= 13 && type->flags & INLINE_VALUES)
         return inline_attributes(py, type, object + type->basic_size, pairs, count);
     return -ENOENT;

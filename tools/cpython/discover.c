@@ -67,15 +67,12 @@ static const char *why_not(struct rw_python *py, uint32_t *hex)
     if (rw_py_read_interpreters(py, &why))
         return why;
     for (size_t i = 0; i < py->state_count; i++) {
-        struct rw_py_frame *frames;
-        size_t count;
         backed += py->states[i].tid > 0;
         if (frames_right)
             continue;
-        rw_py_walk(py, &py->states[i], &frames, &count);
-        frames_seen += count > 0;
-        frames_right += count > 0 && rw_py_code_at(py, frames[0].code)->is_code;
-        talloc_free(frames);
+        uint64_t code = rw_py_innermost_code(py, &py->states[i]);
+        frames_seen += code != 0;
+        frames_right += code != 0 && rw_py_code_at(py, code)->is_code;
     }
     if (!py->state_count)
         return "no interpreter has a thread state";
@@ -93,8 +90,7 @@ static const char *why_not(struct rw_python *py, uint32_t *hex)
 static void forget(struct rw_python *py)
 {
     /* What was read with another layout must not be believed later; the entries are scratch's. */
-    HASH_CLEAR(hh, py->codes);
-    HASH_CLEAR(hh, py->types);
+    rw_py_forget(py);
     py->interpreter_count = py->state_count = 0;
 }
 

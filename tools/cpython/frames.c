@@ -1,202 +1,147 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walking Python frames.
+ * Each thread's Python frames, and which of them to believe.
  *
- * Up to 3.10 every call is an evaluation loop of its own, and a frame object. From 3.11 one loop runs a chain of
- * interpreter frames, whose outermost one is the entry. 3.11 marks it; later a frame on the native stack of the
- * loop, that has no code, lies behind it. The cframes of 3.10 and 3.11 and that frame are local variables of the loop:
- * their address is what ties the chain to a native frame (anchor).
- *
- * A running thread changes its frames as we read. The head of the list is looked at again after the walk; if it moved,
- * a second walk tells which frames stayed: those are right, the others are marked as torn.
+ * A running thread changes its frames while they are read, and what it leaves may be freed and used again. So all stacks
+ * are walked, then their code objects read, then all stacks walked once more: a frame that both walks saw was there all
+ * the time between them, and so was its code. Where the walks differ, that stack is tried again by itself; what still
+ * differs then is marked as torn. The innermost frame that both saw may go on to its next instruction in between.
  */
 #include "tools/cpython/python.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include <talloc.h>
 
 #include "tools/cpython/code.h"
+#include "tools/cpython/walk.h"
 
-#define OWNED_BY_LOOP 3 /* and higher: no Python frame */
 #define ATTEMPTS 3
 
-struct walk {
-    struct rw_python *py;
+/* --- Two walks. */
+
+struct walked {
     struct rw_py_frame *frames;
-    size_t count, room;
-    size_t chain; /* first frame whose loop's end was not met yet */
-    int64_t interpreter_id;
+    size_t count;
+    bool is_cut;
 };
 
-static void append(struct walk *w, const struct rw_py_frame *frame)
+static void walk(struct rw_python *py, const struct rw_py_state *state, bool with_slots, struct walked *walked)
 {
-    if (w->count == w->room) {
-        w->room = w->room ? w->room * 2 : 32;
-        w->frames = talloc_realloc(w->py->scratch, w->frames, struct rw_py_frame, w->room);
-        if (!w->frames)
-            abort();
-    }
-    w->frames[w->count++] = *frame;
+    walked->is_cut = rw_py_walk(py, state, with_slots, &walked->frames, &walked->count) != 0;
 }
 
-/* The frames since the last such call make one loop's chain. */
-static void end_chain(struct walk *w, uint64_t anchor)
+static void load_codes(struct rw_python *py, struct walked *walked)
 {
-    for (size_t i = w->chain; i < w->count; i++)
-        w->frames[i].anchor = anchor;
-    if (w->count > w->chain)
-        w->frames[w->count - 1].is_entry = true;
-    w->chain = w->count;
-}
-
-/* 3.8 to 3.10. f_lasti counts bytes, in 3.10 instructions of 2 bytes. */
-static int walk_objects(struct walk *w, uint64_t address, uint64_t cframe)
-{
-    const struct rw_layout *l = &w->py->layout;
-    uint8_t raw[256];
-    while (address && w->count < RW_PY_FRAMES_MAX) {
-        if (rw_py_read(w->py, address, raw, l->frame.size))
-            return -EAGAIN;
-        struct rw_py_frame frame = {
-            .address = address,
-            .previous = rw_py_field(raw, l->frame.previous),
-            .code = rw_py_field(raw, l->frame.code),
-            .globals = rw_py_field(raw, l->frame.globals),
-            .interpreter_id = w->interpreter_id,
-            .at = (int32_t)rw_py_field32(raw, l->frame.instruction),
-        };
-        if (l->minor >= 10 && frame.at > 0)
-            frame.at *= 2;
-        append(w, &frame);
-        end_chain(w, cframe);
-        cframe = cframe ? rw_py_word(w->py, cframe + l->cframe.previous) : 0;
-        address = frame.previous;
-    }
-    return 0;
+    for (size_t i = 0; i < walked->count; i++)
+        walked->frames[i].code = rw_py_code_at(py, walked->frames[i].code_address);
 }
 
 /* Where the thread's copy of the instructions begins: free-threaded builds have one for each thread that specialised
  * them, in an array behind its size. */
-static uint64_t first_instruction(struct rw_python *py, const struct rw_py_code *code, const uint8_t *raw)
+static uint64_t first_instruction(struct rw_python *py, const struct rw_py_frame *frame)
 {
-    if (py->layout.frame.tlbc_index == RW_NO_FIELD || !code->tlbc)
-        return code->instructions;
-    uint64_t index = rw_py_field32(raw, py->layout.frame.tlbc_index);
-    if (index == 0 || index >= rw_py_word(py, code->tlbc))
-        return code->instructions;
-    uint64_t copy = rw_py_word(py, code->tlbc + 8 + index * 8);
-    return copy ? copy : code->instructions;
+    uint64_t index = frame->tlbc_index, tlbc = frame->code->tlbc;
+    if (!tlbc || index == 0 || index >= rw_py_kept_word(py, tlbc))
+        return frame->code->instructions;
+    uint64_t copy = rw_py_kept_word(py, tlbc + 8 + index * 8);
+    return copy ? copy : frame->code->instructions;
 }
 
-static int32_t offset_of(struct rw_python *py, const struct rw_py_frame *frame, const uint8_t *raw)
+/* In bytes from the code's first instruction. Up to 3.10 f_lasti counts bytes, in 3.10 instructions of 2 bytes. */
+static int32_t instruction_offset(struct rw_python *py, const struct rw_py_frame *frame)
 {
-    const struct rw_py_code *code = rw_py_code_at(py, frame->code);
-    int64_t at = (int64_t)(rw_py_field(raw, py->layout.frame.instruction) - first_instruction(py, code, raw));
-    return at < -2 || at > INT32_MAX / 2 ? INT32_MIN : (int32_t)at;
-}
-
-/* From 3.11. `cframe`: 3.11's innermost one, which `address` was read from, else 0. */
-static int walk_interpreter_frames(struct walk *w, uint64_t address, uint64_t cframe)
-{
-    struct rw_python *py = w->py;
-    const struct rw_layout *l = &py->layout;
-    bool has_marks = l->frame.is_entry != RW_NO_FIELD;
-    uint8_t raw[256];
-    size_t steps = 0;
-    int result = 0;
-    while (address && steps++ < RW_PY_FRAMES_MAX * 2 && w->count < RW_PY_FRAMES_MAX) {
-        if (rw_py_read(py, address, raw, l->frame.size)) {
-            result = -EAGAIN;
-            break;
-        }
-        struct rw_py_frame frame = {
-            .address = address,
-            .previous = rw_py_field(raw, l->frame.previous),
-            .code = rw_py_untag(py, rw_py_field(raw, l->frame.code)),
-            .globals = rw_py_untag(py, rw_py_field(raw, l->frame.globals)),
-            .interpreter_id = w->interpreter_id,
-        };
-        if (raw[l->frame.owner] >= OWNED_BY_LOOP) {
-            end_chain(w, address);
-        } else {
-            frame.at = offset_of(py, &frame, raw);
-            append(w, &frame);
-            if (has_marks && raw[l->frame.is_entry]) {
-                end_chain(w, cframe);
-                cframe = cframe ? rw_py_word(py, cframe + l->cframe.previous) : 0;
-                if (cframe && rw_py_word(py, cframe + l->cframe.frame) != frame.previous)
-                    cframe = 0;
-            }
-        }
-        address = frame.previous;
+    if (py->layout.minor <= 10) {
+        int32_t at = (int32_t)frame->instruction;
+        return py->layout.minor == 10 && at > 0 && at < INT32_MAX / 2 ? at * 2 : at;
     }
-    if (w->count > w->chain)
-        end_chain(w, 0);
-    return result;
-}
-
-/* The head of the list: what a thread changes with every call and return. */
-static uint64_t read_head(struct rw_python *py, uint64_t state, uint64_t *cframe)
-{
-    uint64_t head = rw_py_word(py, state + py->layout.thread_state.frame);
-    *cframe = 0;
-    if (py->layout.thread_state.cframe != RW_NO_FIELD)
-        *cframe = rw_py_word(py, state + py->layout.thread_state.cframe);
-    if (py->layout.cframe.frame == RW_NO_FIELD || !head)
-        return head;
-    *cframe = head;
-    return rw_py_word(py, head + py->layout.cframe.frame);
-}
-
-static int walk_once(struct rw_python *py, const struct rw_py_state *state, struct walk *w)
-{
-    uint64_t cframe, cframe_after;
-    *w = (struct walk){.py = py, .interpreter_id = state->interpreter_id};
-    uint64_t head = read_head(py, state->address, &cframe);
-    int result = py->layout.minor <= 10 ? walk_objects(w, head, cframe) : walk_interpreter_frames(w, head, cframe);
-    /* A frame without code is what a frame becomes that was freed. */
-    for (size_t i = 0; i < w->count; i++)
-        if (!rw_py_code_at(py, w->frames[i].code)->is_code) {
-            w->count = i;
-            result = -EAGAIN;
-        }
-    return read_head(py, state->address, &cframe_after) != head || cframe != cframe_after ? -EAGAIN : result;
+    int64_t at = (int64_t)(frame->instruction - first_instruction(py, frame));
+    return at < -2 || at > INT32_MAX / 2 ? INT32_MIN : (int32_t)at;
 }
 
 static bool is_same(const struct rw_py_frame *a, const struct rw_py_frame *b)
 {
-    return a->address == b->address && a->code == b->code && a->at == b->at && a->previous == b->previous;
+    return a->address == b->address && a->code_address == b->code_address && a->previous == b->previous &&
+           a->anchor == b->anchor;
 }
 
-/* Frames that two walks agree on, from the outermost one inwards, were not torn. */
-static void mark_torn(struct walk *w, const struct walk *before)
+/* How many frames, from the outermost one inwards, both saw. */
+static size_t count_same(const struct walked *first, const struct walked *second)
 {
     size_t same = 0;
-    while (same < w->count && same < before->count &&
-           is_same(&w->frames[w->count - 1 - same], &before->frames[before->count - 1 - same]))
+    while (same < first->count && same < second->count) {
+        const struct rw_py_frame *a = &first->frames[first->count - 1 - same];
+        const struct rw_py_frame *b = &second->frames[second->count - 1 - same];
+        if (!is_same(a, b))
+            break;
         same++;
-    for (size_t i = 0; i + same < w->count; i++)
-        w->frames[i].is_torn = true;
+        if (a->instruction != b->instruction)
+            break;
+    }
+    return same;
 }
 
-int rw_py_walk(struct rw_python *py, const struct rw_py_state *state, struct rw_py_frame **frames, size_t *count)
+/* The second walk's frames, with what was learned of their code between the two; true if all is to be believed. */
+static bool accept(struct rw_python *py, struct rw_py_state *state, const struct walked *first, struct walked *second)
 {
-    struct walk before = {0}, w;
-    int result = -EAGAIN;
-    for (int attempt = 0; attempt < ATTEMPTS && result; attempt++) {
-        talloc_free(before.frames);
-        before = attempt ? w : (struct walk){0};
-        result = walk_once(py, state, &w);
+    bool is_whole = !first->is_cut && !second->is_cut;
+    size_t same = is_whole ? count_same(first, second) : 0, skip = 0;
+    for (size_t i = 0; i < second->count; i++) {
+        struct rw_py_frame *frame = &second->frames[i];
+        frame->is_torn = i + same < second->count;
+        frame->code = rw_py_code_at(py, frame->code_address);
+        frame->at = instruction_offset(py, frame);
+        if (!frame->code->is_code) /* what a frame becomes that was freed: neither it nor what it called can be told */
+            skip = i + 1;
     }
-    if (result)
-        mark_torn(&w, &before);
-    talloc_free(before.frames);
-    *frames = w.frames;
-    *count = w.count;
-    return result;
+    state->frames = second->frames + skip;
+    state->frame_count = second->count - skip;
+    return is_whole && !skip && same == second->count;
 }
+
+static void walk_alone(struct rw_python *py, struct rw_py_state *state)
+{
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        struct walked first, second;
+        rw_py_forget(py);
+        walk(py, state, false, &first);
+        load_codes(py, &first);
+        walk(py, state, true, &second);
+        if (accept(py, state, &first, &second))
+            return;
+    }
+}
+
+void rw_py_read_stacks(struct rw_python *py)
+{
+    struct walked *first = talloc_array(py->scratch, struct walked, py->state_count + 1), second;
+    if (!first)
+        abort();
+    for (size_t i = 0; i < py->state_count; i++)
+        walk(py, &py->states[i], false, &first[i]);
+    rw_py_forget(py);
+    for (size_t i = 0; i < py->state_count; i++)
+        load_codes(py, &first[i]);
+    for (size_t i = 0; i < py->state_count; i++) {
+        walk(py, &py->states[i], true, &second);
+        py->states[i].is_changing = !accept(py, &py->states[i], &first[i], &second);
+    }
+    for (size_t i = 0; i < py->state_count; i++)
+        if (py->states[i].is_changing)
+            walk_alone(py, &py->states[i]);
+    rw_py_forget(py);
+}
+
+uint64_t rw_py_innermost_code(struct rw_python *py, const struct rw_py_state *state)
+{
+    struct walked walked;
+    walk(py, state, false, &walked);
+    uint64_t code = walked.count ? walked.frames[0].code_address : 0;
+    talloc_free(walked.frames);
+    return code;
+}
+
+/* --- Into the incident. */
 
 static const char *kind_of(uint32_t flags)
 {
@@ -210,7 +155,7 @@ static void add_frames(struct rw_python *py, struct rw_thread *thread, struct rw
     if (!stack->frames)
         abort();
     for (size_t i = 0; i < count; i++) {
-        const struct rw_py_code *code = rw_py_code_at(py, frames[i].code);
+        const struct rw_py_code *code = frames[i].code;
         struct rw_python_frame shown = {
             .function = code->name,
             .file = code->file,

@@ -32,7 +32,7 @@ static bool matches(struct rw_python *py, uint64_t object, uint32_t size, uint64
         return true;
     if (count > FIELDS_MAX)
         count = FIELDS_MAX;
-    if (!count || rw_py_read(py, object + head, fields, count * 8))
+    if (!count || rw_py_read_kept(py, object + head, fields, count * 8))
         return false;
     for (size_t i = 0; i < count; i++)
         if (fields[i] == semaphore)
@@ -59,10 +59,8 @@ static bool look_at(struct rw_python *py, uint64_t object, uint64_t semaphore, u
 struct rw_py_lock_object rw_py_lock_object(struct rw_python *py, const struct rw_py_frame *frame, uint64_t address)
 {
     struct rw_py_lock_object found = {0};
-    struct rw_py_slots slots;
+    struct rw_py_slots slots = rw_py_slots(frame);
     uint64_t parked = py->layout.minor >= 13 ? rw_py_word(py, address - 8) : 0;
-    if (rw_py_slots(py, frame, &slots))
-        return found;
     /* From the top: what is being called lies there. */
     for (size_t i = slots.count; i-- > 0 && !found.address;) {
         uint64_t value = slots.values[i];
@@ -72,7 +70,6 @@ struct rw_py_lock_object rw_py_lock_object(struct rw_python *py, const struct rw
     }
     for (size_t i = 0; i < slots.local_count && !found.address; i++)
         look_at(py, rw_py_uncell(py, slots.values[i]), address, parked, &found);
-    talloc_free(slots.values);
     return found;
 }
 

@@ -42,7 +42,7 @@ static const char *attribute_of(struct rw_python *py, uint64_t holder, uint64_t 
     talloc_free(pairs);
     for (int i = 0; !name && may_have_attributes(type) && i < BASES_MAX; i++) {
         /* tp_dict comes 12 words behind tp_flags: attributes of the class */
-        rw_py_dict(py, rw_py_word(py, type->address + py->layout.type.flags + 96), &pairs, &count);
+        rw_py_dict(py, rw_py_kept_word(py, type->address + py->layout.type.flags + 96), &pairs, &count);
         name = key_of(py, pairs, count, object);
         talloc_free(pairs);
         type = rw_py_type_at(py, type->base);
@@ -64,11 +64,11 @@ static const char *element_of(struct rw_python *py, uint64_t holder, uint64_t ob
     bool is_list = rw_py_is(py, holder, "list");
     if (!is_list && !rw_py_is(py, holder, "tuple"))
         return NULL;
-    uint64_t size = rw_py_word(py, holder + py->layout.object.size), items[ELEMENTS_MAX];
-    uint64_t begin = is_list ? rw_py_word(py, holder + py->layout.object.size + 8) : holder + py->layout.tuple.items;
+    uint64_t size = rw_py_kept_word(py, holder + py->layout.object.size), items[ELEMENTS_MAX];
+    uint64_t begin = is_list ? rw_py_kept_word(py, holder + py->layout.object.size + 8) : holder + py->layout.tuple.items;
     if (size > ELEMENTS_MAX)
         size = ELEMENTS_MAX;
-    if (!size || rw_py_read(py, begin, items, size * 8))
+    if (!size || rw_py_read_kept(py, begin, items, size * 8))
         return NULL;
     for (uint64_t i = 0; i < size; i++)
         if (items[i] == object)
@@ -91,18 +91,14 @@ static const char *suffix(struct rw_python *py, uint64_t holder, uint64_t object
 
 static const char *in_locals(struct rw_python *py, const struct rw_py_frame *frame, uint64_t object, bool deep)
 {
-    const struct rw_py_code *code = rw_py_code_at(py, frame->code);
-    struct rw_py_slots slots;
+    struct rw_py_slots slots = rw_py_slots(frame);
     const char *found = NULL;
-    if (rw_py_slots(py, frame, &slots))
-        return NULL;
     for (size_t i = 0; i < slots.local_count && !found; i++) {
         const char *behind = slots.values[i] ? suffix(py, rw_py_uncell(py, slots.values[i]), object, deep) : NULL;
-        const char *name = behind ? rw_py_string(py, py->incident, rw_py_local_name(py, code, i)) : NULL;
+        const char *name = behind ? rw_py_string(py, py->incident, rw_py_local_name(py, frame->code, i)) : NULL;
         if (name)
             found = talloc_asprintf(py->incident, "%s%s", name, behind);
     }
-    talloc_free(slots.values);
     return found;
 }
 

@@ -14,7 +14,7 @@
 
 uint64_t rw_py_type_address(struct rw_python *py, uint64_t object)
 {
-    return object ? rw_py_word(py, object + py->layout.object.type) : 0;
+    return object ? rw_py_kept_word(py, object + py->layout.object.type) : 0;
 }
 
 /* A C string, which may end right before a page that is not mapped: so by pieces that never cross into one. */
@@ -25,7 +25,7 @@ static void read_name(struct rw_python *py, uint64_t address, char name[64])
         size_t piece = 16 - (address + used) % 16;
         if (piece > 63 - used)
             piece = 63 - used;
-        if (rw_py_read(py, address + used, name + used, piece)) {
+        if (rw_py_read_kept(py, address + used, name + used, piece)) {
             name[0] = '\0';
             return;
         }
@@ -50,8 +50,8 @@ const struct rw_py_type *rw_py_type_at(struct rw_python *py, uint64_t address)
     type->address = address;
     uint64_t head[2]; /* tp_name, tp_basicsize */
     uint64_t flags_on[16];
-    if (!rw_py_read(py, address + py->layout.type.name, head, sizeof head) &&
-        !rw_py_read(py, address + py->layout.type.flags, flags_on, sizeof flags_on)) {
+    if (!rw_py_read_kept(py, address + py->layout.type.name, head, sizeof head) &&
+        !rw_py_read_kept(py, address + py->layout.type.flags, flags_on, sizeof flags_on)) {
         /* From tp_flags the structure is the same in all versions: 11 words to tp_base, 15 to tp_dictoffset. */
         type->basic_size = head[1] < UINT32_C(1) << 20 ? (uint32_t)head[1] : 0;
         type->flags = flags_on[0];
@@ -91,7 +91,7 @@ static bool locate(struct rw_python *py, uint64_t object, uint64_t *data, uint64
     uint8_t head[128];
     const struct rw_layout *l = &py->layout;
     struct rw_string_state state;
-    if (!object || rw_py_read(py, object, head, l->string.ascii) ||
+    if (!object || rw_py_read_kept(py, object, head, l->string.ascii) ||
         !rw_string_state(rw_py_field32(head, l->string.state), &state))
         return false;
     const struct rw_py_type *type = rw_py_type_at(py, rw_py_field(head, l->object.type));
@@ -112,7 +112,7 @@ char *rw_py_string(struct rw_python *py, void *ctx, uint64_t object)
     if (length > STRING_MAX)
         length = STRING_MAX;
     uint8_t characters[STRING_MAX * 4];
-    if (length && rw_py_read(py, data, characters, length * width))
+    if (length && rw_py_read_kept(py, data, characters, length * width))
         return NULL;
     return rw_string_utf8(ctx, characters, length, width);
 }
@@ -124,12 +124,12 @@ bool rw_py_string_equals(struct rw_python *py, uint64_t object, const char *asci
     char characters[64];
     size_t wanted = strlen(ascii);
     return wanted <= sizeof characters && locate(py, object, &data, &length, &width) && width == 1 &&
-           length == wanted && !rw_py_read(py, data, characters, wanted) && !memcmp(characters, ascii, wanted);
+           length == wanted && !rw_py_read_kept(py, data, characters, wanted) && !memcmp(characters, ascii, wanted);
 }
 
 bool rw_py_bytes(struct rw_python *py, uint64_t object, struct rw_py_bytes *bytes)
 {
-    uint64_t size = object ? rw_py_word(py, object + py->layout.object.size) : 0;
+    uint64_t size = object ? rw_py_kept_word(py, object + py->layout.object.size) : 0;
     *bytes = (struct rw_py_bytes){0};
     if (!rw_py_is(py, object, "bytes") || size > BYTES_MAX)
         return false;
@@ -138,7 +138,7 @@ bool rw_py_bytes(struct rw_python *py, uint64_t object, struct rw_py_bytes *byte
         abort();
     bytes->size = size;
     /* ob_size and ob_shash come before the bytes. */
-    return !size || !rw_py_read(py, object + py->layout.object.size + 16, bytes->data, size);
+    return !size || !rw_py_read_kept(py, object + py->layout.object.size + 16, bytes->data, size);
 }
 
 /* Digits of 30 bits. Up to 3.11 their number is ob_size, negative for a negative number; from 3.12 it is lv_tag
@@ -151,11 +151,11 @@ bool rw_py_integer(struct rw_python *py, uint64_t object, int64_t *value)
         uint32_t digit[3];
     } in = {0};
     if (!type || !(type->flags & UINT64_C(1) << 24) || /* Py_TPFLAGS_LONG_SUBCLASS */
-        rw_py_read(py, object + py->layout.object.size, &in.tag, 12))
+        rw_py_read_kept(py, object + py->layout.object.size, &in.tag, 12))
         return false;
     bool is_negative = py->layout.minor >= 12 ? (in.tag & 3) == 2 : in.tag < 0;
     uint64_t digits = py->layout.minor >= 12 ? (uint64_t)in.tag >> 3 : (uint64_t)(in.tag < 0 ? -in.tag : in.tag);
-    if (digits > 3 || (digits > 1 && rw_py_read(py, object + py->layout.object.size + 8, in.digit, digits * 4)))
+    if (digits > 3 || (digits > 1 && rw_py_read_kept(py, object + py->layout.object.size + 8, in.digit, digits * 4)))
         return false;
     uint64_t magnitude = 0;
     for (uint64_t i = digits; i-- > 0;)
@@ -168,13 +168,13 @@ int64_t rw_py_tuple_size(struct rw_python *py, uint64_t object)
 {
     if (!rw_py_is(py, object, "tuple"))
         return -1;
-    uint64_t size = rw_py_word(py, object + py->layout.object.size);
+    uint64_t size = rw_py_kept_word(py, object + py->layout.object.size);
     return size > BYTES_MAX ? -1 : (int64_t)size;
 }
 
 uint64_t rw_py_tuple_item(struct rw_python *py, uint64_t object, int64_t index)
 {
-    return rw_py_word(py, object + py->layout.tuple.items + (uint64_t)index * 8);
+    return rw_py_kept_word(py, object + py->layout.tuple.items + (uint64_t)index * 8);
 }
 
 /* m_self of a built-in method and im_self of a bound one are in the same place: behind one other pointer. */
@@ -183,18 +183,18 @@ uint64_t rw_py_bound_self(struct rw_python *py, uint64_t object)
     const struct rw_py_type *type = rw_py_type_of(py, object);
     if (!type || (strcmp(type->name, "builtin_function_or_method") && strcmp(type->name, "method")))
         return 0;
-    return rw_py_word(py, object + py->layout.object.size + 8);
+    return rw_py_kept_word(py, object + py->layout.object.size + 8);
 }
 
 bool rw_py_bound_name_is(struct rw_python *py, uint64_t object, const char *name)
 {
-    uint64_t first = rw_py_word(py, object + py->layout.object.size);
+    uint64_t first = rw_py_kept_word(py, object + py->layout.object.size);
     uint32_t func_name = py->layout.minor >= 10 ? 16 : 48;
     if (rw_py_is(py, object, "method"))
-        return rw_py_string_equals(py, rw_py_word(py, first + py->layout.object.size + func_name), name);
+        return rw_py_string_equals(py, rw_py_kept_word(py, first + py->layout.object.size + func_name), name);
     char text[64] = "";
     if (!rw_py_is(py, object, "builtin_function_or_method"))
         return false;
-    read_name(py, rw_py_word(py, first), text); /* ml_name */
+    read_name(py, rw_py_kept_word(py, first), text); /* ml_name */
     return !strcmp(text, name);
 }

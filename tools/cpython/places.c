@@ -52,9 +52,9 @@ static const char *const library[] = {"threading.py", "queue.py", FROZEN_IMPORT}
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
-static bool is_library(struct rw_python *py, const struct rw_py_frame *frame)
+static bool is_library(const struct rw_py_frame *frame)
 {
-    const char *base = rw_py_code_base(rw_py_code_at(py, frame->code));
+    const char *base = rw_py_code_base(frame->code);
     for (size_t i = 0; i < COUNT(library); i++)
         if (!strcmp(base, library[i]))
             return true;
@@ -66,7 +66,7 @@ static bool is_library(struct rw_python *py, const struct rw_py_frame *frame)
 static bool is_function(struct rw_python *py, const struct rw_py_frame *frame, const char *file, const char *function,
                         const char *class_name, uint64_t *self)
 {
-    const struct rw_py_code *code = rw_py_code_at(py, frame->code);
+    const struct rw_py_code *code = frame->code;
     *self = 0;
     if (!code->function || strcmp(code->function, function) || strcmp(rw_py_code_base(code), file))
         return false;
@@ -90,9 +90,9 @@ static bool is_that_lock(struct rw_python *py, const struct rw_py_frame *frame, 
     return false;
 }
 
-static size_t first_user_frame(struct rw_python *py, const struct rw_py_stack *stack, size_t from)
+static size_t first_user_frame(const struct rw_py_stack *stack, size_t from)
 {
-    while (from < stack->count && is_library(py, &stack->frames[from]))
+    while (from < stack->count && is_library(&stack->frames[from]))
         from++;
     return from;
 }
@@ -108,7 +108,7 @@ struct rw_py_place rw_py_place_of(struct rw_python *py, const struct rw_py_stack
                                               places[p].class_name, &self) &&
                                   is_that_lock(py, &stack->frames[0], p, self, lock)))
         p++;
-    found.user_frame = first_user_frame(py, stack, 0);
+    found.user_frame = first_user_frame(stack, 0);
     if (p == COUNT(places))
         return found;
     found.kind = places[p].kind;
@@ -125,8 +125,8 @@ struct rw_py_place rw_py_place_of(struct rw_python *py, const struct rw_py_stack
             found.kind = callers[c].kind;
             found.call = callers[c].call;
             found.object = self;
-            found.user_frame = first_user_frame(py, stack, i + 1);
-        } else if (!is_library(py, &stack->frames[i])) {
+            found.user_frame = first_user_frame(stack, i + 1);
+        } else if (!is_library(&stack->frames[i])) {
             break;
         }
     }

@@ -37,8 +37,9 @@ struct rw_py_state {
     uint64_t id;
     int tid; /* of the OS thread; 0: none backs it */
     bool is_attached;
-    struct rw_py_frame *frames; /* rw_py_place_states reads them */
+    struct rw_py_frame *frames; /* innermost first */
     size_t frame_count;
+    bool is_changing; /* its frames changed while they were read */
 };
 
 struct rw_py_interpreter {
@@ -48,15 +49,29 @@ struct rw_py_interpreter {
     uint64_t threading; /* the __dict__ of its module `threading`; 0: not imported, or not known */
 };
 
+#define RW_PY_BLOCKS_MAX 20u /* CO_MAXBLOCKS */
+
+/* An open block of a frame, up to 3.10. */
+struct rw_py_block {
+    int32_t type, handler, level;
+};
+
 /* A frame as it was read; `python[]` of the thread has the same frames, at the same indices. */
 struct rw_py_frame {
     uint64_t address;
     uint64_t previous;
-    uint64_t code;
+    uint64_t code_address;
+    const struct rw_py_code *code; /* never NULL once stacks were read; it outlives rw_py_forget */
     uint64_t globals;
     int64_t interpreter_id;
+    uint64_t instruction; /* as the frame has it */
+    uint32_t tlbc_index;
     int32_t at;      /* byte offset of its instruction; negative before the first one */
     uint64_t anchor; /* an address in the native frame of its evaluation loop; 0 if not known */
+    uint64_t *slots; /* slots.h; as read with the rest of the frame */
+    size_t slot_count;
+    struct rw_py_block blocks[RW_PY_BLOCKS_MAX];
+    uint32_t block_count;
     bool is_entry;
     bool is_torn;
 };
@@ -110,14 +125,13 @@ void rw_py_fill_interpreters(struct rw_python *py);
 int rw_py_tid_of_pthread(struct rw_python *py, uint64_t pthread);
 const struct rw_py_interpreter *rw_py_interpreter_of(const struct rw_python *py, int64_t id);
 
-/* --- states.c: reads each thread state's frames, and corrects its thread by where they run. */
+/* --- states.c: corrects the thread of each state by where its frames run. */
 void rw_py_place_states(struct rw_python *py);
 
 /* --- frames.c */
+void rw_py_read_stacks(struct rw_python *py); /* of all thread states */
 void rw_py_fill_frames(struct rw_python *py);
-/* Frames of one thread state, innermost first; a talloc array under scratch. -EAGAIN: it changed under us, the frames
- * that may be wrong are marked. */
-int rw_py_walk(struct rw_python *py, const struct rw_py_state *state, struct rw_py_frame **frames, size_t *count);
+uint64_t rw_py_innermost_code(struct rw_python *py, const struct rw_py_state *state); /* 0: it runs no frame */
 
 /* --- gil.c, merge.c, threads.c, locks.c */
 void rw_py_fill_gil(struct rw_python *py);
@@ -125,10 +139,15 @@ void rw_py_merge(struct rw_python *py);
 void rw_py_fill_threads(struct rw_python *py);
 void rw_py_refine_waits(struct rw_python *py);
 
-/* --- memory.c */
+/* --- memory.c: as it is now; */
 int rw_py_read(struct rw_python *py, uint64_t address, void *buffer, size_t size);
 uint64_t rw_py_word(struct rw_python *py, uint64_t address);
 uint32_t rw_py_int(struct rw_python *py, uint64_t address);
+/* as it was when its page was first read: for what does not change while it is alive, such as types, strings and code;
+ * and for what is known to be alive since rw_py_forget, which drops the pages and all that was made of them. */
+int rw_py_read_kept(struct rw_python *py, uint64_t address, void *buffer, size_t size);
+uint64_t rw_py_kept_word(struct rw_python *py, uint64_t address);
+void rw_py_forget(struct rw_python *py);
 
 /* A field of a structure that was read into a buffer. */
 static inline uint64_t rw_py_field(const void *buffer, uint32_t offset)

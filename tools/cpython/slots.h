@@ -7,13 +7,13 @@
 #include "tools/cpython/python.h"
 
 struct rw_py_slots {
-    uint64_t *values;  /* objects, 0 where empty; a talloc array under scratch */
+    const uint64_t *values; /* objects, 0 where empty */
     size_t local_count; /* the value stack begins here */
     size_t count; /* all of it, also what was popped: such a slot holds what was there before, or anything */
 };
 
-/* 0, or -EFAULT; then count is 0. */
-int rw_py_slots(struct rw_python *py, const struct rw_py_frame *frame, struct rw_py_slots *slots);
+/* Nothing where they could not be read. */
+struct rw_py_slots rw_py_slots(const struct rw_py_frame *frame);
 
 /* The name of local number `index`, a str object; 0 if it has none. */
 uint64_t rw_py_local_name(struct rw_python *py, const struct rw_py_code *code, size_t index);

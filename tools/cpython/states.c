@@ -65,7 +65,6 @@ void rw_py_place_states(struct rw_python *py)
 {
     for (size_t i = 0; i < py->state_count; i++) {
         struct rw_py_state *state = &py->states[i];
-        rw_py_walk(py, state, &state->frames, &state->frame_count);
         if (state->frame_count && state->frames[0].anchor)
             place_by_anchor(py, state);
     }

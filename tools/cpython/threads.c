@@ -11,9 +11,9 @@
 
 static uint64_t find_threading(struct rw_python *py, const struct rw_py_interpreter *in)
 {
-    uint64_t modules = rw_py_word(py, in->address + py->layout.interpreter.modules);
+    uint64_t modules = rw_py_kept_word(py, in->address + py->layout.interpreter.modules);
     uint64_t module = rw_py_dict_get(py, modules, "threading");
-    return rw_py_is(py, module, "module") ? rw_py_word(py, module + py->layout.object.size) : 0; /* md_dict */
+    return rw_py_is(py, module, "module") ? rw_py_kept_word(py, module + py->layout.object.size) : 0; /* md_dict */
 }
 
 static void fill_thread(struct rw_python *py, struct rw_thread *thread, uint64_t object)

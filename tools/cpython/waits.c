@@ -223,8 +223,7 @@ static void refine_place(struct rw_python *py, struct rw_wait_on *wait, const st
 
 static const char *evidence(struct rw_python *py, const struct rw_thread *thread, const struct rw_py_stack *stack)
 {
-    const struct rw_py_code *code = rw_py_code_at(py, stack->frames[0].code);
-    return talloc_asprintf(py->incident, "Python frame %s:%d", rw_py_code_base(code), thread->python[0].line);
+    return talloc_asprintf(py->incident, "Python frame %s:%d", rw_py_code_base(stack->frames[0].code), thread->python[0].line);
 }
 
 static void refine_lock(struct rw_python *py, struct rw_thread *thread, const struct rw_py_stack *stack)

@@ -17,7 +17,6 @@
 #define SETUP_FINALLY 122 /* 3.8 to 3.10 */
 #define SETUP_WITH 143
 #define EXTENDED_ARG 144
-#define BLOCKS_MAX 20
 
 /* The lock behind a context manager: itself, or a Condition's; 0 for other managers. */
 static uint64_t lock_of(struct rw_python *py, uint64_t manager)
@@ -89,13 +88,8 @@ static int line_of_setup(struct rw_python *py, const struct rw_py_code *code, ui
 static void by_block_stack(struct rw_python *py, const struct rw_py_frame *frame, const struct rw_py_code *code,
                            const struct rw_py_slots *slots, struct rw_py_with block)
 {
-    struct {
-        int32_t type, handler, level;
-    } blocks[BLOCKS_MAX];
-    uint32_t count = rw_py_int(py, frame->address + py->layout.frame.block_count);
-    if (!count || count > BLOCKS_MAX || rw_py_read(py, frame->address + py->layout.frame.blocks, blocks, sizeof blocks))
-        return;
-    for (uint32_t i = count; i-- > 0;) {
+    const struct rw_py_block *blocks = frame->blocks;
+    for (uint32_t i = frame->block_count; i-- > 0;) {
         size_t slot = slots->local_count + (size_t)blocks[i].level - 1;
         /* A `try` directly inside has a block of the same level. */
         bool is_inner = i > 0 && blocks[i - 1].level == blocks[i].level;
@@ -120,21 +114,20 @@ static uint64_t lock_let_go(struct rw_python *py, const struct rw_py_frame *fram
 
 static void find_in_frame(struct rw_python *py, const struct rw_py_frame *frame, struct rw_py_with block)
 {
-    const struct rw_py_code *code = rw_py_code_at(py, frame->code);
-    struct rw_py_slots slots;
+    const struct rw_py_code *code = frame->code;
+    struct rw_py_slots slots = rw_py_slots(frame);
     block.file = code->file;
     block.is_let_go = true;
     block.lock = lock_let_go(py, frame, code);
     if (block.lock)
         append(py, block);
     block.is_let_go = false;
-    if (frame->is_torn || rw_py_slots(py, frame, &slots))
+    if (frame->is_torn)
         return;
     if (py->layout.minor >= 11)
         by_exception_table(py, frame, code, &slots, block);
     else
         by_block_stack(py, frame, code, &slots, block);
-    talloc_free(slots.values);
 }
 
 void rw_py_find_withs(struct rw_python *py)

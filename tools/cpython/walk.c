@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One walk over the frames of a thread state.
+ *
+ * Up to 3.10 every call is an evaluation loop of its own, and a frame object. From 3.11 one loop runs a chain of
+ * interpreter frames, whose outermost one is the entry. 3.11 marks it; later a frame on the native stack of the
+ * loop, that has no code, lies behind it. The cframes of 3.10 and 3.11 and that frame are local variables of the loop:
+ * their address is what ties the chain to a native frame (anchor).
+ *
+ * Frames lie close together, so memory is read by pages, each once in a walk: what is in one page was read at one moment.
+ */
+#include "tools/cpython/walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <talloc.h>
+
+#include "tools/cpython/code.h"
+
+#define OWNED_BY_LOOP 3 /* and higher: no Python frame */
+#define PAGE UINT64_C(4096)
+#define PAGES 8u /* the last ones are kept: walks go from page to page, and between heap and native stack */
+
+struct page {
+    uint64_t address; /* 0: empty */
+    uint8_t bytes[PAGE];
+};
+
+struct walk {
+    struct rw_python *py;
+    struct page pages[PAGES];
+    unsigned page_next;
+    struct rw_py_frame *frames;
+    size_t count, room;
+    size_t chain; /* first frame whose loop's end was not met yet */
+    int64_t interpreter_id;
+    bool with_slots;
+};
+
+static const struct page *page_at(struct walk *w, uint64_t address)
+{
+    for (unsigned i = 0; i < PAGES; i++)
+        if (w->pages[i].address == address)
+            return &w->pages[i];
+    struct page *page = &w->pages[w->page_next++ % PAGES];
+    page->address = 0;
+    if (rw_py_read(w->py, address, page->bytes, PAGE))
+        return NULL;
+    page->address = address;
+    return page;
+}
+
+static bool copy(struct walk *w, uint64_t address, void *buffer, size_t size)
+{
+    while (size) {
+        uint64_t offset = address % PAGE;
+        size_t part = size < PAGE - offset ? size : PAGE - offset;
+        const struct page *page = page_at(w, address - offset);
+        if (!page)
+            return false;
+        memcpy(buffer, page->bytes + offset, part);
+        buffer = (uint8_t *)buffer + part;
+        address += part;
+        size -= part;
+    }
+    return true;
+}
+
+static uint64_t word(struct walk *w, uint64_t address)
+{
+    uint64_t value;
+    return address && copy(w, address, &value, sizeof value) ? value : 0;
+}
+
+static void append(struct walk *w, const struct rw_py_frame *frame)
+{
+    if (w->count == w->room) {
+        w->room = w->room ? w->room * 2 : 32;
+        w->frames = talloc_realloc(w->py->scratch, w->frames, struct rw_py_frame, w->room);
+        if (!w->frames)
+            abort();
+    }
+    w->frames[w->count++] = *frame;
+}
+
+/* The frames since the last such call make one loop's chain. */
+static void end_chain(struct walk *w, uint64_t anchor)
+{
+    for (size_t i = w->chain; i < w->count; i++)
+        w->frames[i].anchor = anchor;
+    if (w->count > w->chain)
+        w->frames[w->count - 1].is_entry = true;
+    w->chain = w->count;
+}
+
+/* Locals, cells and value stack, and up to 3.10 the block stack. They are read with the frame, so that they and its
+ * instruction belong together. The code says how many there are. */
+static void read_slots(struct walk *w, struct rw_py_frame *frame)
+{
+    const struct rw_layout *l = &w->py->layout;
+    const struct rw_py_code *code = rw_py_code_known(w->py, frame->code_address);
+    size_t count = code && code->is_code ? (size_t)code->local_count + code->stack_size : 0;
+    if (count == 0 || count > RW_PY_SLOTS_MAX)
+        return;
+    frame->slots = talloc_array(w->py->scratch, uint64_t, count);
+    if (!frame->slots)
+        abort();
+    if (copy(w, frame->address + l->frame.locals, frame->slots, count * 8))
+        frame->slot_count = count;
+    for (size_t i = 0; i < frame->slot_count; i++)
+        frame->slots[i] = rw_py_untag(w->py, frame->slots[i]);
+    uint32_t blocks = 0;
+    if (l->frame.block_count != RW_NO_FIELD &&
+        copy(w, frame->address + l->frame.block_count, &blocks, sizeof blocks) && blocks <= RW_PY_BLOCKS_MAX &&
+        copy(w, frame->address + l->frame.blocks, frame->blocks, blocks * sizeof frame->blocks[0]))
+        frame->block_count = blocks;
+}
+
+/* 3.8 to 3.10. */
+static int walk_objects(struct walk *w, uint64_t address, uint64_t cframe)
+{
+    const struct rw_layout *l = &w->py->layout;
+    uint8_t raw[256];
+    while (address && w->count < RW_PY_FRAMES_MAX) {
+        if (!copy(w, address, raw, l->frame.size))
+            return -EAGAIN;
+        struct rw_py_frame frame = {
+            .address = address,
+            .previous = rw_py_field(raw, l->frame.previous),
+            .code_address = rw_py_field(raw, l->frame.code),
+            .globals = rw_py_field(raw, l->frame.globals),
+            .interpreter_id = w->interpreter_id,
+            .instruction = rw_py_field32(raw, l->frame.instruction),
+        };
+        if (w->with_slots)
+            read_slots(w, &frame);
+        append(w, &frame);
+        end_chain(w, cframe);
+        cframe = cframe ? word(w, cframe + l->cframe.previous) : 0;
+        address = frame.previous;
+    }
+    return 0;
+}
+
+/* From 3.11. `cframe`: 3.11's innermost one, which `address` was read from, else 0. */
+static int walk_interpreter_frames(struct walk *w, uint64_t address, uint64_t cframe)
+{
+    struct rw_python *py = w->py;
+    const struct rw_layout *l = &py->layout;
+    bool has_marks = l->frame.is_entry != RW_NO_FIELD;
+    uint8_t raw[256];
+    size_t steps = 0;
+    int result = 0;
+    while (address && steps++ < RW_PY_FRAMES_MAX * 2 && w->count < RW_PY_FRAMES_MAX) {
+        if (!copy(w, address, raw, l->frame.size)) {
+            result = -EAGAIN;
+            break;
+        }
+        struct rw_py_frame frame = {
+            .address = address,
+            .previous = rw_py_field(raw, l->frame.previous),
+            .code_address = rw_py_untag(py, rw_py_field(raw, l->frame.code)),
+            .globals = rw_py_untag(py, rw_py_field(raw, l->frame.globals)),
+            .interpreter_id = w->interpreter_id,
+            .instruction = rw_py_field(raw, l->frame.instruction),
+        };
+        if (l->frame.tlbc_index != RW_NO_FIELD)
+            frame.tlbc_index = rw_py_field32(raw, l->frame.tlbc_index);
+        if (raw[l->frame.owner] >= OWNED_BY_LOOP) {
+            end_chain(w, address);
+        } else {
+            if (w->with_slots)
+                read_slots(w, &frame);
+            append(w, &frame);
+            if (has_marks && raw[l->frame.is_entry]) {
+                end_chain(w, cframe);
+                cframe = word(w, cframe ? cframe + l->cframe.previous : 0);
+                if (cframe && word(w, cframe + l->cframe.frame) != frame.previous)
+                    cframe = 0;
+            }
+        }
+        address = frame.previous;
+    }
+    if (w->count > w->chain)
+        end_chain(w, 0);
+    return result;
+}
+
+/* The head of the list: what a thread changes with every call and return. */
+static uint64_t read_head(struct rw_python *py, uint64_t state, uint64_t *cframe)
+{
+    uint64_t head = rw_py_word(py, state + py->layout.thread_state.frame);
+    *cframe = 0;
+    if (py->layout.thread_state.cframe != RW_NO_FIELD)
+        *cframe = rw_py_word(py, state + py->layout.thread_state.cframe);
+    if (py->layout.cframe.frame == RW_NO_FIELD || !head)
+        return head;
+    *cframe = head;
+    return rw_py_word(py, head + py->layout.cframe.frame);
+}
+
+int rw_py_walk(struct rw_python *py, const struct rw_py_state *state, bool with_slots, struct rw_py_frame **frames,
+               size_t *count)
+{
+    struct walk w = {.py = py, .interpreter_id = state->interpreter_id, .with_slots = with_slots};
+    uint64_t cframe, head = read_head(py, state->address, &cframe);
+    int result = py->layout.minor <= 10 ? walk_objects(&w, head, cframe) : walk_interpreter_frames(&w, head, cframe);
+    *frames = w.frames;
+    *count = w.count;
+    return result;
+}
