@@ -33,6 +33,22 @@ static bool is_idle_end(const struct rw_thread *thread, size_t chain_length)
     return false;
 }
 
+/* Whoever waits for work inside the process while others wait for a lock that it holds keeps from them what
+ * they may need to give it that work. One that waits for the outside (accept under a mutex) is served by
+ * others. */
+static bool keeps_a_lock(const struct rw_graph *graph, size_t end, const size_t *chain, size_t length)
+{
+    if (rw_wait_kind_of(graph->nodes[end].thread->waits_on)->ends != RW_ENDS_BY_SIGNAL)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        const struct rw_edge *edge = &graph->edges[chain[i]];
+        if (edge->wait && edge->certainty == RW_EXACT &&
+            rw_wait_kind_of(edge->wait)->ends == RW_ENDS_BY_RELEASE)
+            return true;
+    }
+    return false;
+}
+
 static bool is_idle(struct rw_diagnosis *diagnosis, const struct rw_process_info *process)
 {
     const struct rw_graph *graph = diagnosis->graph;
@@ -49,7 +65,7 @@ static bool is_idle(struct rw_diagnosis *diagnosis, const struct rw_process_info
         length = rw_graph_chain(diagnosis->graph, graph, index, &chain);
         end = rw_graph_chain_end(graph, index, chain, length);
         if (end == RW_NO_NODE || graph->nodes[end].edge_count ||
-            !is_idle_end(graph->nodes[end].thread, length))
+            !is_idle_end(graph->nodes[end].thread, length) || keeps_a_lock(graph, end, chain, length))
             return false;
     }
     return true;
