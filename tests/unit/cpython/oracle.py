@@ -7,6 +7,7 @@ import functools
 import os
 import random
 import sys
+import sysconfig
 import threading
 import time
 
@@ -400,7 +401,8 @@ def main():
     for _ in threads:
         arrived.acquire()
     time.sleep(.2)  # from `arrived` into the lock
-    out = ["V %d.%d.%d" % sys.version_info[:3]] + [tell(t) for t in threads]
+    kind = " free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+    out = ["V %d.%d.%d" % sys.version_info[:3] + kind] + [tell(t) for t in threads]
     sub = start_subinterpreter()
     if sub:
         out.append(sub.rstrip())
