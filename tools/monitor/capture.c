@@ -27,6 +27,7 @@
 #include "tools/recording/postmortem.h"
 #include "tools/recording/reader.h"
 #include "tools/snapshot/image.h"
+#include "tools/snapshot/peers.h"
 #include "tools/snapshot/proc.h"
 #include "tools/snapshot/process.h"
 
@@ -92,6 +93,7 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
         else
             add_living(incident, plan, target);
     }
+    rw_peers_fill(incident);
     if (incident->test == NULL && incident->process_count > 0)
         incident->test = incident->processes[0].test;
     if (plan->previous != NULL)

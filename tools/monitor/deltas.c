@@ -57,9 +57,15 @@ static void fill_thread(struct rw_thread *now, const struct rw_thread *before, d
         now->cpu_delta_s = now->cpu_s > before->cpu_s ? now->cpu_s - before->cpu_s : 0;
     if (now->transitions >= 0 && before->transitions >= 0)
         now->transitions_delta = now->transitions - before->transitions;
+    if (now->switches_before >= 0 && before->switches >= 0)
+        now->switches_delta = now->switches_before - before->switches;
     bool ran = now->cpu_delta_s > CPU_NOISE_SHARE * seconds;
     bool acted = now->transitions_delta > 0 && !is_gil_wait(now->waits_on);
-    now->moved = ran || acted || !same_wait(now->waits_on, before->waits_on) || !same_place(now, before);
+    /* Nobody records the calls on descriptors: two that look alike may be two, but not without a switch
+     * between. */
+    bool woke = now->switches_delta > 0 && now->waits_on != NULL && now->waits_on->channel_count > 0;
+    now->moved =
+        ran || acted || woke || !same_wait(now->waits_on, before->waits_on) || !same_place(now, before);
     now->same_calls = rw_has_same_calls(now, before);
 }
 

@@ -2,6 +2,7 @@
 #include "tools/snapshot/process.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <talloc.h>
 
@@ -21,6 +22,20 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* Signals whose handlers do no work of the program's: those that tell of a fault; SIGINT, which Python always
+ * catches; SIGPIPE; glibc's own two; the one that racewatch may have installed. */
+static uint64_t not_for_work(const struct rw_look *look)
+{
+    static const int signals[] = {SIGINT,  SIGILL,  SIGTRAP, SIGABRT, SIGBUS, SIGFPE,
+                                  SIGSEGV, SIGPIPE, SIGSYS,  32,      33};
+    uint64_t mask = 0;
+
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        mask |= UINT64_C(1) << (signals[i] - 1);
+    int own = look->reader ? rw_reader_header(look->reader)->capture_signal : 0;
+    return own > 0 && own <= 64 ? mask | UINT64_C(1) << (own - 1) : mask;
+}
+
 static void fill_identity(struct rw_look *look)
 {
     struct rw_process_info *process = look->process;
@@ -32,6 +47,7 @@ static void fill_identity(struct rw_look *look)
     if (tid > 0 && rw_proc_status(process->pid, tid, &status) == 0) {
         process->ppid = status.ppid;
         look->tracer_pid = status.tracer_pid;
+        process->has_handlers = (status.caught & ~not_for_work(look)) != 0;
     }
     if (rw_proc_executable(look->incident, process->pid, &text) == 0) {
         process->executable = text;
@@ -151,6 +167,8 @@ static void fill_thread(struct rw_look *look, const struct rw_target *target)
     thread->os_state = target->times.state;
     /* Kept finer than clock ticks where the kernel does. */
     thread->cpu_s = target->times.cpu_ns ? (double)target->times.cpu_ns / 1e9 : target->times.cpu_s;
+    if (target->times.switches || target->times.cpu_ns)
+        thread->switches_before = (int64_t)target->times.switches;
     thread->comm = talloc_strdup(look->incident, target->comm);
     if (!thread->name || !thread->name[0])
         thread->name = thread->comm;

@@ -14,6 +14,7 @@
 #include "tools/snapshot/calls.h"
 #include "tools/snapshot/file_lock.h"
 #include "tools/snapshot/locks.h"
+#include "tools/snapshot/wait_channels.h"
 
 /* How deep below a public function libc's own waiting code may be, inlined calls and the shim's wrapper
  * included. */
@@ -141,6 +142,7 @@ static void fill_futex(const struct rw_wait_look *look, struct rw_thread *thread
     if (strcmp(wait->kind, "join") == 0 && wait->owner.tid > 0 &&
         strncmp(wait->evidence, "recording", 9) != 0)
         wait->name = talloc_asprintf(look->incident, "the end of thread %d", wait->owner.tid);
+    rw_wait_memory(look, wait, call->argument[0]);
     if (wait->owner.tid >= 0 && !is_still_there(look, thread, call)) {
         /* The owner may be the one of the next time: better none than a wrong one. */
         wait->owner.tid = -1;
@@ -213,6 +215,7 @@ static void fill_call(const struct rw_wait_look *look, struct rw_thread *thread,
         if (strcmp(what->kind, "file-lock") == 0)
             fill_file_lock(look, thread, wait);
     }
+    rw_wait_channels(look, thread, call, what);
 }
 
 void rw_wait_fill(const struct rw_wait_look *look, struct rw_thread *thread,
