@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/snapshot/peers.h"
+
+#include <string.h>
+#include <talloc.h>
+#include <time.h>
+
+#include "tools/incident/model.h"
+#include "tools/snapshot/holders.h"
+#include "tools/snapshot/proc.h"
+#include "tools/snapshot/sockets.h"
+
+/* For a thread that was stopped a moment ago to be back in its call. */
+#define SETTLE_ROUNDS 50
+#define SETTLE_NS 1000000
+
+struct work {
+    struct rw_incident *incident;
+    void *scratch;
+    struct rw_sockets *sockets;
+    struct rw_held_by *questions;
+    size_t count;
+};
+
+static void ask(struct work *work, int waiter, struct rw_channel *channel, struct rw_held_by question)
+{
+    struct rw_held_by *grown = work->questions;
+
+    if (work->count % 64 == 0)
+        grown = talloc_realloc(work->scratch, work->questions, struct rw_held_by, work->count + 64);
+    if (!grown)
+        return;
+    question.waiter = waiter;
+    question.channel = channel;
+    work->questions = grown;
+    grown[work->count++] = question;
+}
+
+static void follow_socket(struct work *work, int pid, struct rw_channel *channel)
+{
+    struct rw_socket found;
+
+    if (!work->sockets || !rw_sockets_are_of(work->sockets, pid))
+        work->sockets = rw_sockets_new(work->scratch, pid);
+    if (!work->sockets) {
+        channel->kind = "other";
+        return;
+    }
+    rw_sockets_find(work->sockets, channel->inode, &found);
+    channel->kind = found.kind;
+    channel->state = found.state;
+    channel->note = found.note ? talloc_strdup(work->incident, found.note) : NULL;
+    if (strcmp(found.kind, "unix") != 0 && strcmp(found.kind, "tcp") != 0)
+        return;
+    if (found.peer) {
+        ask(work, pid, channel,
+            (struct rw_held_by){
+                .target = talloc_asprintf(work->scratch, "socket:[%llu]", (unsigned long long)found.peer)});
+        return;
+    }
+    channel->is_complete = found.note ? 0 : 1;
+    if (!found.note)
+        channel->note = "the other end has been closed";
+}
+
+static void follow_process(struct rw_channel *channel)
+{
+    struct rw_thread_times times;
+
+    if (channel->holder_count == 0)
+        return;
+    int pid = channel->holders[0].pid;
+    channel->is_complete = 1;
+    if (rw_proc_thread(pid, pid, &times, NULL) < 0)
+        channel->state = "gone";
+    else
+        channel->state = rw_proc_living_thread(pid) < 0 ? "zombie" : "alive";
+}
+
+/* The table of locks names who took it; a description that was inherited may be let go of by others too. */
+static void follow_lock(struct work *work, const struct rw_wait_on *wait, struct rw_channel *channel)
+{
+    char comm[RW_COMM_MAX];
+
+    channel->is_complete = 0;
+    if (wait->peer_pid <= 0 || rw_proc_comm(wait->peer_pid, comm) < 0) {
+        channel->note = wait->peer_pid > 0
+                            ? "who took it has ended, and left it to a process that inherited it"
+                            : "the kernel does not tell who holds it";
+        return;
+    }
+    rw_channel_add_holder(work->incident, channel, wait->peer_pid, -1, talloc_strdup(work->incident, comm));
+    channel->is_complete = 1;
+}
+
+static void follow(struct work *work, int pid, const struct rw_wait_on *wait, struct rw_channel *channel)
+{
+    bool wants_room = channel->wants && strcmp(channel->wants, "room") == 0;
+
+    if (strcmp(channel->kind, "socket") == 0) {
+        follow_socket(work, pid, channel);
+    } else if (strcmp(channel->kind, "pipe") == 0) {
+        ask(work, pid, channel,
+            (struct rw_held_by){
+                .target = channel->name, .needs_read = wants_room, .needs_write = !wants_room});
+    } else if (strcmp(channel->kind, "eventfd") == 0 && channel->inode) {
+        ask(work, pid, channel, (struct rw_held_by){.target = channel->name, .inode = channel->inode});
+    } else if (strcmp(channel->kind, "memory") == 0) {
+        if (channel->inode)
+            ask(work, pid, channel, (struct rw_held_by){.inode = channel->inode});
+    } else if (strcmp(channel->kind, "process") == 0) {
+        follow_process(channel);
+    } else if (strcmp(channel->kind, "file-lock") == 0) {
+        follow_lock(work, wait, channel);
+    } else if (strcmp(channel->kind, "epoll") == 0 || strcmp(channel->kind, "eventfd") == 0 ||
+               strcmp(channel->kind, "pidfd") == 0) {
+        channel->kind = "other";
+    }
+}
+
+/* Its context switches, once it is back in its call after it was looked at: from then on each one is its own.
+ */
+static void settle(int pid, struct rw_thread *thread, int *rounds)
+{
+    const struct timespec pause = {.tv_nsec = SETTLE_NS};
+    struct rw_thread_times times;
+
+    while (rw_proc_thread(pid, thread->tid, &times, NULL) == 0) {
+        if (times.state != 'R' || *rounds == 0) {
+            thread->switches = times.cpu_ns || times.switches ? (int64_t)times.switches : -1;
+            return;
+        }
+        --*rounds;
+        nanosleep(&pause, NULL);
+    }
+}
+
+void rw_peers_fill(struct rw_incident *incident)
+{
+    struct work work = {.incident = incident, .scratch = talloc_new(NULL)};
+    int rounds = SETTLE_ROUNDS;
+
+    for (size_t i = 0; i < incident->process_count; i++) {
+        struct rw_process_info *process = &incident->processes[i];
+        for (size_t j = 0; process->is_alive && j < process->thread_count; j++) {
+            struct rw_thread *thread = &process->threads[j];
+            struct rw_wait_on *wait = thread->waits_on;
+            if (!wait || wait->channel_count == 0 || !thread->is_alive)
+                continue;
+            for (size_t k = 0; k < wait->channel_count; k++)
+                follow(&work, process->pid, wait, &wait->channels[k]);
+            settle(process->pid, thread, &rounds);
+        }
+    }
+    rw_holders_find(incident, work.questions, work.count);
+    talloc_free(work.scratch);
+}
