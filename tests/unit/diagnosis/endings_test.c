@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* Waits that nobody can end any more, and those that end by themselves. */
+#include "tests/unit/diagnosis/cases.h"
+
+static void a_lock_whose_owner_has_ended_is_orphaned(void **state)
+{
+    struct rw_incident *incident = bare(2);
+
+    (void)state;
+    waits(incident, 100, "mutex", 101);
+    thread_of(incident, 101)->is_alive = false;
+    thread_of(incident, 101)->state = "exited";
+    rw_diagnose(incident);
+    expect(incident, "orphaned-lock", RW_EXACT);
+    expect_in_sentence(incident, "has ended");
+    talloc_free(incident);
+}
+
+static void a_lock_of_a_thread_that_was_not_forked_is_orphaned_once_for_all_waiters(void **state)
+{
+    struct rw_incident *incident = bare(20);
+    const struct rw_transition forked = {.time_ns = 1, .tid = 100, .event = "forked", .detail = "is forked"};
+
+    (void)state;
+    rw_process_add_transition(incident, &incident->processes[0], &forked);
+    for (int i = 0; i < 20; i++)
+        waits(incident, 100 + i, "mutex", 77)->object = 0x5000;
+    rw_diagnose(incident);
+    expect(incident, "orphaned-lock", RW_EXACT);
+    expect_in_sentence(incident, "a fork copies only the thread that calls it");
+    assert_int_equal(incident->also_count, 0);
+    talloc_free(incident);
+}
+
+static void who_waits_for_a_parked_thread_waits_for_ever(void **state)
+{
+    struct rw_incident *incident = bare(2);
+
+    (void)state;
+    waits(incident, 100, "lock", 101);
+    waits(incident, 101, "thread-state", -1);
+    rw_diagnose(incident);
+    expect(incident, "waits-for-stopped-thread", RW_EXACT);
+    expect_in_sentence(incident, "parked for ever");
+    talloc_free(incident);
+}
+
+static void without_a_process_a_thread_that_is_not_listed_is_only_inferred_to_be_missing(void **state)
+{
+    struct rw_incident *incident = bare(1);
+
+    (void)state;
+    incident->processes[0].is_alive = false;
+    thread_of(incident, 100)->is_alive = false;
+    waits(incident, 100, "mutex", 55);
+    rw_diagnose(incident);
+    expect(incident, "orphaned-lock", RW_INFERRED);
+    talloc_free(incident);
+}
+
+static void all_waiting_for_signals_in_a_test_means_nobody_is_left(void **state)
+{
+    struct rw_incident *incident = fixture("idle_pool");
+
+    (void)state;
+    incident->processes[0].test = "t.py::test_pool";
+    rw_diagnose(incident);
+    expect(incident, "no-signaller", RW_INFERRED);
+    talloc_free(incident);
+
+    /* One that waits for input could still do it. */
+    incident = fixture("idle_pool");
+    incident->processes[0].test = "t.py::test_pool";
+    thread_of(incident, 1511)->waits_on->kind = "recv";
+    rw_diagnose(incident);
+    assert_string_not_equal(incident->verdict.class_name, "no-signaller");
+    talloc_free(incident);
+}
+
+static void a_loop_at_one_place_spins(void **state)
+{
+    struct rw_incident *incident = fixture("slow");
+
+    (void)state;
+    thread_of(incident, 1600)->same_calls = 1;
+    thread_of(incident, 1600)->transitions_delta = 0;
+    rw_diagnose(incident);
+    expect(incident, "spinning", RW_INFERRED);
+    talloc_free(incident);
+
+    /* Other functions, or calls that were seen: it gets on with something. */
+    incident = fixture("slow");
+    thread_of(incident, 1600)->same_calls = 0;
+    thread_of(incident, 1600)->transitions_delta = 0;
+    rw_diagnose(incident);
+    expect(incident, "slow", RW_INFERRED);
+    talloc_free(incident);
+}
+
+static void one_look_cannot_tell_slow_from_stuck(void **state)
+{
+    struct rw_incident *incident = fixture("slow");
+    struct rw_thread *thread = thread_of(incident, 1600);
+
+    (void)state;
+    incident->between_looks_s = 0;
+    thread->cpu_delta_s = -1;
+    thread->moved = -1;
+    thread->transitions_delta = -1;
+    rw_diagnose(incident);
+    expect(incident, "unknown", RW_UNKNOWN);
+    talloc_free(incident);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lock_whose_owner_has_ended_is_orphaned),
+        cmocka_unit_test(a_lock_of_a_thread_that_was_not_forked_is_orphaned_once_for_all_waiters),
+        cmocka_unit_test(who_waits_for_a_parked_thread_waits_for_ever),
+        cmocka_unit_test(without_a_process_a_thread_that_is_not_listed_is_only_inferred_to_be_missing),
+        cmocka_unit_test(all_waiting_for_signals_in_a_test_means_nobody_is_left),
+        cmocka_unit_test(a_loop_at_one_place_spins),
+        cmocka_unit_test(one_look_cannot_tell_slow_from_stuck),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
