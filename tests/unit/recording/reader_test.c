@@ -318,7 +318,7 @@ static void *keep_writing(void *argument)
     volatile struct rw_slot *slot = writer->slot;
     for (int value = 1; !atomic_load(&writer->stop); value++) {
         slot->sequence++;
-        slot->tid = value;
+        __atomic_store_n(&slot->tid, value, __ATOMIC_RELAXED);
         slot->since_ns = (uint64_t)value;
         slot->creator_tid = value;
         slot->sequence++;
@@ -338,7 +338,7 @@ static void no_torn_state_is_believed(void **state)
     *writer.slot = (struct rw_slot){.state = RW_THREAD_RUNNING};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, keep_writing, &writer), 0);
-    while (((volatile struct rw_slot *)writer.slot)->tid == 0)
+    while (__atomic_load_n(&writer.slot->tid, __ATOMIC_RELAXED) == 0)
         sched_yield();
     unsigned whole = 0;
     for (int i = 0; i < 20000; i++) {
