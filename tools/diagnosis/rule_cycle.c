@@ -3,6 +3,7 @@
 #include <talloc.h>
 
 #include "tools/diagnosis/rules.h"
+#include "tools/incident/interpreters.h"
 #include "tools/incident/model.h"
 #include "tools/incident/words.h"
 
@@ -73,6 +74,22 @@ static void self_deadlock(struct rw_diagnosis *diagnosis, const struct rw_edge *
     rw_finding_place(diagnosis, finding, node->process, node->thread);
 }
 
+/* Who destroys an interpreter or ends the program waits for a thread, and that thread for him: the rules for
+ * those say all that this one could. */
+static bool is_told_by_its_ending(const struct rw_diagnosis *diagnosis, const struct rw_cycle *cycle)
+{
+    for (size_t i = 0; i < cycle->length; i++) {
+        const struct rw_edge *edge = &diagnosis->graph->edges[cycle->edges[i]];
+        const struct rw_node *from = &diagnosis->graph->nodes[edge->from];
+        bool is_ending = rw_thread_ending(from->process, from->thread).is_ending ||
+                         (rw_is_ending(from->process) && rw_subject(from->process) == from->thread);
+
+        if (is_ending && rw_is_edge_told(diagnosis, edge))
+            return true;
+    }
+    return false;
+}
+
 static void report_cycle(struct rw_diagnosis *diagnosis, const struct rw_cycle *cycle)
 {
     const struct rw_graph *graph = diagnosis->graph;
@@ -128,7 +145,7 @@ void rw_rule_cycle(struct rw_diagnosis *diagnosis)
 
         if (cycles[i].length == 1 && edge->kind == RW_EDGE_HOLDS) {
             self_deadlock(diagnosis, edge);
-        } else if (cycles[i].length > 1) {
+        } else if (cycles[i].length > 1 && !is_told_by_its_ending(diagnosis, &cycles[i])) {
             rotate(diagnosis->graph, diagnosis->incident, diagnosis->graph, &cycles[i]);
             report_cycle(diagnosis, &cycles[i]);
         }

@@ -77,6 +77,7 @@ static void report(struct rw_diagnosis *diagnosis, size_t node_index, const stru
     for (size_t i = 0; i < node->edge_count; i++) {
         const struct rw_edge *edge = &edges[i];
         const struct rw_thread *blocker;
+        size_t *chain, length;
 
         if (edge->to == RW_NO_NODE)
             continue;
@@ -88,6 +89,14 @@ static void report(struct rw_diagnosis *diagnosis, size_t node_index, const stru
                            rw_for_how_long(incident, incident, rw_waits_since(incident, blocker)),
                            rw_at_place(diagnosis, blocker));
         rw_edge_evidence(diagnosis, finding, edge);
+        length = rw_ring_back(diagnosis, edge, &chain);
+        if (length) {
+            rw_ring_tell(diagnosis, &sentence, chain, length);
+            rw_ring_members(diagnosis, finding, chain, length);
+            certainty = rw_ring_certainty(diagnosis, edge, chain, length);
+        }
+        if (certainty < finding->certainty)
+            finding->certainty = certainty;
         first_blocker = first_blocker ? first_blocker : blocker;
         named++;
     }

@@ -89,7 +89,8 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node, c
     const struct rw_process_info *process = node->process;
     struct rw_verdict *finding = rw_finding(diagnosis, "leaked-thread", certainty);
     char *sentence = NULL;
-    size_t more = 0;
+    size_t more = 0, length;
+    size_t *chain;
 
     for (size_t i = 0; i < process->thread_count; i++)
         more += &process->threads[i] != joined && is_leaked(process, &process->threads[i], node->thread);
@@ -102,6 +103,11 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node, c
               joined->is_daemon == 0 ? "non-daemon thread " : "", rw_thread_label(incident, joined),
               origin(diagnosis, process, joined), rw_doing_words(incident, process, joined),
               rw_at_place(diagnosis, joined));
+    length = edge ? rw_ring_back(diagnosis, edge, &chain) : 0;
+    if (length) {
+        rw_ring_tell(diagnosis, &sentence, chain, length);
+        finding->certainty = rw_ring_certainty(diagnosis, edge, chain, length);
+    }
     if (more)
         rw_append(incident, &sentence, "; %zu more non-daemon thread%s still there", more,
                   more == 1 ? " is" : "s are");
@@ -116,7 +122,9 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node, c
                        rw_doing_words(incident, process, node->thread), rw_at_place(diagnosis, node->thread));
     if (edge)
         rw_edge_evidence(diagnosis, finding, edge);
-    else
+    if (length)
+        rw_ring_members(diagnosis, finding, chain, length);
+    if (!edge)
         rw_verdict_evidence(incident, finding,
                             "%s waits in Python's shutdown, and %s is not a daemon thread: inferred",
                             rw_thread_label(incident, node->thread), rw_thread_label(incident, joined));

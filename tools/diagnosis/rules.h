@@ -19,7 +19,7 @@ struct rw_diagnosis {
 
 typedef void rw_rule(struct rw_diagnosis *diagnosis);
 
-rw_rule rw_rule_cycle;       /* "cycle", "self-deadlock" */
+rw_rule rw_rule_cycle;       /* "cycle", "self-deadlock"; after the rules for what ends */
 rw_rule rw_rule_stopped;     /* "orphaned-lock", "waits-for-stopped-thread" */
 rw_rule rw_rule_interpreter; /* "interpreter-destroy" */
 rw_rule rw_rule_leaked;      /* "leaked-thread" */
@@ -51,6 +51,21 @@ void rw_finding_chain(struct rw_diagnosis *diagnosis, struct rw_verdict *finding
 char *rw_edge_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, bool is_short);
 /* "lock `a` is held by 'w' (tid 12), taken at x.py:3: the mutex's owner field (exact)". */
 void rw_edge_evidence(struct rw_diagnosis *diagnosis, struct rw_verdict *finding, const struct rw_edge *edge);
+
+/* The way back of the ring that `edge` closes: the edges from the one it leads to until the one that it comes
+ * from. Returns how many, 0 if there is no ring; *chain is a child of the graph. */
+size_t rw_ring_back(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, size_t **chain);
+/* Of the ring's weakest edge. */
+enum rw_certainty rw_ring_certainty(const struct rw_diagnosis *diagnosis, const struct rw_edge *edge,
+                                    const size_t *chain, size_t length);
+/* Follows words for what the way back's first thread waits for: "; MainThread itself holds that lock, so neither
+ * can go on". */
+void rw_ring_tell(struct rw_diagnosis *diagnosis, char **sentence, const size_t *chain, size_t length);
+/* The way back's threads behind its first as culprits, and all its edges as evidence. */
+void rw_ring_members(struct rw_diagnosis *diagnosis, struct rw_verdict *finding, const size_t *chain,
+                     size_t length);
+/* Whether a finding that is there already has both threads of the edge among its culprits. */
+bool rw_is_edge_told(const struct rw_diagnosis *diagnosis, const struct rw_edge *edge);
 
 /* " at test_x.py:12 in test_two", or "". */
 char *rw_at_place(struct rw_diagnosis *diagnosis, const struct rw_thread *thread);

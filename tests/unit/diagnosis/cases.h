@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the diagnosis share: incidents made of nothing but waits, and what must be said of them. */
+/* What the tests of the diagnosis share: incidents made of nothing but waits, and what must be said of them.
+ */
 #ifndef RACEWATCH_TESTS_UNIT_DIAGNOSIS_CASES_H
 #define RACEWATCH_TESTS_UNIT_DIAGNOSIS_CASES_H
 
@@ -14,7 +15,8 @@ static inline const struct rw_culprit *culprit(const struct rw_incident *inciden
     return NULL;
 }
 
-static inline void expect(const struct rw_incident *incident, const char *class_name, enum rw_certainty certainty)
+static inline void expect(const struct rw_incident *incident, const char *class_name,
+                          enum rw_certainty certainty)
 {
     if (strcmp(incident->verdict.class_name, class_name) != 0 || incident->verdict.certainty != certainty)
         print_error("%s\n", incident->verdict.sentence);

@@ -56,18 +56,61 @@ static void a_destroy_is_seen_on_the_stack_where_no_hook_could_be_placed(void **
     talloc_free(incident);
 }
 
-static void a_parked_thread_that_waits_for_the_destroyer_makes_a_ring(void **state)
+static void a_parked_thread_that_waits_for_the_destroyer_blocks_the_destroy(void **state)
 {
     struct rw_incident *incident = fixture("interpreter_destroy");
     struct rw_wait_on *wait = thread_of(incident, 5177)->waits_on;
 
     (void)state;
     wait->kind = "lock";
+    wait->name = "gate";
     wait->owner.tid = 5100;
     wait->owner.certainty = RW_EXACT;
+    wait->owner.taken_at = "inside.py:12";
     rw_diagnose(incident);
-    expect(incident, "cycle", RW_EXACT);
-    expect_in_sentence(incident, "is destroying interpreter 1");
+    expect(incident, "interpreter-destroy", RW_EXACT);
+    expect_in_sentence(incident, "waits for lock `gate` at");
+    expect_in_sentence(incident,
+                       "; MainThread itself holds that lock (taken at inside.py:12), so neither can go on.");
+    assert_int_equal(incident->also_count, 0);
+    assert_int_equal(incident->verdict.culprit_count, 2);
+    /* As sure as the ring's weakest edge. */
+    wait->owner.certainty = RW_INFERRED;
+    rw_diagnose(incident);
+    expect(incident, "interpreter-destroy", RW_INFERRED);
+    talloc_free(incident);
+}
+
+static void a_ring_through_others_back_to_the_destroyer_names_them(void **state)
+{
+    struct rw_incident *incident = fixture("interpreter_destroy");
+    struct rw_thread *broker = rw_process_thread(incident, &incident->processes[0], 5190);
+
+    (void)state;
+    broker->is_alive = true;
+    broker->name = "broker";
+    waits(incident, 5177, "mutex", 5190);
+    waits(incident, 5190, "mutex", 5100);
+    rw_diagnose(incident);
+    expect(incident, "interpreter-destroy", RW_EXACT);
+    expect_in_sentence(incident, "; 'broker' (tid 5190) holds that lock and waits for mutex");
+    expect_in_sentence(incident, "held by MainThread itself, so none can go on.");
+    assert_non_null(culprit(incident, 5190));
+    talloc_free(incident);
+}
+
+static void a_thread_that_waits_for_the_one_who_ends_the_program_is_leaked(void **state)
+{
+    struct rw_incident *incident = fixture("leaked_thread");
+    struct rw_wait_on *wait = waits(incident, 8111, "lock", incident->processes[0].pid);
+
+    (void)state;
+    wait->fd = -1;
+    rw_diagnose(incident);
+    expect(incident, "leaked-thread", RW_EXACT);
+    expect_in_sentence(incident, "itself holds that lock, so neither can go on");
+    assert_string_equal(culprit(incident, 8111)->role, "leaked");
+    assert_int_equal(incident->also_count, 0);
     talloc_free(incident);
 }
 
@@ -143,7 +186,9 @@ int main(void)
         cmocka_unit_test(the_idle_worker_is_never_blamed_for_a_destroy),
         cmocka_unit_test(a_daemon_thread_does_not_hold_up_a_destroy),
         cmocka_unit_test(a_destroy_is_seen_on_the_stack_where_no_hook_could_be_placed),
-        cmocka_unit_test(a_parked_thread_that_waits_for_the_destroyer_makes_a_ring),
+        cmocka_unit_test(a_parked_thread_that_waits_for_the_destroyer_blocks_the_destroy),
+        cmocka_unit_test(a_ring_through_others_back_to_the_destroyer_names_them),
+        cmocka_unit_test(a_thread_that_waits_for_the_one_who_ends_the_program_is_leaked),
         cmocka_unit_test(the_gil_ring_needs_the_holder_and_ignores_the_short_waits),
         cmocka_unit_test(a_holder_that_blocks_with_the_gil_is_named),
         cmocka_unit_test(a_convoy_for_the_gil_is_no_hang),
