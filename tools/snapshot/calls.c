@@ -3,6 +3,7 @@
 
 #include <linux/futex.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -75,6 +76,22 @@ const struct rw_call *rw_call_of(int number)
         if (calls[i].number == number)
             return &calls[i];
     return NULL;
+}
+
+bool rw_call_may_be_partial(const struct rw_proc_syscall *call)
+{
+    static const int numbers[] = {SYS_write,  SYS_writev,   SYS_pwrite64, SYS_pwritev,        SYS_pwritev2,
+                                  SYS_sendto, SYS_sendmsg,  SYS_sendmmsg, SYS_sendfile,       SYS_splice,
+                                  SYS_tee,    SYS_vmsplice, SYS_recvmmsg, SYS_copy_file_range};
+
+    /* These take what there is, unless they are asked to wait for all of it. */
+    if ((call->number == SYS_recvfrom && (call->argument[3] & MSG_WAITALL)) ||
+        (call->number == SYS_recvmsg && (call->argument[2] & MSG_WAITALL)))
+        return true;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (call->number == numbers[i])
+            return true;
+    return false;
 }
 
 void rw_call_resolve(struct rw_proc_syscall *call, struct rw_memory *memory)

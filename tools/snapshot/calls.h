@@ -32,6 +32,11 @@ struct rw_call {
 /* What the call of that number waits for; NULL for one that is not in the table. */
 const struct rw_call *rw_call_of(int number);
 
+/* Whether the call, interrupted, may return with part of its work done instead of being made again: a write()
+ * of more than a pipe has room for. Who wrote the program may not have reckoned with that: Python with
+ * PYTHONUNBUFFERED=1 loses the rest. */
+bool rw_call_may_be_partial(const struct rw_proc_syscall *call);
+
 /* A call that the kernel goes on with after an interruption is seen as restart_syscall, with the first call's
  * arguments: the code before the pc tells which it was. Changes call->number where that can be told. */
 void rw_call_resolve(struct rw_proc_syscall *call, struct rw_memory *memory);

@@ -15,6 +15,7 @@
 
 #include "tools/incident/model.h"
 #include "tools/recording/reader.h"
+#include "tools/snapshot/calls.h"
 #include "tools/snapshot/handler_capture.h"
 #include "tools/snapshot/target.h"
 
@@ -28,6 +29,12 @@
 #define RSP 7
 #define RIP 16
 
+/* A stop would cut its call short. It is blocked, so its stack can be read as it lies there. */
+static bool must_not_stop(const struct rw_target *target)
+{
+    return target->call_error == 0 && rw_call_may_be_partial(&target->call);
+}
+
 void rw_stacks_copy(struct rw_look *look, size_t first)
 {
     size_t count = 0;
@@ -38,7 +45,7 @@ void rw_stacks_copy(struct rw_look *look, size_t first)
         return;
     for (size_t i = first; i < look->count; i++) {
         const struct rw_target *target = look->targets[i];
-        if (rw_target_is_gone(target))
+        if (rw_target_is_gone(target) || must_not_stop(target))
             continue;
         const struct rw_mapping *mapping =
             target->call.stack_pointer ? rw_maps_find(look->image->maps, target->call.stack_pointer) : NULL;
@@ -94,6 +101,34 @@ static bool take(struct rw_look *look, struct rw_target *target, const struct rw
     thread->stack_note = why;
     target->has_stack = true;
     return why == NULL;
+}
+
+/* Whether it is blocked in the very call in which it was stopped. *switches only grows when it runs. */
+static bool is_back(const struct rw_look *look, const struct rw_target *target, uint64_t *switches)
+{
+    const struct rw_proc_syscall *then = &target->copy.call;
+    struct rw_proc_syscall now;
+    struct rw_thread_times times;
+
+    if (then->number < 0 || rw_proc_thread(look->image->pid, target->tid, &times, NULL) < 0 ||
+        rw_proc_syscall(look->image->pid, target->tid, &now) < 0)
+        return false;
+    *switches = times.switches;
+    return now.number == then->number && now.stack_pointer == then->stack_pointer && now.pc == then->pc;
+}
+
+/* A stack longer than its copy is read to its end where the thread does not run meanwhile. */
+static void from_copy(struct rw_look *look, struct rw_target *target)
+{
+    const struct rw_copy *copy = &target->copy;
+    struct rw_stack stack = copy->stack;
+    uint64_t before, after;
+
+    stack.is_still = stack.address + stack.length < copy->stack_end && is_back(look, target, &before);
+    take(look, target, &stack, "ptrace");
+    if (stack.is_still && (!is_back(look, target, &after) || after != before))
+        note(look, rw_process_find_thread(look->process, target->tid),
+             "its stack is longer than the copy, and the outer frames were read while the thread ran on");
 }
 
 static bool from_capture(struct rw_look *look, struct rw_target *target, enum rw_capture_by by,
@@ -220,11 +255,15 @@ void rw_stacks_fill(struct rw_look *look)
         if (!target->has_copy) {
             if (rw_target_is_gone(target))
                 note(look, thread, "it has ended (pthread_exit), and the process lives on");
+            else if (!from_memory(look, target) && !target->has_stack)
+                note(look, thread,
+                     "it was not stopped, which would cut its %s short, and it went on meanwhile",
+                     rw_call_of(target->call.number) ? rw_call_of(target->call.number)->name : "call");
             continue;
         }
         thread->stopped_us = target->copy.stopped_us;
         if (target->copy.error == 0) {
-            take(look, target, &target->copy.stack, "ptrace");
+            from_copy(look, target);
             continue;
         }
         if (target->copy.error != -ESRCH && ((target->has_slot && target->slot.state == RW_THREAD_WAITING &&

@@ -286,7 +286,7 @@ static int walk_frames(struct walk *walk, unw_cursor_t *cursor, struct result *r
     }
     if (is_by_pointer)
         add_note(result, "some frames were found by the frame pointer alone, for want of unwind information");
-    if (walk->was_beyond)
+    if (walk->was_beyond && !walk->stack->is_still)
         add_note(result,
                  "the outer frames lie outside of the part of the stack that was copied, and were read after "
                  "the thread had gone on");

@@ -6,6 +6,7 @@
 #ifndef RACEWATCH_TOOLS_SNAPSHOT_UNWIND_H
 #define RACEWATCH_TOOLS_SNAPSHOT_UNWIND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +15,7 @@
 
 struct rw_image;
 
-#define RW_FRAMES_MAX 512u
+#define RW_FRAMES_MAX 4096u /* CPython up to 3.10 takes three for a call, and has a recursion limit of 1,000 */
 
 /* Registers in the order of DWARF's numbering, as in struct rw_capture. */
 #define RW_REGISTERS_ALL ((1u << RW_REGISTER_COUNT) - 1)
@@ -27,6 +28,7 @@ struct rw_stack {
     uint64_t address;
     const uint8_t *bytes; /* not owned */
     size_t length;
+    bool is_still; /* the thread stands where it stood: what it has beyond the copy may be read as it is now */
 };
 
 /* A capture out of a recording, as the unwinder takes it; `bytes` must outlive the result. */
