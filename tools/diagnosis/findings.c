@@ -89,6 +89,13 @@ char *rw_edge_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, 
         return rw_words(ctx, "waits for the GIL held by %s", owner);
     case RW_EDGE_JOINS:
         return rw_words(ctx, "waits for %s to end", owner);
+    case RW_EDGE_EXITS:
+        return rw_words(ctx, "waits for process %d to end", edge->channel->holders[0].pid);
+    case RW_EDGE_OTHER_END:
+        return rw_words(ctx, "%s, which %s could %s", rw_wait_words(ctx, from->process, edge->wait), owner,
+                        strcmp(edge->channel->wants, "room") == 0   ? "empty"
+                        : strcmp(edge->channel->wants, "data") == 0 ? "fill"
+                                                                    : "answer");
     case RW_EDGE_DESTROYS:
         break;
     }

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "tools/diagnosis/rules.h"
+#include "tools/diagnosis/stuck.h"
 #include "tools/incident/interpreters.h"
 #include "tools/incident/model.h"
 #include "tools/incident/wait_kinds.h"
@@ -13,6 +15,7 @@
 struct builder {
     struct rw_graph *graph;
     size_t room; /* of edges */
+    const struct rw_incident *incident;
 };
 
 static int compare_nodes(const void *left, const void *right)
@@ -44,8 +47,9 @@ static void add_edge(struct builder *builder, struct rw_edge edge)
     struct rw_graph *graph = builder->graph;
     const struct rw_node *from = &graph->nodes[edge.from];
 
-    edge.to = rw_graph_node(graph, from->process->pid, edge.owner_tid);
-    if (edge.wait && edge.wait->owner.tid == edge.owner_tid && edge.wait->owner.pid > 0)
+    if (!edge.channel)
+        edge.to = rw_graph_node(graph, from->process->pid, edge.owner_tid);
+    if (!edge.channel && edge.wait && edge.wait->owner.tid == edge.owner_tid && edge.wait->owner.pid > 0)
         edge.to = rw_graph_node(graph, edge.wait->owner.pid, edge.owner_tid);
     if (edge.to == RW_NO_NODE)
         edge.end = RW_END_MISSING;
@@ -114,6 +118,14 @@ static void add_ending_edges(struct builder *builder, size_t from, int64_t inter
     }
 }
 
+/* The owner is in a process that was not looked at: whether it is there is not known, nor what it does. */
+static bool is_out_of_sight(const struct builder *builder, const struct rw_node *node)
+{
+    int pid = node->thread->waits_on->owner.pid;
+
+    return pid > 0 && pid != node->process->pid && !rw_incident_find_process(builder->incident, pid);
+}
+
 static void add_edges(struct builder *builder, size_t from)
 {
     struct rw_node *node = &builder->graph->nodes[from];
@@ -127,7 +139,8 @@ static void add_edges(struct builder *builder, size_t from)
         return;
     if (strcmp(kind->kind ? kind->kind : "", "gil") == 0) {
         add_gil_edge(builder, from);
-    } else if ((kind->ends == RW_ENDS_BY_RELEASE || kind->ends == RW_ENDS_BY_EXIT) && wait->owner.tid > 0) {
+    } else if ((kind->ends == RW_ENDS_BY_RELEASE || kind->ends == RW_ENDS_BY_EXIT) && wait->owner.tid > 0 &&
+               !is_out_of_sight(builder, node)) {
         struct rw_edge edge = {
             .from = from,
             .kind = kind->ends == RW_ENDS_BY_EXIT ? RW_EDGE_JOINS : RW_EDGE_HOLDS,
@@ -156,10 +169,86 @@ static void add_edges(struct builder *builder, size_t from)
     node->edge_count = builder->graph->edge_count - node->first_edge;
 }
 
+/* Who stands for a process that has the other end: the thread that waits on that very descriptor, else the
+ * one whose hang matters most. */
+static const struct rw_thread *stand_in(const struct rw_process_info *process, const struct rw_holder *holder,
+                                        const struct rw_thread *other_than)
+{
+    const struct rw_thread *subject = rw_subject(process);
+
+    for (size_t i = 0; holder->fd >= 0 && i < process->thread_count; i++) {
+        const struct rw_thread *thread = &process->threads[i];
+        const struct rw_wait_on *wait = thread->waits_on;
+
+        for (size_t j = 0; thread != other_than && wait && j < wait->channel_count; j++)
+            if (wait->channels[j].fd == holder->fd)
+                return thread;
+    }
+    return subject == other_than ? NULL : subject;
+}
+
+static bool is_alone(const struct rw_process_info *process)
+{
+    size_t alive = 0;
+
+    for (size_t i = 0; i < process->thread_count; i++)
+        alive += process->threads[i].tid > 0 && !rw_thread_is_gone(process, &process->threads[i]);
+    return alive == 1;
+}
+
+static void add_channel_edge(struct builder *builder, size_t from, const struct rw_channel *channel,
+                             const struct rw_holder *holder)
+{
+    struct rw_graph *graph = builder->graph;
+    const struct rw_node *node = &graph->nodes[from];
+    const struct rw_process_info *process = rw_incident_find_process(builder->incident, holder->pid);
+    bool is_lock = strcmp(channel->kind, "file-lock") == 0, is_exit = strcmp(channel->kind, "process") == 0;
+    const struct rw_thread *other =
+        process ? stand_in(process, holder, is_lock && is_alone(process) ? NULL : node->thread) : NULL;
+    size_t to = other ? rw_graph_node(graph, process->pid, other->tid) : RW_NO_NODE;
+
+    if (to == RW_NO_NODE || !graph->nodes[to].is_stuck)
+        return;
+    bool is_sure = node->thread->waits_on->channel_count == 1 && channel->holder_count == 1 &&
+                   !channel->note && (is_exit || is_alone(process));
+    add_edge(builder, (struct rw_edge){
+                          .from = from,
+                          .to = to,
+                          .kind = is_exit   ? RW_EDGE_EXITS
+                                  : is_lock ? RW_EDGE_HOLDS
+                                            : RW_EDGE_OTHER_END,
+                          .owner_tid = other->tid,
+                          .certainty = is_sure ? RW_EXACT : RW_INFERRED,
+                          .wait = node->thread->waits_on,
+                          .channel = channel,
+                          .how = is_exit   ? "the call's argument"
+                                 : is_lock ? "the kernel's table of file locks"
+                                           : "the descriptors of all processes that can be seen",
+                      });
+}
+
+/* A thread that is stuck waits for whoever has the other ends, all of whom are stuck as well. Its own process
+ * comes last: that it could write to itself explains least. */
+static void add_channel_edges(struct builder *builder, size_t from)
+{
+    struct rw_node *node = &builder->graph->nodes[from];
+    const struct rw_wait_on *wait = node->thread->waits_on;
+
+    if (node->edge_count || !node->is_stuck || !wait)
+        return;
+    node->first_edge = builder->graph->edge_count;
+    for (int own = 0; own < 2; own++)
+        for (size_t i = 0; i < wait->channel_count; i++)
+            for (size_t j = 0; j < wait->channels[i].holder_count; j++)
+                if ((wait->channels[i].holders[j].pid == node->process->pid) == own)
+                    add_channel_edge(builder, from, &wait->channels[i], &wait->channels[i].holders[j]);
+    node->edge_count = builder->graph->edge_count - node->first_edge;
+}
+
 struct rw_graph *rw_graph_new(void *ctx, const struct rw_incident *incident)
 {
     struct rw_graph *graph = talloc_zero(ctx, struct rw_graph);
-    struct builder builder = {.graph = graph};
+    struct builder builder = {.graph = graph, .incident = incident};
     size_t threads = 0;
 
     for (size_t i = 0; i < incident->process_count; i++)
@@ -178,5 +267,8 @@ struct rw_graph *rw_graph_new(void *ctx, const struct rw_incident *incident)
     qsort(graph->nodes, graph->node_count, sizeof *graph->nodes, compare_nodes);
     for (size_t i = 0; i < graph->node_count; i++)
         add_edges(&builder, i);
+    rw_graph_find_stuck(graph, incident);
+    for (size_t i = 0; i < graph->node_count; i++)
+        add_channel_edges(&builder, i);
     return graph;
 }

@@ -18,8 +18,11 @@
 enum rw_edge_kind {
     RW_EDGE_HOLDS, /* a lock, a mutex, a semaphore used as one */
     RW_EDGE_GIL,
-    RW_EDGE_JOINS,    /* waits for the other one's end */
-    RW_EDGE_DESTROYS, /* destroys the interpreter that the other one is in, and so waits for its end */
+    RW_EDGE_JOINS,     /* waits for the other one's end */
+    RW_EDGE_DESTROYS,  /* destroys the interpreter that the other one is in, and so waits for its end */
+    RW_EDGE_EXITS,     /* waits for the end of the other one's process */
+    RW_EDGE_OTHER_END, /* waits for what must come by a pipe, a socket or the like; the other one's process
+                          has its other end */
 };
 
 enum rw_edge_end {
@@ -40,6 +43,9 @@ struct rw_edge {
     const char *how;               /* how it is known; NULL if nothing says */
     const char *taken_at;          /* where the owner took it, NULL if not known */
     const struct rw_wait_on *wait; /* of `from`; NULL where it could not be read */
+    const struct rw_channel
+        *channel; /* by which it waits for another process; NULL for all others. Only threads
+                     that are stuck have such edges, and any one of them would do */
 };
 
 struct rw_node {
@@ -47,6 +53,7 @@ struct rw_node {
     const struct rw_thread *thread;
     size_t first_edge; /* into rw_graph.edges */
     size_t edge_count;
+    bool is_stuck; /* nobody is left who could end its wait: stuck.h */
 };
 
 struct rw_graph {
