@@ -11,6 +11,28 @@
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 
+/* Its own last word where the recording has it; else what was recorded of it last. */
+static uint64_t ended_ns(const struct rw_thread *thread)
+{
+    for (size_t i = thread->history_count; i > 0; i--)
+        if (thread->history[i - 1].event && strcmp(thread->history[i - 1].event, "thread-exit") == 0)
+            return thread->history[i - 1].time_ns;
+    return thread->since_ns;
+}
+
+/* "ended 2.0 s ago while it held it" */
+static char *gone_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    const struct rw_thread *owner = diagnosis->graph->nodes[edge->to].thread;
+    double seconds = rw_seconds_since(incident, ended_ns(owner));
+    const char *holding = edge->kind == RW_EDGE_HOLDS ? " while it held it" : "";
+
+    if (seconds < 0)
+        return rw_words(incident, "has ended%s", holding);
+    return rw_words(incident, "ended %s ago%s", rw_duration(incident, seconds), holding);
+}
+
 /* Why the one waited for will not do it. */
 static char *reason(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
 {
@@ -19,7 +41,7 @@ static char *reason(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
 
     switch (edge->end) {
     case RW_END_GONE:
-        return rw_words(ctx, "has ended");
+        return gone_words(diagnosis, edge);
     case RW_END_PARKED:
         return rw_words(ctx, "is parked for ever, because Python's finalisation began");
     case RW_END_MISSING:

@@ -9,10 +9,14 @@ static void a_lock_whose_owner_has_ended_is_orphaned(void **state)
     (void)state;
     waits(incident, 100, "mutex", 101);
     thread_of(incident, 101)->is_alive = false;
-    thread_of(incident, 101)->state = "exited";
+    thread_of(incident, 101)->state = "joined";
+    thread_of(incident, 101)->name = "forgetful";
     rw_diagnose(incident);
     expect(incident, "orphaned-lock", RW_EXACT);
-    expect_in_sentence(incident, "has ended");
+    expect_in_sentence(incident, "its owner, 'forgetful' (tid 101), has ended while it held it.");
+    thread_of(incident, 101)->since_ns = incident->now_ns - 2000000000;
+    rw_diagnose(incident);
+    expect_in_sentence(incident, "its owner, 'forgetful' (tid 101), ended 2.0 s ago while it held it.");
     talloc_free(incident);
 }
 
