@@ -185,7 +185,7 @@ def all_recipes():
         Root("forky", ["python3.13", "python3.14", "python3.14-dbg", "libpython3.14",
                        "python3.15", "python3.15-dbg", "libpython3.15"]),
         Root("trixie", ["python3.13", "python3.13-dbg", "libpython3.13"]),
-        Root("bullseye", ["python3.9", "python3.9-dbg", "libpython3.9"]),
+        Root("bullseye", ["python3.9", "python3.9-dbg"]),
         Embedded("3.11"),
     ]
 
