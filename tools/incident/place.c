@@ -26,6 +26,21 @@ bool rw_is_library_file(const char *file)
     return false;
 }
 
+/* What a compiler or a toolchain brings along in source: headers of the system, C++'s and Rust's own libraries. */
+static bool is_toolchain_source(const char *file)
+{
+    static const char *const starts[] = {"/usr/include/", "/usr/lib/", "/rustc/", "/build/"};
+    static const char *const parts[] = {"/include/c++/", "/library/std/src/", "/library/core/src/"};
+
+    for (size_t i = 0; file && i < sizeof starts / sizeof *starts; i++)
+        if (strncmp(file, starts[i], strlen(starts[i])) == 0)
+            return true;
+    for (size_t i = 0; file && i < sizeof parts / sizeof *parts; i++)
+        if (strstr(file, parts[i]))
+            return true;
+    return false;
+}
+
 bool rw_is_plumbing(const struct rw_frame *frame)
 {
     static const char *const libraries[] = {"libc.so",      "libc-2.",   "libpthread",  "ld-linux",
@@ -33,7 +48,7 @@ bool rw_is_plumbing(const struct rw_frame *frame)
                                             "librt.so.",    "[vdso]"};
     const char *module = base_name(frame->module);
 
-    if (frame->is_shim || frame->is_python_eval || !module)
+    if (frame->is_shim || frame->is_python_eval || !module || is_toolchain_source(frame->file))
         return true;
     /* The executable itself is Python where it is linked statically. */
     if (strncmp(module, "python3", 7) == 0 || strcmp(module, "python") == 0)
