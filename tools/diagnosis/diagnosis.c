@@ -25,10 +25,13 @@ static const struct {
     const char *reason;
 } classes[] = {
     {"cycle", false, "who waits in a ring waits for itself, and nothing outside the ring can end it"},
+    {"livelock", false,
+     "who gives up and tries again only to meet the other, who does the same, gets nowhere"},
     {"self-deadlock", false,
      "this kind of lock is not recursive: its owner blocks when it asks for it again"},
     {"orphaned-lock", false, "a lock can be let go by its owner only, and the owner is not there"},
     {"waits-for-stopped-thread", false, "a thread that cannot run ends nobody's wait"},
+    {"pipe", false, "what nobody fills stays empty, and what nobody empties stays full"},
     {"interpreter-destroy", false, "Python waits for the threads of an interpreter before it destroys it"},
     {"leaked-thread", false, "a process ends when its last non-daemon thread does"},
     {"gil-held", false, "a GIL that is not handed over stops every other Python thread of its interpreters"},

@@ -26,6 +26,14 @@ const char *rw_running_test(const struct rw_process_info *process)
     return process->test && process->test[0] ? process->test : NULL;
 }
 
+bool rw_was_forked(const struct rw_process_info *process)
+{
+    for (size_t i = 0; i < process->history_count; i++)
+        if (process->history[i].event && strcmp(process->history[i].event, "forked") == 0)
+            return true;
+    return false;
+}
+
 bool rw_is_ending(const struct rw_process_info *process)
 {
     return process->main_returned_ns || process->exit_begin_ns || process->finalize_begin_ns;
@@ -92,9 +100,9 @@ char *rw_edge_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, 
     case RW_EDGE_EXITS:
         return rw_words(ctx, "waits for process %d to end", edge->channel->holders[0].pid);
     case RW_EDGE_OTHER_END:
-        return rw_words(ctx, "%s, which %s could %s", rw_wait_words(ctx, from->process, edge->wait), owner,
-                        strcmp(edge->channel->wants, "room") == 0   ? "empty"
-                        : strcmp(edge->channel->wants, "data") == 0 ? "fill"
+        return rw_words(ctx, "%s for %s to %s", rw_wait_words(ctx, from->process, edge->wait), owner,
+                        strcmp(edge->channel->wants, "room") == 0   ? "make room"
+                        : strcmp(edge->channel->wants, "data") == 0 ? "send something"
                                                                     : "answer");
     case RW_EDGE_DESTROYS:
         break;

@@ -169,22 +169,23 @@ static void add_edges(struct builder *builder, size_t from)
     node->edge_count = builder->graph->edge_count - node->first_edge;
 }
 
+static bool uses(const struct rw_thread *thread, int fd)
+{
+    for (size_t i = 0; fd >= 0 && thread->waits_on && i < thread->waits_on->channel_count; i++)
+        if (thread->waits_on->channels[i].fd == fd)
+            return true;
+    return false;
+}
+
 /* Who stands for a process that has the other end: the thread that waits on that very descriptor, else the
  * one whose hang matters most. */
 static const struct rw_thread *stand_in(const struct rw_process_info *process, const struct rw_holder *holder,
                                         const struct rw_thread *other_than)
 {
-    const struct rw_thread *subject = rw_subject(process);
-
-    for (size_t i = 0; holder->fd >= 0 && i < process->thread_count; i++) {
-        const struct rw_thread *thread = &process->threads[i];
-        const struct rw_wait_on *wait = thread->waits_on;
-
-        for (size_t j = 0; thread != other_than && wait && j < wait->channel_count; j++)
-            if (wait->channels[j].fd == holder->fd)
-                return thread;
-    }
-    return subject == other_than ? NULL : subject;
+    for (size_t i = 0; i < process->thread_count; i++)
+        if (&process->threads[i] != other_than && uses(&process->threads[i], holder->fd))
+            return &process->threads[i];
+    return rw_subject(process);
 }
 
 static bool is_alone(const struct rw_process_info *process)
@@ -203,11 +204,13 @@ static void add_channel_edge(struct builder *builder, size_t from, const struct 
     const struct rw_node *node = &graph->nodes[from];
     const struct rw_process_info *process = rw_incident_find_process(builder->incident, holder->pid);
     bool is_lock = strcmp(channel->kind, "file-lock") == 0, is_exit = strcmp(channel->kind, "process") == 0;
-    const struct rw_thread *other =
-        process ? stand_in(process, holder, is_lock && is_alone(process) ? NULL : node->thread) : NULL;
+    const struct rw_thread *other = process ? stand_in(process, holder, node->thread) : NULL;
     size_t to = other ? rw_graph_node(graph, process->pid, other->tid) : RW_NO_NODE;
 
     if (to == RW_NO_NODE || !graph->nodes[to].is_stuck)
+        return;
+    /* That a process has both ends says nothing of which of its threads should use the other one. */
+    if (process == node->process && !is_lock && !uses(other, holder->fd))
         return;
     bool is_sure = node->thread->waits_on->channel_count == 1 && channel->holder_count == 1 &&
                    !channel->note && (is_exit || is_alone(process));

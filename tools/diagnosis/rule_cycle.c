@@ -90,6 +90,12 @@ static bool is_told_by_its_ending(const struct rw_diagnosis *diagnosis, const st
     return false;
 }
 
+/* It has gone on since the look before, and is in the same calls again. */
+static bool is_back_again(const struct rw_thread *thread)
+{
+    return thread->same_calls == 1 && thread->transitions_delta > 0;
+}
+
 static void report_cycle(struct rw_diagnosis *diagnosis, const struct rw_cycle *cycle)
 {
     const struct rw_graph *graph = diagnosis->graph;
@@ -99,7 +105,7 @@ static void report_cycle(struct rw_diagnosis *diagnosis, const struct rw_cycle *
     const struct rw_node *start = &graph->nodes[first->from];
     struct rw_verdict *finding;
     char *sentence = NULL;
-    bool ends_by_itself = false;
+    bool ends_by_itself = false, goes_on = true;
 
     for (size_t i = 0; i < cycle->length; i++) {
         const struct rw_edge *edge = &graph->edges[cycle->edges[i]];
@@ -107,9 +113,11 @@ static void report_cycle(struct rw_diagnosis *diagnosis, const struct rw_cycle *
         if (edge->certainty < certainty)
             certainty = edge->certainty;
         ends_by_itself = ends_by_itself || edge->ends_by_itself;
+        goes_on = goes_on && is_back_again(graph->nodes[edge->from].thread);
     }
-    finding = rw_finding(diagnosis, "cycle", certainty);
-    rw_append(incident, &sentence, "Deadlock: %s", rw_thread_label(incident, start->thread));
+    finding = rw_finding(diagnosis, ends_by_itself && goes_on ? "livelock" : "cycle", certainty);
+    rw_append(incident, &sentence, "%s: %s", ends_by_itself && goes_on ? "Livelock" : "Deadlock",
+              rw_thread_label(incident, start->thread));
     for (size_t i = 0; i < cycle->length; i++) {
         const struct rw_edge *edge = &graph->edges[cycle->edges[i]];
         const struct rw_edge *before = &graph->edges[cycle->edges[(i + cycle->length - 1) % cycle->length]];
@@ -129,7 +137,10 @@ static void report_cycle(struct rw_diagnosis *diagnosis, const struct rw_cycle *
         rw_edge_evidence(diagnosis, finding, edge);
     }
     rw_append(incident, &sentence, ".");
-    if (ends_by_itself)
+    if (ends_by_itself && goes_on)
+        rw_append(incident, &sentence,
+                  " They give up and try again, and are in the same calls at both looks.");
+    else if (ends_by_itself)
         rw_append(incident, &sentence, " One of these waits has a time limit, so it ends by itself.");
     finding->sentence = sentence;
     rw_finding_place(diagnosis, finding, start->process, start->thread);

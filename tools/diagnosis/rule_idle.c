@@ -64,7 +64,7 @@ static bool is_idle(struct rw_diagnosis *diagnosis, const struct rw_process_info
             continue;
         length = rw_graph_chain(diagnosis->graph, graph, index, &chain);
         end = rw_graph_chain_end(graph, index, chain, length);
-        if (end == RW_NO_NODE || graph->nodes[end].edge_count ||
+        if (graph->nodes[index].is_stuck || end == RW_NO_NODE || graph->nodes[end].edge_count ||
             !is_idle_end(graph->nodes[end].thread, length) || keeps_a_lock(graph, end, chain, length))
             return false;
     }

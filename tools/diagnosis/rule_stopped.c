@@ -33,6 +33,21 @@ static char *gone_words(struct rw_diagnosis *diagnosis, const struct rw_edge *ed
     return rw_words(incident, "ended %s ago%s", rw_duration(incident, seconds), holding);
 }
 
+/* The owner itself may still be there, in the process that forked: it shows what it took the lock for. */
+static char *in_parent(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
+{
+    void *ctx = diagnosis->incident;
+    const struct rw_process_info *process = diagnosis->graph->nodes[edge->from].process;
+    const struct rw_process_info *parent = rw_incident_find_process(diagnosis->incident, process->ppid);
+    const struct rw_thread *owner = parent ? rw_process_find_thread(parent, edge->owner_tid) : NULL;
+
+    if (!owner || rw_thread_is_gone(parent, owner))
+        return rw_words(ctx, "%s", "");
+    return rw_words(ctx, "; in process %d, which forked, it is %s and %s%s", parent->pid,
+                    rw_thread_short_label(ctx, owner), rw_doing_words(ctx, parent, owner),
+                    rw_at_place(diagnosis, owner));
+}
+
 /* Why the one waited for will not do it. */
 static char *reason(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
 {
@@ -45,11 +60,10 @@ static char *reason(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
     case RW_END_PARKED:
         return rw_words(ctx, "is parked for ever, because Python's finalisation began");
     case RW_END_MISSING:
-        for (size_t i = 0; i < process->history_count; i++)
-            if (process->history[i].event && strcmp(process->history[i].event, "forked") == 0)
-                return rw_words(ctx,
-                                "does not exist in process %d: a fork copies only the thread that calls it",
-                                process->pid);
+        if (rw_was_forked(process))
+            return rw_words(ctx,
+                            "does not exist in process %d: a fork copies only the thread that calls it%s",
+                            process->pid, in_parent(diagnosis, edge));
         return rw_words(ctx, "does not exist in process %d", process->pid);
     case RW_END_THREAD:
         break;

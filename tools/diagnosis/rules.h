@@ -25,6 +25,7 @@ rw_rule rw_rule_interpreter; /* "interpreter-destroy" */
 rw_rule rw_rule_leaked;      /* "leaked-thread" */
 rw_rule rw_rule_gil;         /* "gil-held" */
 rw_rule rw_rule_signaller;   /* "no-signaller" */
+rw_rule rw_rule_pipe;        /* "pipe" */
 rw_rule rw_rule_progress;    /* "spinning", "slow" */
 rw_rule rw_rule_idle;        /* "idle" */
 rw_rule rw_rule_unknown;     /* "unknown": only where no other rule found anything */
@@ -58,8 +59,8 @@ size_t rw_ring_back(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, 
 /* Of the ring's weakest edge. */
 enum rw_certainty rw_ring_certainty(const struct rw_diagnosis *diagnosis, const struct rw_edge *edge,
                                     const size_t *chain, size_t length);
-/* Follows words for what the way back's first thread waits for: "; MainThread itself holds that lock, so neither
- * can go on". */
+/* Follows words for what the way back's first thread waits for: "; MainThread itself holds that lock, so
+ * neither can go on". */
 void rw_ring_tell(struct rw_diagnosis *diagnosis, char **sentence, const size_t *chain, size_t length);
 /* The way back's threads behind its first as culprits, and all its edges as evidence. */
 void rw_ring_members(struct rw_diagnosis *diagnosis, struct rw_verdict *finding, const size_t *chain,
@@ -72,6 +73,9 @@ char *rw_at_place(struct rw_diagnosis *diagnosis, const struct rw_thread *thread
 
 /* The test that the process runs; NULL if none. */
 const char *rw_running_test(const struct rw_process_info *process);
+
+/* It began with a fork: only the thread that called it is there. */
+bool rw_was_forked(const struct rw_process_info *process);
 
 /* The process has done its work: main returned, exit or finalisation has begun. */
 bool rw_is_ending(const struct rw_process_info *process);

@@ -162,8 +162,7 @@ static bool can_move(const struct search *search, const struct rw_node *node)
         return !(is_kind(wait, "futex") || is_kind(wait, "fork")) || can_sharers_move(search, node);
     case RW_ENDS_BY_INPUT:
         break;
-    case RW_ENDS_BY_EXIT:
-    case RW_ENDS_BY_TIME:
+    default: /* time, or the end or beginning of a thread that is not known */
         return true;
     }
     /* An epoll set may be added to by the process itself. */
