@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -100,17 +99,13 @@ struct rw_module *rw_modules_find(struct rw_modules *modules, uint64_t address)
 
 int rw_modules_open_path(const struct rw_modules *modules, const char *path)
 {
-    char name[PATH_MAX + 64];
-    int fd = -1;
+    const char *usable = modules->is_live ? rw_proc_path(NULL, modules->pid, path) : path;
+    int fd = usable ? open(usable, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    int error = usable ? errno : ENOMEM;
 
-    if (modules->is_live) {
-        int tid = rw_proc_living_thread(modules->pid);
-        snprintf(name, sizeof(name), "/proc/%d/root%s", tid < 0 ? modules->pid : tid, path);
-        fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    }
-    if (fd < 0)
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    return fd < 0 ? -errno : fd;
+    if (usable != path)
+        talloc_free((void *)usable);
+    return fd < 0 ? -error : fd;
 }
 
 /* The file that is mapped even if it has no name any more; needs privileges, so it is the second choice. */

@@ -252,6 +252,31 @@ int rw_proc_fd_target(void *parent, int pid, int tid, int fd, const char **targe
     return result == -ESRCH ? -ENOENT : result;
 }
 
+const char *rw_proc_path(void *parent, int pid, const char *path)
+{
+    char link[64];
+    const char *root;
+    int tid = rw_proc_living_thread(pid);
+
+    snprintf(link, sizeof(link), "/proc/%d/root", tid < 0 ? pid : tid);
+    char *inside = talloc_asprintf(parent, "%s%s", link, path);
+    if (!inside || access(inside, F_OK) == 0)
+        return inside;
+    /* Of a chroot in a mount namespace of its own the kernel shows paths from that namespace's root. */
+    if (read_link(parent, link, &root) == 0) {
+        size_t length = strlen(root);
+        if (length > 1 && strncmp(path, root, length) == 0 && path[length] == '/') {
+            talloc_free(inside);
+            inside = talloc_asprintf(parent, "%s%s", link, path + length);
+        }
+        talloc_free((void *)root);
+    }
+    if (!inside || access(inside, F_OK) == 0)
+        return inside;
+    talloc_free(inside);
+    return talloc_strdup(parent, path);
+}
+
 int rw_proc_executable(void *parent, int pid, const char **path)
 {
     char link[64];
