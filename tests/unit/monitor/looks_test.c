@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* What two looks make of each other, and a look that goes wrong. */
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,6 +109,8 @@ static void a_hang_has_one_name(void **state)
     same->verdict.culprits[1] = swapped;
     char *key = rw_hang_key(NULL, one, &one->verdict);
     assert_string_equal(key, rw_hang_key(same, same, &same->verdict));
+    assert_string_equal(key, rw_hang_key(later, later, &later->verdict));
+    later->test = "another";
     assert_string_not_equal(key, rw_hang_key(later, later, &later->verdict));
     talloc_free(key);
     talloc_free(one);
@@ -113,6 +118,23 @@ static void a_hang_has_one_name(void **state)
     talloc_free(later);
 }
 
+<<<<<<< /work/main/tests/unit/monitor/looks_test.c
+/* A child that waits in pause, and does so already. */
+=======
+static struct rw_capture_plan plan_for(const struct rw_capture_target *target, const char *command)
+{
+    return (struct rw_capture_plan){
+        .targets = target,
+        .target_count = 1,
+        .trigger = "dump",
+        .trigger_detail = "asked for",
+        .command = command,
+        .native = true,
+        .python = true,
+    };
+}
+
+>>>>>>> tests/unit/monitor/looks_test.c
 static pid_t sleeper(void)
 {
     pid_t child = fork();
@@ -120,6 +142,16 @@ static pid_t sleeper(void)
         for (;;)
             pause();
     assert_true(child > 0);
+    char path[32];
+    int number = -1;
+    snprintf(path, sizeof(path), "/proc/%d/syscall", (int)child);
+    do {
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        if (fscanf(file, "%d", &number) != 1)
+            sched_yield();
+        fclose(file);
+    } while (number != SYS_pause);
     return child;
 }
 
@@ -140,7 +172,7 @@ static void a_look_comes_back_whole(void **state)
     (void)state;
     void *scratch = talloc_new(NULL);
     struct rw_capture_target target = {.pid = sleeper()};
-    struct rw_capture_plan plan = {&target, 1, "dump", "asked for", "a b", NULL, true, true};
+    struct rw_capture_plan plan = plan_for(&target, "a b");
     struct rw_capture_child *child = rw_capture_start(scratch, &plan);
     assert_non_null(child);
     wait_for(child);
@@ -165,7 +197,7 @@ static void a_look_that_is_stopped_says_so(void **state)
     (void)state;
     void *scratch = talloc_new(NULL);
     struct rw_capture_target target = {.pid = sleeper()};
-    struct rw_capture_plan plan = {&target, 1, "dump", "asked for", NULL, NULL, true, true};
+    struct rw_capture_plan plan = plan_for(&target, NULL);
     struct rw_capture_child *child = rw_capture_start(scratch, &plan);
     assert_non_null(child);
     rw_capture_stop(child);
@@ -184,7 +216,7 @@ static void a_process_that_is_gone_is_a_note(void **state)
     (void)state;
     struct rw_capture_target target = {.pid = sleeper()};
     end(target.pid);
-    struct rw_capture_plan plan = {&target, 1, "dump", "asked for", NULL, NULL, true, true};
+    struct rw_capture_plan plan = plan_for(&target, NULL);
     struct rw_incident *incident = rw_capture_now(NULL, &plan);
     assert_false(incident->processes[0].is_alive);
     assert_true(incident->processes[0].note_count > 0);

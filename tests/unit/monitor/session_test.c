@@ -118,6 +118,7 @@ static void no_link_is_followed_inside(void **state)
     assert_int_equal(symlink(target, link), 0);
     assert_int_not_equal(rw_session_create(NULL, *state, &session, &why), 0);
     assert_int_equal(rmdir(target), 0); /* nothing was made in it */
+    talloc_free(why);
     talloc_free(link);
     talloc_free(target);
 }
