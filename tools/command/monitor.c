@@ -55,7 +55,12 @@ int rw_command_monitor(int argc, char **argv)
         rw_usage_error("--session and --first are needed");
     void *scratch = talloc_new(NULL);
     struct rw_options *options = rw_options_new(scratch);
-    rw_options_from_environment(options, NULL);
+    char *warnings = NULL;
+    size_t warnings_size = 0;
+    FILE *memory = open_memstream(&warnings, &warnings_size);
+    rw_options_from_environment(options, memory);
+    if (memory != NULL && fclose(memory) != 0)
+        warnings = NULL;
     struct rw_session *session;
     char *why;
     if (rw_session_open(scratch, arguments.session, arguments.made_out, &session, &why) != 0)
@@ -74,10 +79,12 @@ int rw_command_monitor(int argc, char **argv)
         .options = options,
         .session = session,
         .first = arguments.first,
+        .notes = warnings,
         .signal_fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK),
     };
     struct rw_monitor_result result;
     int error = rw_monitor_run(scratch, &setup, &result);
     talloc_free(scratch);
+    free(warnings);
     return error == 0 ? 0 : 1;
 }

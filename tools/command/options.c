@@ -159,6 +159,24 @@ int rw_options_set(struct rw_options *options, const char *key, const char *valu
     return 0;
 }
 
+static char *append_value(char *text, const struct rw_options *options, const struct entry *entry)
+{
+    const void *field = (const char *)options + entry->field;
+    text = talloc_asprintf_append(text, "%s%s=", *text != '\0' ? ":" : "", entry->key);
+    switch (entry->type) {
+    case SECONDS:
+        return talloc_asprintf_append(text, "%g", *(const rw_option_SECONDS *)field);
+    case COUNT:
+        return talloc_asprintf_append(text, "%ld", *(const rw_option_COUNT *)field);
+    case FLAG:
+        return talloc_asprintf_append(text, "%d", *(const rw_option_FLAG *)field);
+    case TEXT:
+    case CHOICE:
+        return talloc_asprintf_append(text, "%s", *(const rw_option_TEXT *)field);
+    }
+    return text;
+}
+
 static void parse_string(struct rw_options *options, const char *string, FILE *warnings)
 {
     char *copy = talloc_strdup(options, string), *rest = copy, *item;
@@ -169,8 +187,13 @@ static void parse_string(struct rw_options *options, const char *string, FILE *w
         if (value != NULL)
             *value++ = '\0';
         /* A word alone switches a flag on. */
-        if (rw_options_set(options, item, value != NULL ? value : "1", &why) != 0 && warnings != NULL)
-            fprintf(warnings, "racewatch: RACEWATCH_OPTIONS: %s\n", why);
+        int error = rw_options_set(options, item, value != NULL ? value : "1", &why);
+        if (error == 0 || warnings == NULL)
+            continue;
+        fprintf(warnings, "racewatch: RACEWATCH_OPTIONS: %s", why);
+        if (error == -EINVAL)
+            fprintf(warnings, "; %s is used", append_value(talloc_strdup(copy, ""), options, find(item)));
+        fprintf(warnings, "\n");
     }
     talloc_free(copy);
 }
@@ -191,24 +214,6 @@ void rw_options_from_environment(struct rw_options *options, FILE *warnings)
     value = getenv("RACEWATCH_OPTIONS");
     if (value != NULL)
         parse_string(options, value, warnings);
-}
-
-static char *append_value(char *text, const struct rw_options *options, const struct entry *entry)
-{
-    const void *field = (const char *)options + entry->field;
-    text = talloc_asprintf_append(text, "%s%s=", *text != '\0' ? ":" : "", entry->key);
-    switch (entry->type) {
-    case SECONDS:
-        return talloc_asprintf_append(text, "%g", *(const rw_option_SECONDS *)field);
-    case COUNT:
-        return talloc_asprintf_append(text, "%ld", *(const rw_option_COUNT *)field);
-    case FLAG:
-        return talloc_asprintf_append(text, "%d", *(const rw_option_FLAG *)field);
-    case TEXT:
-    case CHOICE:
-        return talloc_asprintf_append(text, "%s", *(const rw_option_TEXT *)field);
-    }
-    return text;
 }
 
 char *rw_options_string(void *parent, const struct rw_options *options)

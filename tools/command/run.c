@@ -118,6 +118,16 @@ static int spawn(char **command, const sigset_t *mask, pid_t *child)
     return error;
 }
 
+/* A path as the user would type it: relative where it lies below the working directory. */
+static const char *from_here(const char *path)
+{
+    char *cwd = getcwd(NULL, 0);
+    size_t length = cwd != NULL ? strlen(cwd) : 0;
+    bool is_below = length > 1 && strncmp(path, cwd, length) == 0 && path[length] == '/';
+    free(cwd);
+    return is_below ? path + length + 1 : path;
+}
+
 static void say(const struct rw_monitor_result *result, char **command)
 {
     if (result->trouble != NULL)
@@ -133,10 +143,10 @@ static void say(const struct rw_monitor_result *result, char **command)
     int length = (int)strlen(result->first_sentence);
     if (length > 0 && result->first_sentence[length - 1] == '.')
         length--;
-    fprintf(stderr, "racewatch: %zu incident%s, first: %.*s", result->told, result->told == 1 ? "" : "s",
-            length, result->first_sentence);
+    fprintf(stderr, "racewatch: %zu incident%s%s%.*s", result->told, result->told == 1 ? ": " : "s",
+            result->told == 1 ? "" : ", the first: ", length, result->first_sentence);
     if (result->first_report != NULL)
-        fprintf(stderr, "; see %s", result->first_report);
+        fprintf(stderr, "; see %s", from_here(result->first_report));
     fprintf(stderr, "\n");
 }
 

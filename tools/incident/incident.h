@@ -91,7 +91,7 @@ struct rw_channel {
 
 /* What a thread waits for. `kind` is one of the words below: a closed list, since rules match on it. */
 /* "mutex" "rwlock" "condition" "semaphore" "barrier" "join" (pthread_join) "fork"
- * "lock" "rlock" "python-condition" "event" "queue" "python-semaphore" "thread-join" "import-lock" (Python's)
+ * "lock" "rlock" "python-condition" "event" "queue" "python-semaphore" "thread-join" "thread-start" "import-lock" (Python's)
  * "gil" "thread-state" (parked for ever by finalisation) "interpreter-guard"
  * "futex" (some other one) "sleep" "poll" (poll, select, epoll: with or without time-out) "read" "write"
  * "accept" "connect" "recv" "send" "process" (waitid, wait4) "file-lock" "signal" (pause, sigwait)
@@ -284,7 +284,7 @@ struct rw_incident {
     size_t also_count;
     const char **notes; /* about the incident itself */
     size_t note_count;
-    double took_ms;         /* from trigger to here */
+    double took_ms;         /* spent on looks, without the pause between two of them */
     double between_looks_s; /* time that the threads' *_delta fields cover; 0: there was one look only */
 };
 

@@ -54,7 +54,7 @@ static void add_living(struct rw_incident *incident, const struct rw_capture_pla
 {
     struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
     struct rw_image *image = NULL;
-    int error = rw_image_open(incident, target->pid, target->saved_maps, &image);
+    int error = plan->recordings_only ? 0 : rw_image_open(incident, target->pid, target->saved_maps, &image);
     if (target->reader != NULL &&
         rw_recording_fill(incident, process, target->reader, image != NULL ? rw_symbols_describe : NULL,
                           image != NULL ? image->symbols : NULL) != 0)
@@ -62,6 +62,10 @@ static void add_living(struct rw_incident *incident, const struct rw_capture_pla
     if (error != 0) {
         process->is_alive = false;
         rw_process_note(incident, process, "it could not be looked at: %s", strerror(-error));
+        return;
+    }
+    if (plan->recordings_only) {
+        process->is_alive = true;
         return;
     }
     struct rw_snapshot_options options = RW_SNAPSHOT_OPTIONS_DEFAULT;
@@ -93,7 +97,8 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
         else
             add_living(incident, plan, target);
     }
-    rw_peers_fill(incident);
+    if (!plan->recordings_only)
+        rw_peers_fill(incident);
     if (incident->test == NULL && incident->process_count > 0)
         incident->test = incident->processes[0].test;
     if (plan->previous != NULL)
@@ -137,7 +142,7 @@ static void child_main(const struct rw_capture_plan *plan, int memory)
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
     alarm(CHILD_SECONDS_MAX);
-    struct rw_incident *incident = rw_capture_now(NULL, plan);
+    struct rw_incident *incident = plan->look != NULL ? plan->look(NULL, plan) : rw_capture_now(NULL, plan);
     FILE *file = fdopen(memory, "w");
     json_t *json = rw_incident_to_json(incident);
     bool is_written = file != NULL &&

@@ -32,6 +32,9 @@ struct rw_capture_plan {
     const struct rw_incident *previous; /* the look before, NULL if none: fills what moved since */
     bool native;
     bool python;
+    bool recordings_only; /* nothing of the processes themselves is read */
+    /* What looks; NULL: rw_capture_now. */
+    struct rw_incident *(*look)(void *parent, const struct rw_capture_plan *plan);
 };
 
 /* Takes the look in this process: a talloc child of `parent`, diagnosed. Never NULL. */

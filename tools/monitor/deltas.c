@@ -131,17 +131,16 @@ char *rw_hang_key(void *parent, const struct rw_incident *incident, const struct
         const struct rw_culprit *culprit = &verdict->culprits[i];
         const struct rw_thread *thread = culprit_thread(incident, culprit);
         const struct rw_wait_on *wait = thread != NULL ? thread->waits_on : NULL;
-        words[i] =
-            talloc_asprintf(words, "%d/%d/%llx/%llu", culprit->pid, culprit->tid,
-                            wait != NULL ? (unsigned long long)wait->object : 0,
-                            wait != NULL && !is_gil_wait(wait) ? (unsigned long long)wait->since_ns : 0);
+        words[i] = talloc_asprintf(words, "%d/%d/%llx", culprit->pid, culprit->tid,
+                                   wait != NULL ? (unsigned long long)wait->object : 0);
     }
     /* The order in which a cycle is told depends on the thread that was looked at first. */
     qsort(words, verdict->culprit_count, sizeof(*words), compare_words);
     for (size_t i = 0; i < verdict->culprit_count; i++)
         key = talloc_asprintf_append(key, " %s", words[i]);
     if (verdict->culprit_count == 0 && incident->process_count > 0)
-        key = talloc_asprintf_append(key, " process %d test %s", incident->processes[0].pid,
-                                     incident->test != NULL ? incident->test : "");
-    return key;
+        key = talloc_asprintf_append(key, " process %d", incident->processes[0].pid);
+    /* Not since when: a signal that is handled lets the same wait begin anew. */
+    const char *test = verdict->test != NULL ? verdict->test : incident->test;
+    return talloc_asprintf_append(key, " test %s", test != NULL ? test : "");
 }

@@ -16,7 +16,7 @@ void rw_fill_deltas(struct rw_incident *incident, const struct rw_incident *befo
  * wait. */
 bool rw_is_same_hang(const struct rw_incident *now, const struct rw_incident *before);
 
-/* Names a hang: class, culprits and the beginnings of their waits. A talloc child of `parent`. */
+/* Names a hang: class, culprits, what they wait for, and the test. A talloc child of `parent`. */
 char *rw_hang_key(void *parent, const struct rw_incident *incident, const struct rw_verdict *verdict);
 
 #endif

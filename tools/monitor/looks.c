@@ -13,15 +13,24 @@
 #include "tools/monitor/deltas.h"
 #include "tools/monitor/held.h"
 #include "tools/monitor/progress.h"
+#include "tools/monitor/targets.h"
 
 #define MS UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
-#define LOOK_MAX_NS (10 * SECOND)
 /* A circle of waits without deadlines needs less time to be believed than a verdict that rests on standing
  * still. */
 #define CONFIRM_CIRCLE_NS (800 * MS)
 #define CONFIRM_NS (1 * SECOND)
-#define TARGETS_MAX 64
+
+/* How much a look reads. One that goes wrong is taken again with less: what cannot be read is not worth more
+ * than what can. */
+enum level { WHOLE = 0, NO_PYTHON, NO_STACKS, RECORDINGS_ONLY, LEVELS };
+
+/* How long a look of each level may take; and where the program is about to be ended, so that something is on
+ * disk before it is. */
+static const uint64_t look_max_ns[LEVELS] = {10 * SECOND, 10 * SECOND, 5 * SECOND, 2 * SECOND};
+static const uint64_t short_look_max_ns[LEVELS] = {1000 * MS, 400 * MS, 400 * MS, 300 * MS};
+#define ALL_LOOKS_MAX_NS (30 * SECOND)
 
 struct rw_looks {
     struct rw_publisher *publisher;
@@ -31,9 +40,12 @@ struct rw_looks {
     struct rw_want want;
     bool is_busy;
     struct rw_capture_child *child; /* a look under way */
-    int level;            /* how much the look leaves out: 0 nothing, 1 Python, 2 native stacks too */
-    const char *left_out; /* why */
-    uint64_t started_ns;  /* of this look */
+    rw_look_fn *look;
+    enum level level;
+    char *left_out;      /* why the level is not WHOLE, where something went wrong */
+    size_t cut;          /* processes that the look had no room for */
+    uint64_t looking_ns; /* time spent on looks, without the pause between them */
+    uint64_t started_ns; /* of this look */
     uint64_t first_ns;    /* of the first look, for the confirmation */
     uint64_t cost_ns;
     struct rw_incident *first; /* what the first look saw */
@@ -53,6 +65,11 @@ struct rw_looks *rw_looks_new(void *parent, struct rw_publisher *publisher, stru
 void rw_looks_set_command(struct rw_looks *looks, const char *command)
 {
     looks->command = talloc_strdup(looks, command);
+}
+
+void rw_looks_set_look(struct rw_looks *looks, rw_look_fn *look)
+{
+    looks->look = look;
 }
 
 bool rw_looks_busy(const struct rw_looks *looks)
@@ -76,62 +93,57 @@ static uint64_t confirm_ns(const struct rw_looks *looks)
     return is_early(looks) ? CONFIRM_CIRCLE_NS : CONFIRM_NS;
 }
 
+/* A signal's look and that of the dead have no second to lose, nor have the dead's files. */
+static bool is_in_haste(const struct rw_looks *looks)
+{
+    return looks->want.trigger == RW_TRIGGER_SIGNAL || looks->want.trigger == RW_TRIGGER_GONE;
+}
+
+static uint64_t look_until_ns(const struct rw_looks *looks)
+{
+    return looks->started_ns + (is_in_haste(looks) ? short_look_max_ns : look_max_ns)[looks->level];
+}
+
 uint64_t rw_looks_due_ns(const struct rw_looks *looks)
 {
     uint64_t due_ns = rw_held_due_ns(looks->held);
     if (!looks->is_busy)
         return due_ns;
     uint64_t own_ns =
-        looks->child != NULL ? looks->started_ns + LOOK_MAX_NS : looks->first_ns + confirm_ns(looks);
+        looks->child != NULL ? look_until_ns(looks) : looks->first_ns + confirm_ns(looks);
     return own_ns < due_ns ? own_ns : due_ns;
 }
 
-static bool needs_second(enum rw_trigger trigger)
+/* Early looks are many, and most find nothing: the first of them reads no native stack. What it suspects, the
+ * second one looks at in full. */
+static bool is_light(const struct rw_looks *looks)
 {
-    /* With a signal there is no second to lose; the dead do not move. */
-    return trigger != RW_TRIGGER_SIGNAL && trigger != RW_TRIGGER_GONE;
-}
-
-/* The stuck process first. An early look that is only about its frames leaves the others alone. */
-static struct rw_capture_target *targets(struct rw_looks *looks, void *parent, size_t *count)
-{
-    struct rw_watch *watch = looks->publisher->watch;
-    struct rw_capture_target *list = talloc_zero_array(parent, struct rw_capture_target, TARGETS_MAX);
-    *count = 0;
-    for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < rw_watch_count(watch) && *count < TARGETS_MAX; i++) {
-            const struct rw_watched *watched = rw_watch_at(watch, i);
-            bool is_first = watched->pid == looks->want.pid;
-            bool is_gone = is_first && looks->want.trigger == RW_TRIGGER_GONE && !watched->was_replaced;
-            if (is_first != (pass == 0) || watched->reader == NULL || (watched->is_over && !is_gone))
-                continue;
-            if (!is_first && looks->want.trigger == RW_TRIGGER_EARLY)
-                continue;
-            bool is_current = is_gone || rw_watched_is_current(watched);
-            list[(*count)++] = (struct rw_capture_target){watched->pid, is_current ? watched->reader : NULL,
-                                                          watched->maps, is_gone};
-        }
-    return list;
+    return looks->want.trigger == RW_TRIGGER_EARLY && looks->first == NULL;
 }
 
 static void start_look(struct rw_looks *looks, uint64_t now_ns)
 {
-    void *scratch = talloc_new(looks);
     const struct rw_options *options = looks->publisher->options;
+    struct rw_targets *targets = talloc(looks, struct rw_targets);
+    rw_targets_choose(targets, looks->publisher->watch, &looks->want);
     struct rw_capture_plan plan = {
+        .targets = targets->items,
+        .target_count = targets->count,
         .trigger = rw_trigger_word(looks->want.trigger),
         .trigger_detail = looks->want.detail,
         .command = looks->command,
         .previous = looks->first,
-        .native = options->native && looks->level < 2,
-        .python = options->python && looks->level < 1,
+        .native = options->native && looks->level < NO_STACKS && !is_light(looks),
+        .python = options->python && looks->level < NO_PYTHON,
+        .recordings_only = looks->level == RECORDINGS_ONLY,
+        .look = looks->look,
     };
-    plan.targets = targets(looks, scratch, &plan.target_count);
+    looks->cut = targets->left_out;
     looks->started_ns = now_ns;
     if (looks->first == NULL)
         looks->first_ns = now_ns;
     looks->child = plan.target_count > 0 ? rw_capture_start(looks, &plan) : NULL;
-    talloc_free(scratch);
+    talloc_free(targets);
 }
 
 static void end(struct rw_looks *looks, bool was_told, uint64_t now_ns)
@@ -150,9 +162,9 @@ void rw_looks_begin(struct rw_looks *looks, const struct rw_want *want, uint64_t
     if (looks->is_busy)
         end(looks, false, now_ns);
     looks->want = *want;
-    looks->cost_ns = 0;
-    looks->level = 0;
-    looks->left_out = NULL;
+    looks->cost_ns = looks->looking_ns = 0;
+    looks->level = WHOLE;
+    TALLOC_FREE(looks->left_out);
     if (want->trigger != RW_TRIGGER_GONE && want->trigger != RW_TRIGGER_SIGNAL && rw_is_halted(want->pid)) {
         end(looks, false, now_ns);
         return;
@@ -221,12 +233,22 @@ static bool is_incident(const struct rw_looks *looks, struct rw_incident *incide
     }
 }
 
+static void add_notes(const struct rw_looks *looks, struct rw_incident *incident)
+{
+    if (looks->left_out != NULL)
+        rw_incident_note(incident, "%s; what was being read then is missing here", looks->left_out);
+    if (looks->cut > 0)
+        rw_incident_note(incident,
+                         "%zu further processes were not looked at: a look takes in %d, the stuck ones first",
+                         looks->cut, RW_TARGETS_MAX);
+}
+
 /* Takes the incident over. */
 static void conclude(struct rw_looks *looks, struct rw_incident *incident, uint64_t now_ns)
 {
     bool is_told = false;
-    if (looks->left_out != NULL)
-        rw_incident_note(incident, "%s", looks->left_out);
+    add_notes(looks, incident);
+    incident->took_ms = (double)looks->looking_ns / 1e6;
     if (is_early(looks))
         incident->trigger_detail = "two looks saw the same threads wait for each other";
     if (is_incident(looks, incident)) {
@@ -234,8 +256,7 @@ static void conclude(struct rw_looks *looks, struct rw_incident *incident, uint6
         if (is_news && looks->want.trigger == RW_TRIGGER_RUNNER && !is_certain(&incident->verdict)) {
             rw_held_add(looks->held, incident, &looks->want);
         } else if (is_news) {
-            bool acts = looks->want.trigger != RW_TRIGGER_SIGNAL && looks->want.trigger != RW_TRIGGER_GONE;
-            rw_publish(looks->publisher, incident, acts, now_ns);
+            rw_publish(looks->publisher, incident, !is_in_haste(looks), now_ns);
         }
         is_told = true;
     }
@@ -244,16 +265,60 @@ static void conclude(struct rw_looks *looks, struct rw_incident *incident, uint6
     end(looks, is_told, now_ns);
 }
 
-/* The look is lost: once more, with less, and in the end with what was had before. */
+/* What can be said where every look went wrong: that something was to be looked at, and why it was not. */
+static struct rw_incident *bare_incident(struct rw_looks *looks, uint64_t now_ns)
+{
+    struct rw_incident *incident = rw_incident_new(looks);
+    struct timespec real;
+    clock_gettime(CLOCK_REALTIME, &real);
+    incident->now_ns = now_ns;
+    incident->realtime_s = (double)real.tv_sec + (double)real.tv_nsec / 1e9;
+    incident->version = RW_VERSION;
+    incident->trigger = rw_trigger_word(looks->want.trigger);
+    incident->trigger_detail = talloc_strdup(incident, looks->want.detail);
+    incident->command = talloc_strdup(incident, looks->command);
+    struct rw_process_info *process = rw_incident_add_process(incident, looks->want.pid);
+    const struct rw_watched *watched = rw_watch_find(looks->publisher->watch, looks->want.pid);
+    process->is_alive = watched != NULL;
+    if (watched != NULL && watched->test.number != 0) {
+        char name[RW_TEST_NAME_MAX + 1] = "";
+        memcpy(name, watched->test.name, RW_TEST_NAME_MAX);
+        incident->test = process->test = talloc_strdup(incident, name);
+    }
+    incident->verdict.class_name = "unknown";
+    incident->verdict.test = incident->test;
+    incident->verdict.sentence =
+        talloc_asprintf(incident, "Process %d could not be looked at when %s.", looks->want.pid,
+                        looks->want.detail);
+    return incident;
+}
+
+/* Every look went wrong. What asked for it is told all the same, but for what only a look could have seen. */
+static void give_up(struct rw_looks *looks, uint64_t now_ns)
+{
+    struct rw_incident *incident = looks->first != NULL ? looks->first : bare_incident(looks, now_ns);
+    looks->first = NULL;
+    if (is_early(looks)) {
+        talloc_free(incident);
+        end(looks, false, now_ns);
+    } else {
+        conclude(looks, incident, now_ns);
+    }
+}
+
+/* The look is lost: once more, with less. */
 static void look_again(struct rw_looks *looks, const char *why, bool took_too_long, uint64_t now_ns)
 {
-    looks->level = took_too_long ? 2 : looks->level + 1;
+    /* Native stacks are what takes time. */
+    enum level next = took_too_long && looks->level < NO_STACKS ? NO_STACKS : looks->level + 1;
     if (looks->left_out == NULL)
-        looks->left_out = talloc_asprintf(looks, "%s; what was being read then is missing here", why);
-    if (looks->cost_ns < 3 * LOOK_MAX_NS && looks->level <= 2)
+        looks->left_out = talloc_strdup(looks, why);
+    if (next < LEVELS && looks->looking_ns < ALL_LOOKS_MAX_NS) {
+        looks->level = next;
         start_look(looks, now_ns);
+    }
     if (looks->child == NULL)
-        end(looks, false, now_ns);
+        give_up(looks, now_ns);
 }
 
 static void take_result(struct rw_looks *looks, bool took_too_long, uint64_t now_ns)
@@ -264,12 +329,9 @@ static void take_result(struct rw_looks *looks, bool took_too_long, uint64_t now
     talloc_free(looks->child);
     looks->child = NULL;
     looks->cost_ns += cost_ns;
+    looks->looking_ns += now_ns - looks->started_ns;
     if (incident == NULL) {
-        bool was_least = looks->level >= 2;
-        if (was_least)
-            end(looks, false, now_ns);
-        else
-            look_again(looks, why, took_too_long, now_ns);
+        look_again(looks, why, took_too_long, now_ns);
         talloc_free(why);
         return;
     }
@@ -277,7 +339,7 @@ static void take_result(struct rw_looks *looks, bool took_too_long, uint64_t now
         (!bring_certain_forward(incident) || !rw_publisher_is_news(looks->publisher, incident))) {
         talloc_free(incident);
         end(looks, false, now_ns);
-    } else if (looks->first == NULL && needs_second(looks->want.trigger)) {
+    } else if (looks->first == NULL && !is_in_haste(looks)) {
         looks->first = incident;
     } else {
         conclude(looks, incident, now_ns);
@@ -293,21 +355,13 @@ void rw_looks_step(struct rw_looks *looks, uint64_t now_ns)
         if (now_ns < looks->first_ns + confirm_ns(looks))
             return;
         start_look(looks, now_ns);
-        if (looks->child == NULL) {
-            /* Gone between the looks: what the first one saw is all there will be. */
-            struct rw_incident *only = looks->first;
-            if (is_early(looks))
-                end(looks, false, now_ns);
-            else {
-                looks->first = NULL;
-                conclude(looks, only, now_ns);
-            }
-        }
+        if (looks->child == NULL) /* gone between the looks: what the first one saw is all there will be */
+            give_up(looks, now_ns);
         return;
     }
     struct pollfd poll_fd = {.fd = rw_capture_fd(looks->child), .events = POLLIN};
     bool has_ended = poll(&poll_fd, 1, 0) > 0;
-    bool took_too_long = !has_ended && now_ns >= looks->started_ns + LOOK_MAX_NS;
+    bool took_too_long = !has_ended && now_ns >= look_until_ns(looks);
     if (took_too_long)
         rw_capture_stop(looks->child);
     if (has_ended || took_too_long)

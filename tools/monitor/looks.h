@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tools/monitor/capture.h"
 #include "tools/monitor/publish.h"
 #include "tools/monitor/triggers.h"
 
@@ -23,6 +24,10 @@ bool rw_looks_busy(const struct rw_looks *looks);
 int rw_looks_fd(const struct rw_looks *looks); /* to poll for reading, or -1 */
 uint64_t
 rw_looks_due_ns(const struct rw_looks *looks); /* when to step at the latest, UINT64_MAX: no such time */
+
+/* What is to look instead of rw_capture_now. */
+typedef struct rw_incident *rw_look_fn(void *parent, const struct rw_capture_plan *plan);
+void rw_looks_set_look(struct rw_looks *looks, rw_look_fn *look);
 
 /* Begins with what is wanted. A look under way is given up: its rule will ask again. */
 void rw_looks_begin(struct rw_looks *looks, const struct rw_want *want, uint64_t now_ns);

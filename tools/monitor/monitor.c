@@ -26,7 +26,7 @@
 #define SECOND UINT64_C(1000000000)
 #define TICK_MIN_NS (100 * MS)
 #define TICK_MAX_NS (500 * MS)
-#define TICK_SHARE 250 /* a tick may take this part of the time between ticks */
+#define TICK_SHARE 500 /* a tick may take this part of the time between ticks */
 #define RESCAN_NS (1 * SECOND)
 #define MAPS_AGE_NS (500 * MS)
 #define SEEN_NS (1 * SECOND)
@@ -44,6 +44,7 @@ struct monitor {
     int child_fd;
     bool child_ended;
     bool is_asked_to_end;
+    bool was_signalled; /* somebody ends the run: its processes' ends are no riddle any more */
     bool has_seen;
     int exit_status; /* of the first process, -1 not known */
     int wait_status;
@@ -89,7 +90,7 @@ static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t
             monitor->exit_status = rw_reader_header(watched->reader)->exit_status & 0xff;
     }
     rw_looks_gone(monitor->looks, watched, now_ns);
-    if (rw_triggers_gone(watched, is_root, now_ns, &want)) {
+    if (!monitor->was_signalled && rw_triggers_gone(watched, is_root, now_ns, &want)) {
         begin_look(monitor, &want, now_ns);
         rw_looks_finish(monitor->looks, SIGNAL_LOOK_NS);
     }
@@ -176,6 +177,7 @@ static void take_signals(struct monitor *monitor, uint64_t now_ns)
         if (!ends) {
             pass_signal(monitor, number);
         } else if (monitor->pass_ns != 0) { /* once more: no patience left */
+            monitor->was_signalled = true;
             pass_signal(monitor, monitor->signal_to_pass);
             monitor->signal_to_pass = 0;
             if (info.ssi_code != SI_KERNEL)
@@ -193,6 +195,7 @@ static void pass_when_looked(struct monitor *monitor, uint64_t now_ns)
     pass_signal(monitor, monitor->signal_to_pass);
     monitor->signal_to_pass = 0;
     monitor->pass_ns = 0;
+    monitor->was_signalled = true;
     monitor->is_asked_to_end = monitor->setup->child == 0;
 }
 
@@ -301,6 +304,14 @@ static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
         rw_out_new(monitor, setup->session->out_fd, setup->session->out, setup->session->name, command);
     monitor->publisher =
         rw_publisher_new(monitor, setup->options, setup->session, monitor->watch, monitor->out);
+    for (const char *line = setup->notes; line != NULL && *line != '\0';) {
+        static const char prefix[] = "racewatch: "; /* it is said in racewatch's own file */
+        if (strncmp(line, prefix, strlen(prefix)) == 0)
+            line += strlen(prefix);
+        size_t length = strcspn(line, "\n");
+        rw_publisher_note(monitor->publisher, talloc_strndup(monitor, line, length));
+        line += length + (line[length] == '\n');
+    }
     monitor->looks = rw_looks_new(monitor, monitor->publisher, &monitor->triggers, command);
     return 0;
 }

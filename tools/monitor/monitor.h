@@ -22,6 +22,7 @@ struct rw_monitor_setup {
     pid_t child;                /* the program of `racewatch run`, which is to be reaped; 0: none */
     pid_t first;                /* the first process of the session */
     int signal_fd;              /* signals to the run, or -1 */
+    const char *notes;          /* lines about the run for the index and the reports, or NULL */
     FILE *log;                  /* what it does, or NULL */
 };
 

@@ -9,6 +9,7 @@
 
 #include <talloc.h>
 
+#include "tools/incident/model.h"
 #include "tools/monitor/deltas.h"
 #include "tools/monitor/summary.h"
 
@@ -22,6 +23,14 @@ struct rw_publisher *rw_publisher_new(void *parent, const struct rw_options *opt
     publisher->watch = watch;
     publisher->out = out;
     return publisher;
+}
+
+void rw_publisher_note(struct rw_publisher *publisher, const char *note)
+{
+    publisher->notes =
+        talloc_realloc(publisher, publisher->notes, const char *, publisher->note_count + 1);
+    publisher->notes[publisher->note_count++] = note;
+    rw_out_note(publisher->out, note);
 }
 
 bool rw_class_is_hang(const char *class_name)
@@ -60,27 +69,45 @@ bool rw_publisher_is_news(const struct rw_publisher *publisher, struct rw_incide
     return false;
 }
 
-/* The recordings that a post-mortem of this incident would need. */
-static const char **keep_recordings(struct rw_publisher *publisher, const struct rw_incident *incident,
-                                    uint64_t now_ns, size_t *count)
+static struct rw_watched *image_of(const struct rw_publisher *publisher, int pid)
 {
-    const char **kept = talloc_array(incident, const char *, incident->process_count);
+    for (size_t i = 0; i < rw_watch_count(publisher->watch); i++) {
+        struct rw_watched *watched = rw_watch_at(publisher->watch, i);
+        if (watched->pid == pid && !watched->was_replaced)
+            return watched;
+    }
+    return NULL;
+}
+
+/* The images that the incident is about: the first one's, and its culprits'. A talloc array. */
+static struct rw_watched **concerned(const struct rw_publisher *publisher, const struct rw_incident *incident,
+                                     uint64_t now_ns, size_t *count)
+{
+    struct rw_watched **found =
+        talloc_array(incident, struct rw_watched *, (unsigned)incident->process_count);
     *count = 0;
     for (size_t i = 0; i < incident->process_count; i++) {
         int pid = incident->processes[i].pid;
         bool matters = i == 0;
         for (size_t j = 0; j < incident->verdict.culprit_count; j++)
             matters |= incident->verdict.culprits[j].pid == pid;
-        for (size_t j = 0; matters && j < rw_watch_count(publisher->watch); j++) {
-            struct rw_watched *watched = rw_watch_at(publisher->watch, j);
-            if (watched->pid != pid || watched->was_replaced)
-                continue;
-            watched->is_kept = true;
-            watched->rules.reported_ns = now_ns;
-            kept[(*count)++] =
-                talloc_asprintf(incident, "recordings/%s/%s", publisher->session->name, watched->file);
-            break;
-        }
+        struct rw_watched *watched = matters ? image_of(publisher, pid) : NULL;
+        if (watched == NULL)
+            continue;
+        watched->rules.reported_ns = now_ns;
+        found[(*count)++] = watched;
+    }
+    return found;
+}
+
+/* The recordings that a post-mortem of this incident would need. */
+static const char **keep_recordings(const struct rw_publisher *publisher, const struct rw_incident *incident,
+                                    struct rw_watched **images, size_t count)
+{
+    const char **kept = talloc_array(incident, const char *, (unsigned)count);
+    for (size_t i = 0; i < count; i++) {
+        images[i]->is_kept = true;
+        kept[i] = talloc_asprintf(incident, "recordings/%s/%s", publisher->session->name, images[i]->file);
     }
     return kept;
 }
@@ -104,14 +131,17 @@ void rw_publish(struct rw_publisher *publisher, struct rw_incident *incident, bo
     publisher->keys = talloc_realloc(publisher, publisher->keys, char *, publisher->key_count + 1);
     publisher->keys[publisher->key_count++] = rw_hang_key(publisher->keys, incident, &incident->verdict);
     bool is_first = publisher->told++ == 0;
+    size_t count;
+    struct rw_watched **images = concerned(publisher, incident, now_ns, &count);
+    for (size_t i = 0; i < publisher->note_count; i++)
+        rw_incident_note(incident, "%s", publisher->notes[i]);
     if (is_first)
         publisher->first_sentence = talloc_strdup(
             publisher, incident->verdict.sentence != NULL ? incident->verdict.sentence : "not known");
     if (publisher->told > (size_t)publisher->options->max_incidents) {
         rw_out_count(publisher->out, incident);
     } else {
-        size_t count;
-        const char *name = NULL, **recordings = keep_recordings(publisher, incident, now_ns, &count);
+        const char *name = NULL, **recordings = keep_recordings(publisher, incident, images, count);
         int error = rw_out_add(publisher->out, incident, recordings, count, &name);
         if (error != 0 && publisher->trouble == NULL)
             publisher->trouble = talloc_asprintf(publisher, "not all could be written into %s: %s",

@@ -22,6 +22,8 @@ struct rw_publisher {
     struct rw_out *out;
     char **keys; /* hangs told already */
     size_t key_count;
+    const char **notes; /* about the run: in the index and in each report */
+    size_t note_count;
     size_t told; /* incidents told, those over the limit included */
     const char *first_sentence;
     const char *first_report; /* path of its report.txt */
@@ -32,6 +34,9 @@ struct rw_publisher {
 struct rw_publisher *rw_publisher_new(void *parent, const struct rw_options *options,
                                       const struct rw_session *session, struct rw_watch *watch,
                                       struct rw_out *out);
+
+/* A sentence about the run. `note` must outlive the publisher. */
+void rw_publisher_note(struct rw_publisher *publisher, const char *note);
 
 /* Whether the verdict, or the first of `also` that has not been told, is news. Puts that one into `verdict`.
  */

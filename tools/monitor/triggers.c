@@ -16,9 +16,9 @@
 #define EARLY_AGE_NS (500 * MS)
 #define EARLY_GAP_FIRST_NS (1 * SECOND)
 #define EARLY_GAP_MAX_NS (32 * SECOND)
-/* Early looks may cost 2 % of the time that passes, and at once as much as a handful of them do. */
-#define EARLY_SHARE 50
-#define EARLY_CREDIT_MAX_NS (500 * MS)
+/* Early looks may cost 0.3 % of the time that passes, and at once as much as a handful of them do. */
+#define EARLY_SHARE 333
+#define EARLY_CREDIT_MAX_NS (120 * MS)
 #define GONE_AGE_NS (2 * SECOND)
 
 static uint64_t ns(double seconds)
@@ -258,12 +258,24 @@ static bool still_is_due(struct rw_triggers *triggers, const struct rw_watch *wa
     return true;
 }
 
+/* Whether the thread that runs the test, or else main, is blocked. A pool that waits for work while that one
+ * is busy is what most suites show all the time. */
+static bool work_is_blocked(const struct rw_watched *watched)
+{
+    int tid = watched->test.number != 0 ? watched->test.tid : watched->pid;
+    for (size_t i = 0; i < watched->slot_count; i++)
+        if (watched->slots[i].tid == tid && watched->slots[i].state == RW_THREAD_WAITING)
+            return true;
+    return false;
+}
+
 static bool early_is_due(struct rw_triggers *triggers, struct rw_watched *watched, uint64_t now_ns,
                          struct rw_want *want)
 {
-    if (triggers->early_credit_ns == 0 || now_ns < watched->rules.early_next_ns)
+    bool is_aside = !work_is_blocked(watched), is_new = false;
+    if (triggers->early_credit_ns == 0 ||
+        now_ns < (is_aside ? watched->rules.aside_next_ns : watched->rules.early_next_ns))
         return false;
-    bool is_new = false;
     for (size_t i = 0; i < watched->slot_count; i++) {
         const struct rw_slot_view *view = &watched->slots[i];
         is_new |= rw_is_blocked(view) && view->looked_since_ns != view->since_ns &&
@@ -275,6 +287,7 @@ static bool early_is_due(struct rw_triggers *triggers, struct rw_watched *watche
         if (rw_is_blocked(&watched->slots[i]))
             watched->slots[i].looked_since_ns = watched->slots[i].since_ns;
     want->trigger = RW_TRIGGER_EARLY;
+    want->is_aside = is_aside;
     want->pid = watched->pid;
     snprintf(want->detail, sizeof(want->detail), "a thread has been blocked for more than %.1f s",
              s(EARLY_AGE_NS));
@@ -314,6 +327,14 @@ bool rw_triggers_next(struct rw_triggers *triggers, struct rw_watch *watch, uint
     return false;
 }
 
+static void back_off(uint64_t *next_ns, uint64_t *gap_ns, uint64_t now_ns)
+{
+    if (*gap_ns == 0)
+        *gap_ns = EARLY_GAP_FIRST_NS;
+    *next_ns = now_ns + *gap_ns;
+    *gap_ns = *gap_ns * 2 < EARLY_GAP_MAX_NS ? *gap_ns * 2 : EARLY_GAP_MAX_NS;
+}
+
 void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, const struct rw_want *want,
                       bool was_told, uint64_t cost_ns, uint64_t now_ns)
 {
@@ -339,10 +360,10 @@ void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, cons
     case RW_TRIGGER_EARLY:
         triggers->early_credit_ns -=
             cost_ns < triggers->early_credit_ns ? cost_ns : triggers->early_credit_ns;
-        rules->early_next_ns = now_ns + rules->early_gap_ns;
-        rules->early_gap_ns = rules->early_gap_ns == 0 ? EARLY_GAP_FIRST_NS : rules->early_gap_ns * 2;
-        if (rules->early_gap_ns > EARLY_GAP_MAX_NS)
-            rules->early_gap_ns = EARLY_GAP_MAX_NS;
+        if (want->is_aside)
+            back_off(&rules->aside_next_ns, &rules->aside_gap_ns, now_ns);
+        else
+            back_off(&rules->early_next_ns, &rules->early_gap_ns, now_ns);
         break;
     default:
         break;
@@ -361,7 +382,7 @@ bool rw_triggers_gone(const struct rw_watched *watched, bool is_root, uint64_t n
         bool matters =
             watched->test.number != 0 ? view->tid == watched->test.tid : is_root && view->tid == watched->pid;
         if (!matters || view->state != RW_THREAD_WAITING || now_ns < view->since_ns + GONE_AGE_NS ||
-            watched->rules.reported_ns >= view->since_ns)
+            watched->rules.reported_ns >= view->since_ns) /* it has been told of */
             continue;
         memset(want, 0, sizeof(*want));
         want->trigger = RW_TRIGGER_GONE;

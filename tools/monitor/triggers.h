@@ -36,6 +36,7 @@ struct rw_want {
     int pid;              /* the process that is to come first; 0: any */
     uint64_t test_number; /* of that process, for rules about a test */
     bool is_explicit;     /* the user asked for this limit: tell also what is only slow */
+    bool is_aside;        /* an early look while the thread that does the work is not blocked */
     char detail[200];
 };
 

@@ -259,6 +259,25 @@ void rw_watched_save_maps(struct rw_watched *watched)
         close(in);
 }
 
+/* What stays is cut to the slots that were ever used. Only of a process that has ended: to one that has the
+ * file mapped, what is beyond its end is a SIGBUS. */
+static void cut_recording(const struct rw_watched *watched)
+{
+    struct stat status;
+    if (watched->reader == NULL || !watched->is_over || watched->was_replaced)
+        return;
+    rw_reader_refresh(watched->reader);
+    const struct rw_header *header = rw_reader_header(watched->reader);
+    uint64_t size = header->slot_offset + (uint64_t)header->slot_used * header->slot_size;
+    int fd = open(watched->path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (uint64_t)status.st_size > size &&
+        ftruncate(fd, (off_t)size) != 0) {
+        /* It stays as long as it is. */
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
 void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched)
 {
     for (size_t i = 0; i < watch->count; i++)
@@ -266,6 +285,8 @@ void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched)
             watch->images[i] = watch->images[--watch->count];
             break;
         }
+    if (watched->is_kept)
+        cut_recording(watched);
     rw_reader_close(watched->reader);
     if (watched->is_kept) {
         watch->kept = talloc_realloc(watch, watch->kept, char *, watch->kept_count + 1);

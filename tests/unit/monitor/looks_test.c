@@ -118,9 +118,6 @@ static void a_hang_has_one_name(void **state)
     talloc_free(later);
 }
 
-<<<<<<< /work/main/tests/unit/monitor/looks_test.c
-/* A child that waits in pause, and does so already. */
-=======
 static struct rw_capture_plan plan_for(const struct rw_capture_target *target, const char *command)
 {
     return (struct rw_capture_plan){
@@ -134,7 +131,7 @@ static struct rw_capture_plan plan_for(const struct rw_capture_target *target, c
     };
 }
 
->>>>>>> tests/unit/monitor/looks_test.c
+/* A child that waits in pause, and does so already. */
 static pid_t sleeper(void)
 {
     pid_t child = fork();

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/monitor/targets.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <talloc.h>
+
+#include "tools/monitor/progress.h"
+
+struct candidate {
+    const struct rw_watched *watched;
+    int rank;
+    bool is_gone;
+};
+
+static bool somebody_waits(const struct rw_watched *watched)
+{
+    for (size_t i = 0; i < watched->slot_count; i++)
+        if (rw_is_blocked(&watched->slots[i]))
+            return true;
+    return false;
+}
+
+static int rank_of(const struct rw_watched *watched, const struct rw_want *want)
+{
+    if (watched->pid == want->pid)
+        return 0;
+    bool waits = somebody_waits(watched);
+    return waits && watched->test.number != 0 ? 1 : waits ? 2 : watched->test.number != 0 ? 3 : 4;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct candidate *left = a, *right = b;
+    if (left->rank != right->rank)
+        return left->rank - right->rank;
+    uint64_t one = left->watched->moved_ns, other = right->watched->moved_ns;
+    return (one > other) - (one < other);
+}
+
+void rw_targets_choose(struct rw_targets *targets, const struct rw_watch *watch, const struct rw_want *want)
+{
+    size_t count = 0;
+    struct candidate *candidates = talloc_array(NULL, struct candidate, rw_watch_count(watch));
+    for (size_t i = 0; i < rw_watch_count(watch); i++) {
+        const struct rw_watched *watched = rw_watch_at(watch, i);
+        bool is_first = watched->pid == want->pid;
+        bool is_gone = is_first && want->trigger == RW_TRIGGER_GONE && !watched->was_replaced;
+        if (watched->reader == NULL || (watched->is_over && !is_gone) ||
+            (!is_first && want->trigger == RW_TRIGGER_EARLY))
+            continue;
+        candidates[count++] = (struct candidate){watched, rank_of(watched, want), is_gone};
+    }
+    if (count > 0)
+        qsort(candidates, count, sizeof(*candidates), by_rank);
+    memset(targets, 0, sizeof(*targets));
+    for (size_t i = 0; i < count && i < RW_TARGETS_MAX; i++) {
+        const struct rw_watched *watched = candidates[i].watched;
+        bool is_current = candidates[i].is_gone || rw_watched_is_current(watched);
+        targets->items[targets->count++] = (struct rw_capture_target){
+            watched->pid, is_current ? watched->reader : NULL, watched->maps, candidates[i].is_gone};
+    }
+    targets->left_out = count - targets->count;
+    talloc_free(candidates);
+}
