@@ -117,8 +117,10 @@ static unsigned order(const struct rw_diagnosis *diagnosis, const bool *reached,
     unsigned away = !is_relevant(diagnosis, reached, finding);
     unsigned unsure = RW_EXACT - (unsigned)finding->certainty;
 
-    return (unsigned)is_weak(finding) << 16 | (by_cycle ? unsure << 1 | away : away << 2 | unsure) << 8 |
-           (unsigned)rank(finding);
+    unsigned other = by_cycle && !finding->is_ring;
+
+    return (unsigned)is_weak(finding) << 16 | other << 12 |
+           (by_cycle ? unsure << 1 | away : away << 2 | unsure) << 8 | (unsigned)rank(finding);
 }
 
 static bool has_common_culprit(const struct rw_verdict *a, const struct rw_verdict *b)

@@ -142,6 +142,32 @@ static char *clause(struct rw_diagnosis *diagnosis, const struct rw_process_info
                     rw_for_how_long(ctx, diagnosis->incident, since), rw_at_place(diagnosis, thread));
 }
 
+size_t rw_sure_chain(struct rw_diagnosis *diagnosis, size_t node, size_t **chain)
+{
+    const struct rw_graph *graph = diagnosis->graph;
+    size_t length = rw_graph_chain(diagnosis->graph, graph, node, chain);
+
+    for (size_t i = 0; i < length; i++)
+        if (rw_wait_kind_of(graph->edges[(*chain)[i]].wait)->owner_is_guess)
+            return i;
+    return length;
+}
+
+char *rw_chain_words(struct rw_diagnosis *diagnosis, size_t node, const size_t *chain, size_t length)
+{
+    const struct rw_graph *graph = diagnosis->graph;
+    size_t end = rw_graph_chain_end(graph, node, chain, length);
+    char *text = rw_thread_label(diagnosis->incident, graph->nodes[node].thread);
+
+    for (size_t i = 0; i < length; i++)
+        rw_append(diagnosis->incident, &text, "%s %s", i ? ", which" : "",
+                  rw_edge_words(diagnosis, &graph->edges[chain[i]], false));
+    if (end != RW_NO_NODE)
+        rw_append(diagnosis->incident, &text, "%s %s", length ? ", which" : "",
+                  clause(diagnosis, graph->nodes[end].process, graph->nodes[end].thread));
+    return text;
+}
+
 void rw_finding_chain(struct rw_diagnosis *diagnosis, struct rw_verdict *finding, size_t node,
                       const size_t *chain, size_t length, const char *last_role)
 {

@@ -63,6 +63,7 @@ void rw_ring_tell(struct rw_diagnosis *diagnosis, char **sentence, const size_t 
 void rw_ring_members(struct rw_diagnosis *diagnosis, struct rw_verdict *finding, const size_t *chain,
                      size_t length)
 {
+    finding->is_ring = true;
     for (size_t i = 0; i < length; i++) {
         const struct rw_edge *edge = &diagnosis->graph->edges[chain[i]];
         const struct rw_node *from = &diagnosis->graph->nodes[edge->from];

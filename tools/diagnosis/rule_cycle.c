@@ -63,6 +63,7 @@ static void self_deadlock(struct rw_diagnosis *diagnosis, const struct rw_edge *
     struct rw_incident *incident = diagnosis->incident;
     const char *taken = edge->taken_at ? rw_words(incident, ", taken at %s", edge->taken_at) : "";
 
+    finding->is_ring = true;
     finding->sentence =
         rw_words(incident, "%s %s%s, which it holds itself%s.", rw_thread_label(incident, node->thread),
                  rw_wait_words(incident, node->process, edge->wait),
@@ -116,6 +117,7 @@ static void report_cycle(struct rw_diagnosis *diagnosis, const struct rw_cycle *
         goes_on = goes_on && is_back_again(graph->nodes[edge->from].thread);
     }
     finding = rw_finding(diagnosis, ends_by_itself && goes_on ? "livelock" : "cycle", certainty);
+    finding->is_ring = !(ends_by_itself && goes_on);
     rw_append(incident, &sentence, "%s: %s", ends_by_itself && goes_on ? "Livelock" : "Deadlock",
               rw_thread_label(incident, start->thread));
     for (size_t i = 0; i < cycle->length; i++) {

@@ -8,12 +8,19 @@
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 
+/* Anybody may give it, and nobody in particular has to. */
+static bool is_for_signal(const struct rw_thread *thread)
+{
+    const struct rw_wait_kind *kind = rw_wait_kind_of(thread->waits_on);
+
+    return kind->ends == RW_ENDS_BY_SIGNAL || kind->owner_is_guess;
+}
+
 static bool is_idle_wait(const struct rw_thread *thread)
 {
     enum rw_wait_end ends = rw_wait_kind_of(thread->waits_on)->ends;
 
-    return thread->waits_on &&
-           (ends == RW_ENDS_BY_SIGNAL || ends == RW_ENDS_BY_INPUT || ends == RW_ENDS_BY_TIME);
+    return thread->waits_on && (is_for_signal(thread) || ends == RW_ENDS_BY_INPUT || ends == RW_ENDS_BY_TIME);
 }
 
 /* Whoever waits for a thread that waits for one peer's data may wait for a peer that is stuck: no server
@@ -38,7 +45,7 @@ static bool is_idle_end(const struct rw_thread *thread, size_t chain_length)
  * others. */
 static bool keeps_a_lock(const struct rw_graph *graph, size_t end, const size_t *chain, size_t length)
 {
-    if (rw_wait_kind_of(graph->nodes[end].thread->waits_on)->ends != RW_ENDS_BY_SIGNAL)
+    if (!is_for_signal(graph->nodes[end].thread))
         return false;
     for (size_t i = 0; i < length; i++) {
         const struct rw_edge *edge = &graph->edges[chain[i]];
@@ -62,9 +69,10 @@ static bool is_idle(struct rw_diagnosis *diagnosis, const struct rw_process_info
 
         if (index == RW_NO_NODE || rw_thread_is_gone(process, thread))
             continue;
-        length = rw_graph_chain(diagnosis->graph, graph, index, &chain);
+        length = rw_sure_chain(diagnosis, index, &chain);
         end = rw_graph_chain_end(graph, index, chain, length);
-        if (graph->nodes[index].is_stuck || end == RW_NO_NODE || graph->nodes[end].edge_count ||
+        if (graph->nodes[index].is_stuck || end == RW_NO_NODE ||
+            (graph->nodes[end].edge_count && !is_for_signal(graph->nodes[end].thread)) ||
             !is_idle_end(graph->nodes[end].thread, length) || keeps_a_lock(graph, end, chain, length))
             return false;
     }
@@ -88,7 +96,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
                  rw_for_how_long(incident, incident, rw_waits_since(incident, subject)),
                  rw_at_place(diagnosis, subject),
                  others ? ", and every other thread waits as well, with nobody to blame" : "");
-    length = rw_graph_chain(diagnosis->graph, diagnosis->graph, index, &chain);
+    length = rw_sure_chain(diagnosis, index, &chain);
     rw_finding_chain(diagnosis, finding, index, chain, length, "waits");
     rw_verdict_evidence(incident, finding,
                         "no test runs, the process is not ending, and every thread waits for input, for time "

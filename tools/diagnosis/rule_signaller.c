@@ -2,26 +2,27 @@
 /*
  * A wait for a signal (an event, a condition, a queue, a semaphore, a barrier) where every thread that could
  * give it waits as well, in ways that none of them can end: those of the process, and those of all that share
- * the memory. A server whose main thread waits for an event that a signal handler sets is idle, not stuck: so
- * only while a test runs, the process ends, or there is no such handler.
+ * the memory. The same holds for a lock of which nobody knows the owner: whoever it is waits as well. A
+ * server whose main thread waits for an event that a signal handler sets is idle, not stuck: so only while a
+ * test runs, the process ends, or there is no such handler.
  */
+#include <talloc.h>
+
 #include "tools/diagnosis/rules.h"
 #include "tools/diagnosis/stuck.h"
 #include "tools/incident/model.h"
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 
-/* What nobody owns, and somebody else must give. */
-static bool is_for_signal(const struct rw_wait_on *wait)
+#define NAMED_OTHERS 3
+
+/* Nobody in particular has to end it: any thread that has the memory could. */
+static bool is_for_anybody(const struct rw_wait_on *wait)
 {
     const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
 
-    return wait && (kind->ends == RW_ENDS_BY_SIGNAL || kind->owner_is_guess);
-}
-
-static bool is_shared(const struct rw_wait_on *wait)
-{
-    return wait->channel_count > 0;
+    return wait && (kind->ends == RW_ENDS_BY_SIGNAL || kind->ends == RW_ENDS_BY_RELEASE ||
+                    kind->ends == RW_ENDS_UNKNOWN);
 }
 
 /* A fork leaves all threads but one behind, also the one that would have given the signal. */
@@ -32,6 +33,7 @@ static void tell_of_fork(struct rw_diagnosis *diagnosis, struct rw_verdict *find
 
     for (size_t i = 0; rw_was_forked(process) && parent && i < parent->thread_count; i++) {
         const struct rw_thread *thread = &parent->threads[i];
+
         if (thread->tid > 0 && !thread->is_main && !rw_thread_is_gone(parent, thread))
             rw_verdict_evidence(
                 diagnosis->incident, finding,
@@ -50,54 +52,89 @@ static bool in_chain(const struct rw_graph *graph, const size_t *chain, size_t l
     return false;
 }
 
-static void look_at_process(struct rw_diagnosis *diagnosis, const struct rw_process_info *process)
+/* "; the only other thread, 'w' (tid 7), waits on condition `c` at x.py:3 in job, so nobody is left who could
+ * end this wait" */
+static void append_others(struct rw_diagnosis *diagnosis, char **sentence,
+                          const struct rw_process_info *process, const struct rw_thread *const *others,
+                          size_t count, bool is_shared)
 {
     struct rw_incident *incident = diagnosis->incident;
+
+    if (is_shared) {
+        rw_append(incident, sentence,
+                  "; all who share its memory wait as well, so nobody is left who could end this wait.");
+        return;
+    }
+    if (count == 0) {
+        rw_append(incident, sentence, "; no other thread is left in the process that could end this wait.");
+        return;
+    }
+    if (count == 1)
+        rw_append(incident, sentence, "; the only other thread, %s, %s%s",
+                  rw_thread_label(incident, others[0]), rw_doing_words(incident, process, others[0]),
+                  rw_at_place(diagnosis, others[0]));
+    else
+        rw_append(incident, sentence, "; all %zu other threads wait as well (", count);
+    for (size_t i = 0; count > 1 && i < count && i < NAMED_OTHERS; i++)
+        rw_append(incident, sentence, "%s%s", i ? ", " : "", rw_thread_short_label(incident, others[i]));
+    if (count > 1)
+        rw_append(incident, sentence, count > NAMED_OTHERS ? ", ...)" : ")");
+    rw_append(incident, sentence, ", so nobody is left who could end this wait.");
+}
+
+static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info *process, size_t index,
+                   const size_t *chain, size_t length, const struct rw_thread *last)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    const struct rw_thread **others =
+        talloc_array(diagnosis->graph, const struct rw_thread *, (unsigned)process->thread_count + 1);
+    struct rw_verdict *finding = rw_finding(diagnosis, "no-signaller", RW_INFERRED);
+    char *sentence = rw_chain_words(diagnosis, index, chain, length);
+    size_t count = 0;
+
+    for (size_t i = 0; others && i < process->thread_count; i++) {
+        const struct rw_thread *thread = &process->threads[i];
+
+        if (thread != last && thread->tid > 0 && !rw_thread_is_gone(process, thread) &&
+            !in_chain(diagnosis->graph, chain, length, thread))
+            others[count++] = thread;
+    }
+    append_others(diagnosis, &sentence, process, others, count, last->waits_on->channel_count > 0);
+    finding->sentence = sentence;
+    rw_finding_chain(diagnosis, finding, index, chain, length, "waits");
+    for (size_t i = 0; i < count; i++)
+        rw_verdict_culprit(incident, finding, process->pid, others[i], "waits", "%s%s",
+                           rw_doing_words(incident, process, others[i]), rw_at_place(diagnosis, others[i]));
+    rw_verdict_evidence(incident, finding,
+                        "%zu thread%s left in the process; none runs, sleeps, has a time limit or waits for "
+                        "anything from outside: inferred",
+                        count + length + 1, count + length == 0 ? " is" : "s are");
+    rw_verdict_evidence(incident, finding, "%s",
+                        process->has_handlers == 0
+                            ? "the program catches no signal whose handler could end the wait"
+                            : "a handler of a signal could still end the wait, should one come");
+    tell_of_fork(diagnosis, finding, process);
+    rw_finding_place(diagnosis, finding, process, last);
+}
+
+static void look_at_process(struct rw_diagnosis *diagnosis, const struct rw_process_info *process)
+{
     const struct rw_graph *graph = diagnosis->graph;
     const struct rw_thread *subject = rw_subject(process);
     size_t index = subject ? rw_graph_node(graph, process->pid, subject->tid) : RW_NO_NODE;
-    size_t end, length, alive = 0;
-    const struct rw_node *last;
-    struct rw_verdict *finding;
+    size_t end, length;
     size_t *chain;
 
-    if (index == RW_NO_NODE)
+    if (index == RW_NO_NODE || !rw_is_process_stuck(graph, process))
         return;
-    for (size_t i = 0; i < process->thread_count; i++)
-        alive += process->threads[i].tid > 0 && !rw_thread_is_gone(process, &process->threads[i]);
-    length = rw_graph_chain(diagnosis->graph, graph, index, &chain);
+    length = rw_sure_chain(diagnosis, index, &chain);
     end = rw_graph_chain_end(graph, index, chain, length);
-    if (end == RW_NO_NODE || graph->nodes[end].edge_count)
+    /* A chain that comes back or leads to one that is gone is another rule's. */
+    if (end == RW_NO_NODE || in_chain(graph, chain, length, graph->nodes[end].thread) ||
+        (length && graph->edges[chain[length - 1]].end != RW_END_THREAD) ||
+        graph->nodes[end].process != process || !is_for_anybody(graph->nodes[end].thread->waits_on))
         return;
-    last = &graph->nodes[end];
-    if (!last->is_stuck || last->process != process || !is_for_signal(last->thread->waits_on))
-        return;
-    finding = rw_finding(diagnosis, "no-signaller", RW_INFERRED);
-    finding->sentence = rw_words(
-        incident, "%s %s%s%s; %s.", rw_thread_label(incident, last->thread),
-        rw_doing_words(incident, process, last->thread),
-        rw_for_how_long(incident, incident, rw_waits_since(incident, last->thread)),
-        rw_at_place(diagnosis, last->thread),
-        is_shared(last->thread->waits_on)
-            ? "all who share its memory wait as well, so nobody is left who could end this wait"
-        : alive == 1
-            ? "no other thread is left in the process that could end this wait"
-            : "every other thread of the process waits as well, so nobody is left who could end this wait");
-    rw_finding_chain(diagnosis, finding, index, chain, length, "waits");
-    for (size_t i = 0; i < process->thread_count; i++) {
-        const struct rw_thread *thread = &process->threads[i];
-
-        if (thread != last->thread && !rw_thread_is_gone(process, thread) &&
-            !in_chain(graph, chain, length, thread))
-            rw_verdict_culprit(incident, finding, process->pid, thread, "waits", "%s%s",
-                               rw_doing_words(incident, process, thread), rw_at_place(diagnosis, thread));
-    }
-    rw_verdict_evidence(
-        incident, finding,
-        "%zu thread%s alive, none runs, sleeps or waits for input; a signal handler could still act", alive,
-        alive == 1 ? " is" : "s are");
-    tell_of_fork(diagnosis, finding, process);
-    rw_finding_place(diagnosis, finding, process, last->thread);
+    report(diagnosis, process, index, chain, length, graph->nodes[end].thread);
 }
 
 void rw_rule_signaller(struct rw_diagnosis *diagnosis)

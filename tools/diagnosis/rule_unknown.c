@@ -27,7 +27,6 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
     const struct rw_process_info *process = choose(incident);
     const struct rw_thread *subject = process ? rw_subject(process) : NULL;
     size_t index = subject ? rw_graph_node(graph, process->pid, subject->tid) : RW_NO_NODE;
-    const struct rw_node *last;
     struct rw_verdict *finding;
     size_t *chain, length, end;
     char *sentence = NULL;
@@ -48,26 +47,11 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
         gone = rw_words(incident, "Process %d is gone; this is how it was last seen: ", process->pid);
     length = rw_graph_chain(diagnosis->graph, graph, index, &chain);
     end = rw_graph_chain_end(graph, index, chain, length);
-    for (size_t i = 0; i < length; i++) {
-        const struct rw_edge *edge = &graph->edges[chain[i]];
-
-        if (i == 0)
-            rw_append(incident, &sentence, "%s%s", gone,
-                      rw_thread_label(incident, graph->nodes[edge->from].thread));
-        rw_append(incident, &sentence, "%s %s", i ? ", which" : "", rw_edge_words(diagnosis, edge, false));
-    }
+    rw_append(incident, &sentence, "%s%s", gone, rw_chain_words(diagnosis, index, chain, length));
     if (length)
         finding->certainty = RW_INFERRED;
-    else
-        rw_append(incident, &sentence, "%s%s", gone, rw_thread_label(incident, subject));
-    if (end != RW_NO_NODE) {
-        last = &graph->nodes[end];
-        rw_append(incident, &sentence, "%s %s%s%s", length ? ", which" : "",
-                  rw_doing_words(incident, last->process, last->thread),
-                  rw_for_how_long(incident, incident, rw_waits_since(incident, last->thread)),
-                  rw_at_place(diagnosis, last->thread));
-        rw_finding_place(diagnosis, finding, last->process, last->thread);
-    }
+    if (end != RW_NO_NODE)
+        rw_finding_place(diagnosis, finding, graph->nodes[end].process, graph->nodes[end].thread);
     rw_append(incident, &sentence, "%s", process->is_alive ? "; why this does not end is not known." : ".");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, length ? "blocker" : "waits");

@@ -48,6 +48,13 @@ void rw_finding_place(struct rw_diagnosis *diagnosis, struct rw_verdict *finding
 void rw_finding_chain(struct rw_diagnosis *diagnosis, struct rw_verdict *finding, size_t node,
                       const size_t *chain, size_t length, const char *last_role);
 
+/* The chain from a node as far as it names who must act: who took a semaphore last need not be who posts it.
+ */
+size_t rw_sure_chain(struct rw_diagnosis *diagnosis, size_t node, size_t **chain);
+/* "MainThread (tid 10) waits for lock `a` held by 'w' (tid 12), which waits in recv on fd 7 for 3.0 s at
+ * x.py:3": the chain from its first thread to what the last one does; without that where the last owner is
+ * missing. */
+char *rw_chain_words(struct rw_diagnosis *diagnosis, size_t node, const size_t *chain, size_t length);
 /* "waits for lock `a` held by 'w' (tid 12)": an edge in words, from the waiter's side. */
 char *rw_edge_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, bool is_short);
 /* "lock `a` is held by 'w' (tid 12), taken at x.py:3: the mutex's owner field (exact)". */

@@ -259,6 +259,7 @@ struct rw_verdict {
     const char *class_name; /* design's verdict classes, e.g. "cycle" */
     const char *sentence;   /* the answer, one sentence */
     enum rw_certainty certainty;
+    bool is_ring; /* some of the culprits wait for each other: nothing outside of them can end it */
     struct rw_culprit *culprits;
     size_t culprit_count;
     const char **evidence; /* sentences, the strongest first */

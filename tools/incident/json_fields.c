@@ -262,6 +262,7 @@ static const struct rw_field verdict_fields[] = {
     KEEP("class", STRING, class_name),
     KEEP("sentence", STRING, sentence),
     KEEP("certainty", CERTAINTY, certainty),
+    KEEP("is_ring", BOOL, is_ring),
     KEEP("look_at", STRING, look_at),
     KEEP("test", STRING, test),
     MANY("culprits", culprits, culprit_count, culprit_record),

@@ -178,8 +178,7 @@ void rw_looks_begin(struct rw_looks *looks, const struct rw_want *want, uint64_t
 /* What tells a circle that two looks confirm from the other verdicts: it needs no limit to have passed. */
 static bool is_certain(const struct rw_verdict *verdict)
 {
-    return verdict->class_name != NULL && verdict->certainty != RW_UNKNOWN &&
-           (strcmp(verdict->class_name, "cycle") == 0 || strcmp(verdict->class_name, "self-deadlock") == 0);
+    return verdict->is_ring && verdict->certainty != RW_UNKNOWN;
 }
 
 /* A circle may also be in `also`, beside another verdict that is not certain yet. */

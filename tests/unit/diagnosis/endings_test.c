@@ -81,6 +81,88 @@ static void all_waiting_for_signals_in_a_test_means_nobody_is_left(void **state)
     talloc_free(incident);
 }
 
+static void nobody_is_left_where_all_wait_for_each_other_to_signal(void **state)
+{
+    static const struct {
+        const char *main_waits_for, *other_waits_for; /* no other thread if NULL */
+        int main_owner;
+        const char *says;
+    } cases[] = {
+        {"queue", NULL, -1, "no other thread is left in the process"},
+        {"python-condition", "python-condition", -1, "the only other thread, thread 101, waits on condition"},
+        {"semaphore", "condition", 101, "so nobody is left who could end this wait"},
+        {"semaphore", NULL, 100, "no other thread is left in the process"},
+        {"barrier", "barrier", -1, "waits at barrier"},
+        {"condition", "condition", -1, "waits on condition variable"},
+        {"thread-join", "event", 101, "thread 101 to end, which waits for event"},
+        {"lock", "event", -1, "waits for lock"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rw_incident *incident = bare(cases[i].other_waits_for ? 2 : 1);
+
+        incident->processes[0].has_handlers = 0;
+        waits(incident, 100, cases[i].main_waits_for, cases[i].main_owner);
+        if (cases[i].other_waits_for)
+            waits(incident, 101, cases[i].other_waits_for, -1);
+        rw_diagnose(incident);
+        expect(incident, "no-signaller", RW_INFERRED);
+        expect_in_sentence(incident, cases[i].says);
+        assert_int_equal(incident->verdict.culprit_count, cases[i].other_waits_for ? 2 : 1);
+        talloc_free(incident);
+    }
+}
+
+static void a_signal_handler_or_a_thread_that_is_not_known_could_still_signal(void **state)
+{
+    struct rw_incident *incident = bare(2);
+
+    (void)state;
+    waits(incident, 100, "event", -1);
+    waits(incident, 101, "queue", -1);
+    incident->processes[0].has_handlers = 1;
+    rw_diagnose(incident);
+    expect(incident, "idle", RW_INFERRED);
+    incident->processes[0].has_handlers = -1;
+    rw_diagnose(incident);
+    expect(incident, "idle", RW_INFERRED);
+    waits(incident, 100, "semaphore", 101);
+    rw_diagnose(incident);
+    expect(incident, "idle", RW_INFERRED);
+    /* Who tests does not wait for a signal. */
+    incident->processes[0].test = "t.py::test_event";
+    rw_diagnose(incident);
+    expect(incident, "no-signaller", RW_INFERRED);
+    incident->processes[0].test = NULL;
+    incident->processes[0].has_handlers = 0;
+    thread_of(incident, 101)->waits_on = NULL;
+    thread_of(incident, 101)->state = "unrecorded";
+    rw_diagnose(incident);
+    assert_string_not_equal(incident->verdict.class_name, "no-signaller");
+    talloc_free(incident);
+}
+
+static void who_has_a_time_limit_or_waits_for_the_outside_could_still_signal(void **state)
+{
+    static const char *const outside[] = {"read", "poll", "accept", "sleep", "signal", "process", "syscall"};
+
+    (void)state;
+    for (size_t i = 0; i <= sizeof outside / sizeof *outside; i++) {
+        struct rw_incident *incident = bare(2);
+
+        incident->processes[0].has_handlers = 0;
+        waits(incident, 100, "event", -1);
+        if (i < sizeof outside / sizeof *outside)
+            waits(incident, 101, outside[i], -1);
+        else
+            waits(incident, 101, "event", -1)->has_deadline = true;
+        rw_diagnose(incident);
+        assert_string_not_equal(incident->verdict.class_name, "no-signaller");
+        talloc_free(incident);
+    }
+}
+
 static void a_loop_at_one_place_spins(void **state)
 {
     struct rw_incident *incident = fixture("slow");
@@ -124,6 +206,9 @@ int main(void)
         cmocka_unit_test(who_waits_for_a_parked_thread_waits_for_ever),
         cmocka_unit_test(without_a_process_a_thread_that_is_not_listed_is_only_inferred_to_be_missing),
         cmocka_unit_test(all_waiting_for_signals_in_a_test_means_nobody_is_left),
+        cmocka_unit_test(nobody_is_left_where_all_wait_for_each_other_to_signal),
+        cmocka_unit_test(a_signal_handler_or_a_thread_that_is_not_known_could_still_signal),
+        cmocka_unit_test(who_has_a_time_limit_or_waits_for_the_outside_could_still_signal),
         cmocka_unit_test(a_loop_at_one_place_spins),
         cmocka_unit_test(one_look_cannot_tell_slow_from_stuck),
     };
