@@ -14,7 +14,7 @@ __attribute__((noinline)) void rw_capture_wait(struct rw_self *self, uint64_t no
     self->is_capturing = true;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     rw_write_begin(&capture->sequence);
-    uint64_t *registers = capture->registers;
+    uint64_t registers[RW_REGISTER_COUNT] = {0}; /* not read back from the recording */
     __asm__ volatile("movq %%rbx, 24(%0)\n\t"
                      "movq %%rbp, 48(%0)\n\t"
                      "movq %%rsp, 56(%0)\n\t"
@@ -28,6 +28,7 @@ __attribute__((noinline)) void rw_capture_wait(struct rw_self *self, uint64_t no
                      : "r"(registers)
                      : "rax", "memory");
     uintptr_t stack = registers[7];
+    rw_copy(capture->registers, registers, sizeof registers);
     capture->by = RW_CAPTURE_WAIT;
     capture->time_ns = now;
     capture->request = 0;

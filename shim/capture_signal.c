@@ -48,7 +48,7 @@ static void capture(struct rw_self *self, const ucontext_t *context)
     capture->time_ns = rw_recorder_now();
     capture->request = __atomic_load_n(&rw_header->capture_request, __ATOMIC_ACQUIRE);
     copy_registers(capture->registers, context->uc_mcontext.gregs);
-    uintptr_t stack = (uintptr_t)capture->registers[7] - RED_ZONE;
+    uintptr_t stack = (uintptr_t)context->uc_mcontext.gregs[REG_RSP] - RED_ZONE;
     capture->stack_address = stack;
     capture->stack_length = 0;
     capture->stack_whole = 0;

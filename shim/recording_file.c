@@ -26,11 +26,16 @@ struct rw_header *rw_header;
 struct rw_test *rw_tests;
 struct rw_interpreter *rw_interpreters;
 struct rw_semaphore *rw_semaphores;
-struct rw_slot_area *rw_slots;
 uint32_t rw_tests_writing, rw_interpreters_writing;
 
-static size_t mapped_size;
-static uint32_t mapped_slots;
+/*
+ * The slots are mapped in pieces, as the file grows: 16 with the head, and with each further piece twice as
+ * many in all. Not all at once: an mlockall, RLIMIT_AS and RLIMIT_MEMLOCK count what is mapped, and not what is
+ * used. Piece i holds the slots from first_of(i) on.
+ */
+enum { PIECES = 11 };
+_Static_assert(RW_SLOT_FIRST << (PIECES - 1) == RW_SLOT_MAX, "the last piece reaches the maximum");
+static struct rw_slot_area *pieces[PIECES];
 static uint32_t allocated_slots; /* not read back from the file, which the program could scribble over */
 static char path[PATH_MAX + 64];
 static uint64_t file_device, file_inode;
@@ -86,35 +91,50 @@ static int write_first_pages(int fd)
     return result == 0 ? write_zeros(fd, SLOT_OFFSET, SLOT_OFFSET + PAGE) : result;
 }
 
-/* The whole range is mapped at once, far beyond the file's end, so that growing needs no second mapping and
- * an address once handed out stays good. Where address space is limited, a sixteenth of it at most is taken.
- */
-static int map(int fd)
+static unsigned piece_of(uint32_t slot)
 {
-    long flags = MAP_SHARED | MAP_NORESERVE | (rw_header ? MAP_FIXED : 0);
-    uint64_t address_space = resource_limit(RLIMIT_AS);
-    uint32_t slots = rw_header ? mapped_slots : RW_SLOT_MAX;
-    while (!rw_header && slots > RW_SLOT_FIRST && size_with_slots(slots) > address_space / 16)
-        slots /= 2;
-    long address;
-    for (;;) {
-        address = rw_raw6(SYS_mmap, (long)rw_header, (long)size_with_slots(slots), PROT_READ | PROT_WRITE,
-                          flags, fd, 0);
-        if (address != -ENOMEM || rw_header || slots <= RW_SLOT_FIRST)
-            break;
-        slots /= 2;
+    return slot < RW_SLOT_FIRST ? 0 : 32 - (unsigned)__builtin_clz(slot / RW_SLOT_FIRST);
+}
+
+static uint32_t first_of(unsigned piece)
+{
+    return piece == 0 ? 0 : RW_SLOT_FIRST << (piece - 1);
+}
+
+struct rw_slot_area *rw_slot_area(uint32_t slot)
+{
+    unsigned piece = piece_of(slot);
+    return &pieces[piece][slot - first_of(piece)];
+}
+
+/* Maps [from, to) of the file; over what is mapped `at` already, if that is not NULL. */
+static long map(int fd, uint64_t from, uint64_t to, const void *at)
+{
+    long address = rw_raw6(SYS_mmap, (long)at, (long)(to - from), PROT_READ | PROT_WRITE,
+                           MAP_SHARED | (at ? MAP_FIXED : 0), fd, (long)from);
+    if (!rw_raw_is_error(address)) {
+        rw_raw3(SYS_madvise, address, (long)(to - from), MADV_RANDOM); /* touch a page, read a page */
+        rw_raw3(SYS_madvise, address, (long)(to - from), MADV_DONTDUMP);
     }
+    return address;
+}
+
+/* The head and the first slots; in a fork child where the parent's are. The child has one thread, and what
+ * further slots its parent had is forgotten. */
+static int map_first(int fd)
+{
+    long address = map(fd, 0, size_with_slots(RW_SLOT_FIRST), rw_header);
     if (rw_raw_is_error(address))
         return (int)address;
-    mapped_slots = slots;
-    mapped_size = size_with_slots(slots);
-    rw_raw3(SYS_madvise, address, (long)mapped_size, MADV_RANDOM); /* touch a page, read a page */
-    rw_raw3(SYS_madvise, address, (long)mapped_size, MADV_DONTDUMP);
+    for (unsigned i = 1; i < PIECES && pieces[i]; i++) {
+        rw_raw3(SYS_munmap, (long)pieces[i], (long)(first_of(i) * sizeof(struct rw_slot_area)), 0);
+        pieces[i] = NULL;
+    }
     unsigned char *base = (unsigned char *)address;
     rw_tests = (struct rw_test *)(base + TEST_OFFSET);
     rw_interpreters = (struct rw_interpreter *)(base + INTERPRETER_OFFSET);
     rw_semaphores = (struct rw_semaphore *)(base + SEMAPHORE_OFFSET);
-    rw_slots = (struct rw_slot_area *)(base + SLOT_OFFSET);
+    pieces[0] = (struct rw_slot_area *)(base + SLOT_OFFSET);
     rw_header = (struct rw_header *)base;
     return 0;
 }
@@ -139,7 +159,7 @@ static void describe_file(int32_t pid, uint64_t created_ns)
     header->semaphore_count = RW_SEMAPHORE_MAX;
     header->slot_offset = SLOT_OFFSET;
     header->slot_size = sizeof(struct rw_slot_area);
-    header->slot_max = mapped_slots;
+    header->slot_max = RW_SLOT_MAX;
     header->slot_allocated = RW_SLOT_FIRST;
     allocated_slots = RW_SLOT_FIRST;
     rw_tests_writing = rw_interpreters_writing = 0;
@@ -172,7 +192,7 @@ int rw_recording_create(int32_t pid, uint64_t created_ns)
     if (result == 0)
         result = write_first_pages((int)fd);
     if (result == 0)
-        result = map((int)fd);
+        result = map_first((int)fd);
     rw_raw3(SYS_close, fd, 0, 0);
     if (result != 0) {
         rw_raw3(SYS_unlink, (long)path, 0, 0);
@@ -184,16 +204,12 @@ int rw_recording_create(int32_t pid, uint64_t created_ns)
     return 0;
 }
 
-int rw_recording_grow(uint32_t count)
+int rw_recording_grow(void)
 {
     uint32_t allocated = allocated_slots;
-    if (count > mapped_slots)
+    if (allocated >= RW_SLOT_MAX)
         return -ENOSPC;
-    uint32_t wanted = allocated;
-    while (wanted < count)
-        wanted *= 2;
-    if (wanted > mapped_slots)
-        wanted = mapped_slots;
+    uint64_t from = size_with_slots(allocated), to = size_with_slots(2 * allocated);
     long fd = rw_raw3(SYS_open, (long)path, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
     if (fd < 0)
         return (int)fd;
@@ -202,11 +218,18 @@ int rw_recording_grow(uint32_t count)
     if (result == 0 && (status.st_dev != file_device || status.st_ino != file_inode))
         result = -ESTALE; /* another root directory, or somebody else's file */
     if (result == 0)
-        result = allocate((int)fd, size_with_slots(allocated), size_with_slots(wanted));
+        result = allocate((int)fd, from, to);
+    if (result == 0) {
+        long address = map((int)fd, from, to, NULL);
+        if (rw_raw_is_error(address))
+            result = (int)address;
+        else
+            pieces[piece_of(allocated)] = (struct rw_slot_area *)address;
+    }
     rw_raw3(SYS_close, fd, 0, 0);
     if (result == 0) {
-        __atomic_store_n(&allocated_slots, wanted, __ATOMIC_RELEASE);
-        __atomic_store_n(&rw_header->slot_allocated, wanted, __ATOMIC_RELEASE);
+        __atomic_store_n(&allocated_slots, 2 * allocated, __ATOMIC_RELEASE);
+        __atomic_store_n(&rw_header->slot_allocated, 2 * allocated, __ATOMIC_RELEASE);
     }
     return result;
 }

@@ -19,16 +19,19 @@ struct rw_session {
 };
 extern struct rw_session rw_session;
 
-/* Where the recording is mapped; NULL before there is one. The address stays the same in fork children. */
+/* Where the recording's head is mapped; NULL before there is one. The address stays the same in fork
+ * children. */
 extern struct rw_header *rw_header;
 extern struct rw_test *rw_tests;
 extern struct rw_interpreter *rw_interpreters;
 extern struct rw_semaphore *rw_semaphores;
-extern struct rw_slot_area
-    *rw_slots; /* [rw_header->slot_max]; only the first rw_recording_room() may be touched */
 
-/* Not 0 while a thread writes the table; tried, never waited for. A new recording begins with 0: the thread
- * that set it may not exist in a fork child. */
+/* Slot number `slot`, which must be less than rw_recording_room(). The address stays good for as long as the
+ * recording lasts. */
+struct rw_slot_area *rw_slot_area(uint32_t slot);
+
+/* Not 0 while a thread writes the table. A new recording begins with 0: the thread that set it may not exist
+ * in a fork child. */
 extern uint32_t rw_tests_writing, rw_interpreters_writing;
 
 /* Makes this process's file in the session's folder and maps it, over the one of the parent process if there
@@ -39,8 +42,8 @@ int rw_recording_create(int32_t pid, uint64_t created_ns);
 /* How many slots the file has room for. */
 uint32_t rw_recording_room(void);
 
-/* Makes room for at least `count` slots. One thread at a time: the caller sees to that. */
-int rw_recording_grow(uint32_t count);
+/* Makes room for twice as many slots. One thread at a time: the caller sees to that. */
+int rw_recording_grow(void);
 
 /* The path of this process's recording. */
 const char *rw_recording_path(void);

@@ -13,13 +13,12 @@
 
 __thread struct rw_self rw_self __attribute__((tls_model("initial-exec")));
 
-static uint64_t taken[RW_SLOT_MAX / 64]; /* a bit for each slot */
+static uint64_t
+    taken[RW_SLOT_MAX / 64]; /* a bit for each slot; the lowest free one is taken, so that few are in use */
 static struct rw_launch launches[RW_SLOT_MAX];
 static uint16_t hints[HINTS]; /* by hash of a pthread_t: the slot it had last */
-static uint32_t turn;         /* which of the first slots comes next */
 static uint32_t used;         /* highest slot ever taken, plus one */
 static uint32_t is_growing;
-_Static_assert(RW_SLOT_FIRST < 64, "the first slots share one word of bits");
 
 static uint16_t *hint_of(uint64_t pthread)
 {
@@ -27,31 +26,8 @@ static uint16_t *hint_of(uint64_t pthread)
     return &hints[(pthread >> 12 ^ pthread >> 23) % HINTS];
 }
 
-/* Of the slots that every recording has, the one is taken whose turn it is, so that who ended lately is still
- * known by name: a lock may have been left locked. Above these it is the lowest one, so that few are in use.
- */
-static bool take_first_bit(uint32_t *slot)
-{
-    const uint64_t all = (UINT64_C(1) << RW_SLOT_FIRST) - 1;
-    uint64_t bits = __atomic_load_n(&taken[0], __ATOMIC_RELAXED);
-    while ((~bits & all) != 0) {
-        uint32_t from = __atomic_load_n(&turn, __ATOMIC_RELAXED);
-        uint64_t later = ~bits & all & ~((UINT64_C(1) << from) - 1);
-        uint32_t bit = (uint32_t)__builtin_ctzll(later ? later : ~bits & all);
-        if (!__atomic_compare_exchange_n(&taken[0], &bits, bits | UINT64_C(1) << bit, false, __ATOMIC_ACQUIRE,
-                                         __ATOMIC_RELAXED))
-            continue;
-        __atomic_store_n(&turn, (bit + 1) % RW_SLOT_FIRST, __ATOMIC_RELAXED);
-        *slot = bit;
-        return true;
-    }
-    return false;
-}
-
 static bool take_bit(uint32_t limit, uint32_t *slot)
 {
-    if (limit >= RW_SLOT_FIRST && take_first_bit(slot))
-        return true;
     for (uint32_t word = 0; word < (limit + 63) / 64; word++) {
         uint64_t bits = __atomic_load_n(&taken[word], __ATOMIC_RELAXED);
         while (~bits != 0) {
@@ -78,15 +54,14 @@ static void free_bit(uint32_t slot)
 static void reclaim_adopted(void)
 {
     for (uint32_t i = 1; i < __atomic_load_n(&used, __ATOMIC_RELAXED); i++) {
-        struct rw_slot *slot = &rw_slots[i].slot;
-        if (!(slot->flags & RW_SLOT_ADOPTED) ||
-            (slot->state != RW_THREAD_RUNNING && slot->state != RW_THREAD_WAITING))
+        int32_t tid = __atomic_load_n(&launches[i].adopted_tid, __ATOMIC_RELAXED);
+        if (tid == 0 || rw_raw3(SYS_tgkill, rw_live->pid, tid, 0) != -ESRCH)
             continue;
-        if (rw_raw3(SYS_tgkill, rw_live->pid, slot->tid, 0) != -ESRCH)
+        /* Decides who of several threads that get here frees it. */
+        if (__atomic_exchange_n(&launches[i].adopted_tid, 0, __ATOMIC_ACQ_REL) != tid)
             continue;
-        /* The state is what decides who of several threads that get here frees it. */
-        if (__atomic_exchange_n(&slot->state, RW_THREAD_FREE, __ATOMIC_ACQ_REL) != RW_THREAD_FREE)
-            rw_slot_step(&launches[i], RW_STEP_ENDED | RW_STEP_REAPED);
+        launches[i].area->slot.state = RW_THREAD_FREE;
+        rw_slot_step(&launches[i], RW_STEP_ENDED | RW_STEP_REAPED);
     }
 }
 
@@ -98,7 +73,7 @@ static bool make_room(uint32_t room)
         if (rw_recording_room() > room)
             return true;
         if (!__atomic_exchange_n(&is_growing, 1, __ATOMIC_ACQUIRE)) {
-            bool is_done = rw_recording_room() > room || rw_recording_grow(room + 1) == 0;
+            bool is_done = rw_recording_room() > room || rw_recording_grow() == 0;
             __atomic_store_n(&is_growing, 0, __ATOMIC_RELEASE);
             return is_done;
         }
@@ -136,7 +111,9 @@ struct rw_launch *rw_slot_take(void)
     launch->slot = index;
     launch->generation++;
     launch->steps = 0;
-    struct rw_slot *slot = &rw_slots[index].slot;
+    launch->adopted_tid = 0;
+    launch->area = rw_slot_area(index);
+    struct rw_slot *slot = &launch->area->slot;
     if (slot->generation != 0) {
         rw_write_begin(&slot->sequence);
         rw_write_begin(&slot->capture.sequence);
@@ -160,7 +137,7 @@ static void release(struct rw_launch *launch)
 
 void rw_slot_give_back(struct rw_launch *launch)
 {
-    struct rw_slot *slot = &rw_slots[launch->slot].slot;
+    struct rw_slot *slot = &launch->area->slot;
     rw_write_begin(&slot->sequence);
     slot->state = RW_THREAD_FREE;
     rw_write_end(&slot->sequence);
@@ -192,7 +169,7 @@ void rw_slot_set_pthread(struct rw_launch *launch, uint64_t pthread)
 {
     __atomic_store_n(hint_of(pthread), (uint16_t)launch->slot, __ATOMIC_RELAXED);
     __atomic_store_n(&launch->pthread, pthread, __ATOMIC_RELAXED);
-    __atomic_store_n(&rw_slots[launch->slot].slot.pthread, pthread, __ATOMIC_RELAXED);
+    __atomic_store_n(&launch->area->slot.pthread, pthread, __ATOMIC_RELAXED);
 }
 
 struct rw_launch *rw_slot_launch(uint32_t slot)
@@ -202,7 +179,7 @@ struct rw_launch *rw_slot_launch(uint32_t slot)
 
 static void describe_running(struct rw_self *self, struct rw_launch *launch, uint64_t now, uint32_t flags)
 {
-    struct rw_slot *slot = &rw_slots[launch->slot].slot;
+    struct rw_slot *slot = &launch->area->slot;
     rw_write_begin(&slot->sequence);
     slot->state = RW_THREAD_RUNNING;
     slot->flags = flags;
@@ -215,7 +192,7 @@ static void describe_running(struct rw_self *self, struct rw_launch *launch, uin
     rw_write_end(&slot->sequence);
     rw_slot_set_pthread(launch, (uint64_t)pthread_self());
     self->slot = launch->slot;
-    self->area = &rw_slots[launch->slot];
+    self->area = launch->area;
 }
 
 bool rw_slot_adopt(struct rw_self *self)
@@ -228,6 +205,7 @@ bool rw_slot_adopt(struct rw_self *self)
         return false;
     }
     describe_running(self, launch, rw_recorder_now(), RW_SLOT_ADOPTED);
+    __atomic_store_n(&launch->adopted_tid, self->tid, __ATOMIC_RELEASE);
     rw_slot_step(launch, RW_STEP_CREATOR_DONE);
     return true;
 }
@@ -236,9 +214,8 @@ void rw_slot_begin_with(struct rw_self *self, uint64_t now)
 {
     rw_zero(taken, sizeof taken);
     for (uint32_t i = 0; i < used; i++)
-        launches[i].pthread = 0;
+        launches[i].pthread = 0, launches[i].adopted_tid = 0;
     used = 0;
-    turn = 0;
     is_growing = 0;
     self->area = NULL;
     self->is_over = self->is_refused = false;

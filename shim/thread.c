@@ -18,7 +18,7 @@ struct rw_launch *rw_thread_prepare(uint64_t start_routine, bool is_detached, si
         return NULL;
     struct rw_launch *launch = rw_slot_take();
     if (launch) {
-        struct rw_slot *slot = &rw_slots[launch->slot].slot;
+        struct rw_slot *slot = &launch->area->slot;
         launch->stack_size = stack_size != 0 ? stack_size : rw_default_stack_size;
         rw_write_begin(&slot->sequence);
         slot->flags = is_detached ? RW_SLOT_DETACHED : 0;
@@ -53,7 +53,7 @@ void rw_thread_created(struct rw_launch *launch, uint64_t pthread, int error, co
     rw_slot_set_pthread(launch, pthread);
     struct rw_self *self = rw_enter();
     if (self) {
-        rw_event_append(self, rw_slots[launch->slot].slot.created_ns, RW_EVENT_THREAD_CREATE, pthread,
+        rw_event_append(self, launch->area->slot.created_ns, RW_EVENT_THREAD_CREATE, pthread,
                         launch->slot | (uint64_t)launch->generation << 32, (uint64_t)return_address);
         rw_leave(self);
     }
@@ -80,10 +80,10 @@ void rw_thread_started(struct rw_launch *launch)
         return;
     self->is_busy = true;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    struct rw_slot *slot = &rw_slots[launch->slot].slot;
+    struct rw_slot *slot = &launch->area->slot;
     uint64_t now = rw_recorder_now();
     self->slot = launch->slot;
-    self->area = &rw_slots[launch->slot];
+    self->area = launch->area;
     know_stack(self, launch->stack_size);
     rw_slot_set_pthread(launch, (uint64_t)pthread_self());
     rw_write_begin(&slot->sequence);
@@ -142,7 +142,7 @@ void rw_thread_detached(struct rw_launch *launch)
     struct rw_self *self = launch ? rw_enter_without_slot() : NULL;
     if (!self)
         return;
-    struct rw_slot *slot = &rw_slots[launch->slot].slot;
+    struct rw_slot *slot = &launch->area->slot;
     __atomic_fetch_or(&slot->flags, RW_SLOT_DETACHED, __ATOMIC_RELAXED);
     rw_slot_step(launch, RW_STEP_REAPED);
     rw_leave(self);
@@ -154,7 +154,7 @@ void rw_thread_joined(struct rw_launch *launch, uint32_t generation)
     if (!self)
         return;
     if (launch->generation == generation) {
-        set_final_state(&rw_slots[launch->slot].slot, RW_THREAD_JOINED, rw_recorder_now());
+        set_final_state(&launch->area->slot, RW_THREAD_JOINED, rw_recorder_now());
         rw_slot_step(launch, RW_STEP_ENDED | RW_STEP_REAPED);
     }
     rw_leave(self);

@@ -28,7 +28,7 @@ RW_EXPORT int pthread_setname_np(pthread_t thread, const char *name)
         return result;
     struct rw_launch *launch = rw_slot_find((uint64_t)thread);
     if (launch)
-        rename_slot(&rw_slots[launch->slot].slot, name);
+        rename_slot(&launch->area->slot, name);
     rw_event_append(self, rw_recorder_now(), RW_EVENT_THREAD_RENAME, (uint64_t)thread, 0,
                     (uint64_t)__builtin_return_address(0));
     rw_leave(self);

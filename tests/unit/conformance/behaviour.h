@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* A program that prints what threads, locks and processes do, a line per behaviour. Bare and under the shim it
+ * must print the same. So nothing is printed that differs from run to run: no address, no time, no pid. */
+#ifndef RACEWATCH_TESTS_BEHAVIOUR_H
+#define RACEWATCH_TESTS_BEHAVIOUR_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* "name: number", and the name of the errno where it is one. */
+void tell(const char *name, long number);
+
+/* A call whose errors are in errno: its result, and errno where that is -1. */
+#define TELL_ERRNO(name, call)                                                                               \
+    do {                                                                                                     \
+        errno = 0;                                                                                           \
+        long result_ = (call);                                                                               \
+        tell(name, result_ == -1 ? -(long)errno : result_);                                                  \
+    } while (0)
+
+/* So much later, by that clock. */
+struct timespec in_ms(clockid_t clock, long ms);
+
+/* Runs the function in a thread of its own and returns its value. */
+void *in_thread(void *(*function)(void *), void *argument);
+
+void tell_mutexes(void);
+void tell_conditions(void);
+void tell_semaphores(void);
+void tell_rwlocks_and_barriers(void);
+void tell_cancellation(void);
+void tell_threads(void);
+void tell_signals(void);
+void tell_processes(const char *self);
+void tell_libraries(void);
+void tell_limits(const char *self);
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads, how they end, and signals among them. */
+#include <limits.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <threads.h>
+#include <unistd.h>
+
+#include "tests/unit/conformance/behaviour.h"
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+static sem_t never;
+static pthread_t sleeper;
+static sem_t ready;
+
+static void note(void *at)
+{
+    ++*(int *)at;
+}
+
+enum wait { COND, TIMED_COND, CLOCK_COND, SEM, TIMED_SEM, CLOCK_SEM, JOIN, TIMED_JOIN, CLOCK_JOIN, TESTCANCEL, WAITS };
+
+static void wait_for(enum wait wait)
+{
+    struct timespec real = in_ms(CLOCK_REALTIME, 10000), monotonic = in_ms(CLOCK_MONOTONIC, 10000);
+    switch (wait) {
+    case COND:
+        pthread_cond_wait(&condition, &mutex);
+        break;
+    case TIMED_COND:
+        pthread_cond_timedwait(&condition, &mutex, &real);
+        break;
+    case CLOCK_COND:
+        pthread_cond_clockwait(&condition, &mutex, CLOCK_MONOTONIC, &monotonic);
+        break;
+    case SEM:
+        sem_wait(&never);
+        break;
+    case TIMED_SEM:
+        sem_timedwait(&never, &real);
+        break;
+    case CLOCK_SEM:
+        sem_clockwait(&never, CLOCK_MONOTONIC, &monotonic);
+        break;
+    case JOIN:
+        pthread_join(sleeper, NULL);
+        break;
+    case TIMED_JOIN:
+        pthread_timedjoin_np(sleeper, NULL, &real);
+        break;
+    case CLOCK_JOIN:
+        pthread_clockjoin_np(sleeper, NULL, CLOCK_MONOTONIC, &monotonic);
+        break;
+    default:
+        for (;;)
+            pthread_testcancel();
+    }
+}
+
+static int cleaned;
+
+static void *be_cancelled(void *which)
+{
+    pthread_mutex_lock(&mutex);
+    pthread_cleanup_push(note, &cleaned);
+    sem_post(&ready);
+    if ((intptr_t)which >= SEM)
+        pthread_mutex_unlock(&mutex);
+    wait_for((enum wait)(intptr_t)which);
+    pthread_cleanup_pop(0);
+    return NULL;
+}
+
+static void *sleep_on(void *unused)
+{
+    while (sem_wait(&never) == -1 && errno == EINTR)
+        ;
+    return unused;
+}
+
+static void *cancelled_before(void *unused)
+{
+    static sem_t one;
+    sem_init(&one, 0, 1);
+    pthread_cancel(pthread_self());
+    sem_wait(&one); /* a cancellation point though it would not block */
+    return unused;
+}
+
+static void *cancelled_before_mutex(void *unused)
+{
+    static pthread_mutex_t free_one = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cancel(pthread_self());
+    pthread_mutex_lock(&free_one); /* is none */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    return unused;
+}
+
+void tell_cancellation(void)
+{
+    static const char *const names[WAITS] = {"cond_wait",      "cond_timedwait", "cond_clockwait",   "sem_wait",
+                                             "sem_timedwait",  "sem_clockwait",  "join",             "timedjoin_np",
+                                             "clockjoin_np",   "testcancel"};
+    sem_init(&never, 0, 0);
+    sem_init(&ready, 0, 0);
+    pthread_create(&sleeper, NULL, sleep_on, NULL);
+    for (intptr_t i = 0; i < WAITS; i++) {
+        pthread_t thread;
+        void *value = NULL;
+        printf("cancelled in %s\n", names[i]);
+        cleaned = 0;
+        pthread_create(&thread, NULL, be_cancelled, (void *)i);
+        sem_wait(&ready);
+        pthread_mutex_lock(&mutex); /* free again only when a wait for the condition has begun */
+        pthread_mutex_unlock(&mutex);
+        tell(" cancel", pthread_cancel(thread));
+        tell(" join", pthread_join(thread, &value));
+        tell(" was cancelled", value == PTHREAD_CANCELED);
+        tell(" cleaned up", cleaned);
+        int taken = pthread_mutex_trylock(&mutex);
+        tell(" mutex is", taken);
+        if (taken == 0 || i < SEM)
+            pthread_mutex_unlock(&mutex);
+        if (taken != 0) { /* the cancelled one has left it locked, as POSIX says */
+            pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+            mutex = fresh;
+        }
+    }
+    tell("sem_wait acts on a cancel that came before", in_thread(cancelled_before, NULL) == PTHREAD_CANCELED);
+    tell("mutex_lock does not", in_thread(cancelled_before_mutex, NULL) == NULL);
+    tell("join of who was waited for", pthread_tryjoin_np(sleeper, NULL));
+    sem_post(&never);
+    tell("join", pthread_join(sleeper, NULL));
+}
+
+static pthread_key_t key;
+static int destroyed;
+
+static void destroy(void *round)
+{
+    pthread_mutex_lock(&mutex);
+    destroyed++;
+    pthread_mutex_unlock(&mutex);
+    if ((intptr_t)round < 3)
+        pthread_setspecific(key, (void *)((intptr_t)round + 1));
+}
+
+static void *with_data(void *by_exit)
+{
+    pthread_setspecific(key, (void *)1);
+    if (by_exit)
+        pthread_exit((void *)42);
+    return (void *)41;
+}
+
+static void *shallow(void *unused)
+{
+    return unused;
+}
+
+static int c11(void *argument)
+{
+    if (argument)
+        thrd_exit(9);
+    return 8;
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int initialised;
+
+static void initialise(void)
+{
+    pthread_mutex_lock(&mutex);
+    initialised++;
+    pthread_mutex_unlock(&mutex);
+}
+
+static void *do_once(void *unused)
+{
+    pthread_once(&once, initialise);
+    return unused;
+}
+
+static void *wait_for_never(void *unused)
+{
+    sem_wait(&never);
+    return unused;
+}
+
+void tell_threads(void)
+{
+    pthread_attr_t attributes;
+    pthread_t thread, many[200];
+    char name[16];
+    int result;
+    pthread_key_create(&key, destroy);
+    tell("value returned", (long)(intptr_t)in_thread(with_data, NULL));
+    tell("value of pthread_exit", (long)(intptr_t)in_thread(with_data, (void *)1));
+    tell("destructors that lock", destroyed);
+    pthread_attr_init(&attributes);
+    tell("least stack", pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN));
+    tell(" create", pthread_create(&thread, &attributes, shallow, NULL));
+    tell(" join", pthread_join(thread, NULL));
+    pthread_attr_setstacksize(&attributes, (size_t)1 << 46);
+    tell("too much stack", pthread_create(&thread, &attributes, shallow, NULL));
+    tell("join of oneself", pthread_join(pthread_self(), NULL));
+    thrd_t other;
+    thrd_create(&other, c11, NULL);
+    tell("thrd_join", thrd_join(other, &result));
+    tell(" value", result);
+    thrd_create(&other, c11, (void *)1);
+    thrd_join(other, &result);
+    tell(" value of thrd_exit", result);
+    for (int i = 0; i < 200; i++)
+        pthread_create(&many[i], NULL, wait_for_never, NULL);
+    tell("two hundred at once, tryjoin", pthread_tryjoin_np(many[199], NULL));
+    struct timespec soon = in_ms(CLOCK_REALTIME, 2);
+    tell(" timedjoin", pthread_timedjoin_np(many[199], NULL, &soon));
+    soon = in_ms(CLOCK_MONOTONIC, 2);
+    tell(" clockjoin", pthread_clockjoin_np(many[199], NULL, CLOCK_MONOTONIC, &soon));
+    tell(" setname, too long", pthread_setname_np(many[7], "a name that is too long"));
+    tell(" setname", pthread_setname_np(many[7], "seven"));
+    tell(" getname", pthread_getname_np(many[7], name, sizeof name));
+    printf(" %s\n", name);
+    for (int i = 0; i < 200; i++)
+        sem_post(&never);
+    long sum = 0;
+    for (int i = 0; i < 199; i++)
+        sum += pthread_join(many[i], NULL);
+    tell(" joined", sum);
+    tell(" detach", pthread_detach(many[199]));
+    for (int i = 0; i < 8; i++)
+        in_thread(do_once, NULL);
+    tell("once", initialised);
+}
+
+static volatile sig_atomic_t caught;
+
+static void handle(int signal)
+{
+    (void)signal;
+    caught++;
+    sem_post(&ready); /* the one that a handler may call */
+}
+
+static void alarm_in_ms(long ms)
+{
+    struct itimerval timer = {.it_value = {.tv_usec = ms * 1000}};
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void *post_later(void *unused)
+{
+    struct timespec pause = {.tv_nsec = 30000000};
+    nanosleep(&pause, NULL);
+    sem_post(&never);
+    return unused;
+}
+
+void tell_signals(void)
+{
+    struct sigaction action = {.sa_handler = handle}, before;
+    pthread_t thread;
+    sem_init(&ready, 0, 0);
+    sigaction(SIGALRM, &action, &before);
+    alarm_in_ms(5);
+    TELL_ERRNO("sem_wait, a signal", sem_wait(&never));
+    TELL_ERRNO(" handler's sem_post", sem_trywait(&ready));
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGALRM, &action, NULL);
+    pthread_create(&thread, NULL, post_later, NULL);
+    alarm_in_ms(5);
+    TELL_ERRNO("sem_wait, a signal with SA_RESTART", sem_wait(&never));
+    pthread_join(thread, NULL);
+    struct timespec soon = in_ms(CLOCK_REALTIME, 20);
+    alarm_in_ms(5);
+    TELL_ERRNO("sem_timedwait, a signal with SA_RESTART", sem_timedwait(&never, &soon));
+    pthread_mutex_lock(&mutex);
+    soon = in_ms(CLOCK_REALTIME, 20);
+    alarm_in_ms(5);
+    tell("cond_timedwait, a signal", pthread_cond_timedwait(&condition, &mutex, &soon));
+    pthread_mutex_unlock(&mutex);
+    tell("signals", caught);
+    sigaction(SIGALRM, &before, NULL);
+    long own_handlers = 0;
+    for (int signal = 1; signal < NSIG; signal++) {
+        struct sigaction present;
+        if (sigaction(signal, NULL, &present) == 0 && present.sa_handler != SIG_DFL && present.sa_handler != SIG_IGN)
+            own_handlers++;
+    }
+    tell("signals with a handler", own_handlers);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/conformance/behaviour.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void tell(const char *name, long number)
+{
+    const char *error = number < 0 ? strerrorname_np((int)-number) : number > 0 ? strerrorname_np((int)number) : NULL;
+    printf("%s: %ld%s%s\n", name, number, error ? " " : "", error ? error : "");
+    fflush(stdout);
+}
+
+struct timespec in_ms(clockid_t clock, long ms)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    time.tv_nsec += ms * 1000000;
+    time.tv_sec += time.tv_nsec / 1000000000;
+    time.tv_nsec %= 1000000000;
+    return time;
+}
+
+void *in_thread(void *(*function)(void *), void *argument)
+{
+    pthread_t thread;
+    void *value = NULL;
+    if (pthread_create(&thread, NULL, function, argument) == 0)
+        pthread_join(thread, &value);
+    return value;
+}
+
+/* What the processes that behaviours start are to do. */
+static int child(const char *what)
+{
+    if (strcmp(what, "preload") == 0) /* not what it is: that it is there, and unchanged */
+        return getenv("LD_PRELOAD") ? 10 : 11;
+    if (strcmp(what, "status") == 0)
+        return 7;
+    if (strcmp(what, "limits") == 0) {
+        tell_limits(NULL);
+        return 0;
+    }
+    return 1;
+}
+
+int main(int count, char **arguments)
+{
+    if (count == 2)
+        return child(arguments[1]);
+    tell_mutexes();
+    tell_conditions();
+    tell_semaphores();
+    tell_rwlocks_and_barriers();
+    tell_cancellation();
+    tell_threads();
+    tell_signals();
+    tell_libraries();
+    tell_limits(arguments[0]);
+    tell_processes(arguments[0]);
+    return 0;
+}
