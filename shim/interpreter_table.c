@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of interpreters. Entries are few and change rarely; a flag that is tried, never waited for, keeps
- * two threads from taking the same entry. */
+/* The table of interpreters. Entries are few and change rarely; with a GIL for each, several threads may come
+ * at once. */
+#include <errno.h>
 #include <stddef.h>
 
 #include "shim/recorder.h"
@@ -62,11 +63,18 @@ void rw_record_interpreter(enum rw_interpreter_state state, uint64_t address, ui
     struct rw_self *self = address == 0 ? NULL : rw_enter_without_slot();
     if (!self)
         return;
-    if (!__atomic_exchange_n(&rw_interpreters_writing, 1, __ATOMIC_ACQUIRE)) {
+    int error = EBUSY;
+    if (rw_table_begin(&rw_interpreters_writing)) {
         struct rw_interpreter *entry = find(address);
         if (entry)
             update(entry, state, address, id, rw_self_tid(self));
-        __atomic_store_n(&rw_interpreters_writing, 0, __ATOMIC_RELEASE);
+        error = entry ? 0 : ENOSPC;
+        rw_table_end(&rw_interpreters_writing);
     }
     rw_leave(self);
+    static bool is_told;
+    if (error != 0 && !__atomic_exchange_n(&is_told, true, __ATOMIC_RELAXED))
+        rw_record_problem(error, "what interpreters there are is not all recorded",
+                          error == ENOSPC ? "more are alive than the table holds"
+                                          : "another thread kept the table");
 }

@@ -41,6 +41,20 @@ uint64_t rw_recorder_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+bool rw_table_begin(uint32_t *writing)
+{
+    enum { SPINS = 1000, YIELDS = 1000 }; /* an update takes less than a microsecond */
+    for (int tries = 0; tries < SPINS + YIELDS; tries++) {
+        if (!__atomic_load_n(writing, __ATOMIC_RELAXED) && !__atomic_exchange_n(writing, 1, __ATOMIC_ACQUIRE))
+            return true;
+        if (tries < SPINS)
+            __builtin_ia32_pause();
+        else
+            rw_raw0(SYS_sched_yield);
+    }
+    return false;
+}
+
 void rw_event_append(struct rw_self *self, uint64_t now, enum rw_event_kind kind, uint64_t object,
                      uint64_t arg, uint64_t return_address)
 {

@@ -45,7 +45,8 @@ void rw_interpreter_call_end(const struct rw_interpreter_call *outer);
 /* Sets the state of the interpreter at `address` (not 0) in the interpreter table, with its time and the
  * current thread as its creator (CREATING, ALIVE when it is new to the table) or destroyer (DESTROYING,
  * DESTROYED). The entry is found by address; one that was DESTROYED is used again only for an interpreter
- * that is made anew. A new one takes a free entry, else the one destroyed longest ago, else is dropped. `id`
+ * that is made anew. A new one takes a free entry, else the one destroyed longest ago, else
+ * is dropped, which is a problem that is recorded once. `id`
  * UINT64_MAX: not known; an id that is known is kept. */
 void rw_record_interpreter(enum rw_interpreter_state state, uint64_t address, uint64_t id);
 

@@ -108,6 +108,16 @@ static inline void rw_write_end(uint32_t *sequence)
     __atomic_store_n(sequence, (*sequence | 1) + 1, __ATOMIC_RELEASE);
 }
 
+/* One writer at a time for a table that any thread may write. Waits for another thread for a while, not for
+ * ever: that one may be stopped, or not exist in this process. Only between rw_enter() and rw_leave(), so that
+ * no handler in the same thread waits for it. False: not to be written. */
+bool rw_table_begin(uint32_t *writing);
+
+static inline void rw_table_end(uint32_t *writing)
+{
+    __atomic_store_n(writing, 0, __ATOMIC_RELEASE);
+}
+
 /* Appends to the slot's lifecycle ring, at a time already known. */
 void rw_event_append(struct rw_self *self, uint64_t now, enum rw_event_kind kind, uint64_t object,
                      uint64_t arg, uint64_t return_address);

@@ -112,9 +112,9 @@ void rw_test_told(const char *value, const void *return_address)
     struct rw_self *self = rw_enter();
     if (!self)
         return;
-    if (!__atomic_exchange_n(&rw_tests_writing, 1, __ATOMIC_ACQUIRE)) {
+    if (rw_table_begin(&rw_tests_writing)) {
         told(self, value, (uint64_t)return_address);
-        __atomic_store_n(&rw_tests_writing, 0, __ATOMIC_RELEASE);
+        rw_table_end(&rw_tests_writing);
     }
     rw_leave(self);
 }
