@@ -106,6 +106,13 @@ static bool begin_session(void)
     return true;
 }
 
+/* The monitor of a session may take its folder away just before we record in it. */
+static bool begin(void)
+{
+    int result = rw_session_join() ? rw_begin_recording(&rw_self) : -ENOENT;
+    return result == 0 || (result == -ENOENT && begin_session());
+}
+
 __attribute__((constructor)) static void construct(void)
 {
     int kept = errno;
@@ -115,7 +122,7 @@ __attribute__((constructor)) static void construct(void)
         return;
     know_stacks();
     rw_self.is_busy = true;
-    bool is_on = rw_session_join() ? rw_begin_recording(&rw_self) == 0 : begin_session();
+    bool is_on = begin();
     if (is_on)
         describe_process();
     rw_self.is_busy = false;

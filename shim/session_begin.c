@@ -129,15 +129,13 @@ static int make_session(void)
     return result;
 }
 
-int rw_session_begin(const struct rw_shim_options *options, bool *is_made, const char **culprit)
+/* `is_made` stays true once it is. */
+static int make_all(bool *is_made, const char **culprit)
 {
-    *is_made = false;
-    *culprit = options->dir;
-    int result = make_absolute(options->dir);
-    if (result != 0)
-        return result;
+    bool is_made_now;
     *culprit = out;
-    result = make_out(is_made);
+    int result = make_out(&is_made_now);
+    *is_made |= result == 0 && is_made_now;
     if (result == 0) {
         *culprit = recordings;
         result = make_recordings();
@@ -146,6 +144,23 @@ int rw_session_begin(const struct rw_shim_options *options, bool *is_made, const
         *culprit = rw_session.folder;
         result = make_session();
     }
+    return result;
+}
+
+int rw_session_begin(const struct rw_shim_options *options, bool *is_made, const char **culprit)
+{
+    *is_made = false;
+    rw_session.monitor_pid = 0;
+    *culprit = options->dir;
+    int result = make_absolute(options->dir);
+    if (result != 0)
+        return result;
+    /* The monitor of another run takes the folders away where it finds them empty: as they are here between
+     * one step and the next. */
+    int tries = 0;
+    do {
+        result = make_all(is_made, culprit);
+    } while (result == -ENOENT && ++tries < 100);
     if (result != 0)
         rw_session_undo(*is_made);
     return result;
