@@ -34,6 +34,30 @@ bool rw_was_forked(const struct rw_process_info *process)
     return false;
 }
 
+bool rw_is_supervisor(const struct rw_incident *incident, const struct rw_process_info *process)
+{
+    const struct rw_thread *subject = rw_subject(process);
+    const struct rw_wait_on *wait = subject ? subject->waits_on : NULL;
+
+    if (!wait || !wait->kind || rw_alive_threads(process) != 1 ||
+        (strcmp(wait->kind, "process") != 0 && strcmp(wait->kind, "signal") != 0))
+        return false;
+    for (size_t i = 0; i < incident->process_count; i++)
+        if (incident->processes[i].ppid == process->pid && incident->processes[i].is_alive &&
+            incident->processes[i].thread_count)
+            return true;
+    return false;
+}
+
+size_t rw_alive_threads(const struct rw_process_info *process)
+{
+    size_t alive = 0;
+
+    for (size_t i = 0; i < process->thread_count; i++)
+        alive += process->threads[i].tid > 0 && !rw_thread_is_gone(process, &process->threads[i]);
+    return alive;
+}
+
 bool rw_is_ending(const struct rw_process_info *process)
 {
     return process->main_returned_ns || process->exit_begin_ns || process->finalize_begin_ns;

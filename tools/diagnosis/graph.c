@@ -188,15 +188,6 @@ static const struct rw_thread *stand_in(const struct rw_process_info *process, c
     return rw_subject(process);
 }
 
-static bool is_alone(const struct rw_process_info *process)
-{
-    size_t alive = 0;
-
-    for (size_t i = 0; i < process->thread_count; i++)
-        alive += process->threads[i].tid > 0 && !rw_thread_is_gone(process, &process->threads[i]);
-    return alive == 1;
-}
-
 static void add_channel_edge(struct builder *builder, size_t from, const struct rw_channel *channel,
                              const struct rw_holder *holder)
 {
@@ -213,7 +204,7 @@ static void add_channel_edge(struct builder *builder, size_t from, const struct 
     if (process == node->process && !is_lock && !uses(other, holder->fd))
         return;
     bool is_sure = node->thread->waits_on->channel_count == 1 && channel->holder_count == 1 &&
-                   !channel->note && (is_exit || is_alone(process));
+                   !channel->note && (is_exit || rw_alive_threads(process) == 1);
     add_edge(builder, (struct rw_edge){
                           .from = from,
                           .to = to,

@@ -104,13 +104,32 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     rw_finding_place(diagnosis, finding, process, subject);
 }
 
+/* A supervisor is as idle as those that it waits for. */
+static bool are_children_idle(struct rw_diagnosis *diagnosis, const struct rw_process_info *process)
+{
+    const struct rw_incident *incident = diagnosis->incident;
+
+    if (!rw_is_supervisor(incident, process))
+        return true;
+    for (size_t i = 0; i < incident->process_count; i++) {
+        const struct rw_process_info *child = &incident->processes[i];
+
+        if (child->ppid == process->pid && child->is_alive && child->thread_count &&
+            (rw_is_supervisor(incident, child) ? !are_children_idle(diagnosis, child)
+                                               : !is_idle(diagnosis, child)))
+            return false;
+    }
+    return true;
+}
+
 void rw_rule_idle(struct rw_diagnosis *diagnosis)
 {
     for (size_t i = 0; i < diagnosis->incident->process_count; i++) {
         const struct rw_process_info *process = &diagnosis->incident->processes[i];
         const struct rw_thread *subject = rw_subject(process);
 
-        if (subject && subject->tid > 0 && is_idle(diagnosis, process))
+        if (subject && subject->tid > 0 && is_idle(diagnosis, process) &&
+            are_children_idle(diagnosis, process))
             report(diagnosis, process, subject);
     }
 }

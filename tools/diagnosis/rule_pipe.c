@@ -31,20 +31,11 @@ static bool is_left_alone(const struct rw_node *node)
     return true;
 }
 
-static size_t count_alive(const struct rw_process_info *process)
-{
-    size_t alive = 0;
-
-    for (size_t i = 0; i < process->thread_count; i++)
-        alive += process->threads[i].tid > 0 && !rw_thread_is_gone(process, &process->threads[i]);
-    return alive;
-}
-
 static enum rw_certainty how_sure(const struct rw_node *node)
 {
     const struct rw_wait_on *wait = node->thread->waits_on;
 
-    if (count_alive(node->process) > 1 || node->thread->moved != 0)
+    if (rw_alive_threads(node->process) > 1 || node->thread->moved != 0)
         return RW_INFERRED;
     for (size_t i = 0; i < wait->channel_count; i++)
         if (wait->channels[i].note && wait->channels[i].holder_count)
@@ -73,7 +64,8 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
     const char *state = wait->channel_count > 1 ? ""
                         : wants_room(first)     ? "it is full, and "
                                                 : "it is empty, and ";
-    const char *others = count_alive(node->process) > 1 ? ", where every other thread waits as well" : "";
+    const char *others =
+        rw_alive_threads(node->process) > 1 ? ", where every other thread waits as well" : "";
 
     finding->sentence =
         rw_words(incident, "%s %s%s%s: %s%s%s.", rw_thread_label(incident, thread),

@@ -146,6 +146,38 @@ static void look_for_unbacked(struct rw_diagnosis *diagnosis, const struct rw_no
     }
 }
 
+/* A lock without a word on who has it, in a process of one thread that began with a fork: somebody had it who
+ * was not copied. So it is with the C library's own locks. */
+static void look_for_left_behind(struct rw_diagnosis *diagnosis, const struct rw_node *node)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    const struct rw_thread *thread = node->thread;
+    const struct rw_wait_on *wait = thread->waits_on;
+    const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
+    struct rw_verdict *finding;
+
+    if (!node->is_stuck || node->edge_count || !rw_was_forked(node->process) || wait->channel_count ||
+        rw_alive_threads(node->process) != 1 || wait->owner.tid >= 0 || kind->owner_is_guess ||
+        !(kind->ends == RW_ENDS_BY_RELEASE || (wait->kind && strcmp(wait->kind, "futex") == 0)))
+        return;
+    finding = rw_finding(diagnosis, "orphaned-lock", RW_INFERRED);
+    finding->sentence =
+        rw_words(incident,
+                 "%s %s%s%s; process %d was forked while another thread of process %d held that lock: a fork "
+                 "copies only the "
+                 "thread that calls it.",
+                 rw_thread_label(incident, thread), rw_doing_words(incident, node->process, thread),
+                 rw_for_how_long(incident, incident, rw_waits_since(incident, thread)),
+                 rw_at_place(diagnosis, thread), node->process->pid, node->process->ppid);
+    rw_verdict_culprit(incident, finding, node->process->pid, thread, "waits", "%s%s",
+                       rw_doing_words(incident, node->process, thread), rw_at_place(diagnosis, thread));
+    rw_verdict_evidence(
+        incident, finding,
+        "process %d has one thread, and that one waits: whoever has the lock is not in this process",
+        node->process->pid);
+    rw_finding_place(diagnosis, finding, node->process, thread);
+}
+
 /* A hundred threads that want one lock are one finding: the first one's, which is main's if it is among them.
  */
 static bool is_reported(const struct rw_graph *graph, const struct rw_edge **reported, size_t count,
@@ -183,6 +215,8 @@ void rw_rule_stopped(struct rw_diagnosis *diagnosis)
             report(diagnosis, edge);
         }
     }
-    for (size_t i = 0; i < graph->node_count; i++)
+    for (size_t i = 0; i < graph->node_count; i++) {
         look_for_unbacked(diagnosis, &graph->nodes[i]);
+        look_for_left_behind(diagnosis, &graph->nodes[i]);
+    }
 }

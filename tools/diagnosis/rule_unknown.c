@@ -14,7 +14,8 @@ static const struct rw_process_info *choose(const struct rw_incident *incident)
 
         if (process->thread_count && rw_running_test(process))
             return process;
-        if (process->thread_count && (!best || (process->is_alive && !best->is_alive)))
+        if (process->thread_count && !rw_is_supervisor(incident, process) &&
+            (!best || (process->is_alive && !best->is_alive)))
             best = process;
     }
     return best;

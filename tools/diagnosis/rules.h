@@ -84,6 +84,13 @@ const char *rw_running_test(const struct rw_process_info *process);
 /* It began with a fork: only the thread that called it is there. */
 bool rw_was_forked(const struct rw_process_info *process);
 
+/* It does nothing but wait for a child or a signal, and it has a child that was looked at: timeout(1), a
+ * shell, a supervisor. What the child does is the answer, not that its parent is idle. */
+bool rw_is_supervisor(const struct rw_incident *incident, const struct rw_process_info *process);
+
+/* Its threads that are left. */
+size_t rw_alive_threads(const struct rw_process_info *process);
+
 /* The process has done its work: main returned, exit or finalisation has begun. */
 bool rw_is_ending(const struct rw_process_info *process);
 
