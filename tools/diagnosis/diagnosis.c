@@ -107,6 +107,26 @@ static bool is_relevant(const struct rw_diagnosis *diagnosis, const bool *reache
     return false;
 }
 
+static bool has_living_child(const struct rw_incident *incident, int pid)
+{
+    for (size_t i = 0; i < incident->process_count; i++)
+        if (incident->processes[i].ppid == pid && incident->processes[i].is_alive &&
+            incident->processes[i].thread_count)
+            return true;
+    return false;
+}
+
+/* timeout(1), a shell, a test runner's controller: that it waits, and finds nothing wrong with that, is no
+ * answer while it has a child that was looked at. */
+static bool is_bystander(const struct rw_incident *incident, const struct rw_verdict *finding)
+{
+    const struct rw_process_info *process =
+        finding->culprit_count ? rw_incident_find_process(incident, finding->culprits[0].pid) : NULL;
+    const struct rw_thread *subject = process ? rw_subject(process) : NULL;
+
+    return is_weak(finding) && subject && subject->waits_on && has_living_child(incident, process->pid);
+}
+
 /* A finding's place in the order; smaller comes first. A cycle that fired by itself is the news, whoever is
  * in it. Else the news is that somebody hangs, and what explains that one comes before what is wrong
  * elsewhere. */
@@ -119,8 +139,8 @@ static unsigned order(const struct rw_diagnosis *diagnosis, const bool *reached,
 
     unsigned other = by_cycle && !finding->is_ring;
 
-    return (unsigned)is_weak(finding) << 16 | other << 12 |
-           (by_cycle ? unsure << 1 | away : away << 2 | unsure) << 8 | (unsigned)rank(finding);
+    return (unsigned)is_weak(finding) << 16 | (unsigned)is_bystander(diagnosis->incident, finding) << 15 |
+           other << 12 | (by_cycle ? unsure << 1 | away : away << 2 | unsure) << 8 | (unsigned)rank(finding);
 }
 
 static bool has_common_culprit(const struct rw_verdict *a, const struct rw_verdict *b)
