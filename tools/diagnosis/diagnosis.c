@@ -39,6 +39,7 @@ static const struct {
     {"spinning", true, "a processor in use at one and the same place is a loop"},
     {"slow", true, "what moves, or waits with a time limit, is slow and not stuck"},
     {"idle", true, "to wait for input is what a server does"},
+    {"other-process", true, "who waits for another process is where that one is"},
     {"unknown", true, "better unknown, with all that is known, than a wrong culprit"},
 };
 

@@ -28,7 +28,7 @@ rw_rule rw_rule_signaller;   /* "no-signaller" */
 rw_rule rw_rule_pipe;        /* "pipe" */
 rw_rule rw_rule_progress;    /* "spinning", "slow" */
 rw_rule rw_rule_idle;        /* "idle" */
-rw_rule rw_rule_unknown;     /* "unknown": only where no other rule found anything */
+rw_rule rw_rule_unknown;     /* "other-process", "unknown": only where no other rule found anything */
 
 /* A new finding; valid until the next one. */
 struct rw_verdict *rw_finding(struct rw_diagnosis *diagnosis, const char *class_name,

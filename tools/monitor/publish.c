@@ -27,15 +27,14 @@ struct rw_publisher *rw_publisher_new(void *parent, const struct rw_options *opt
 
 void rw_publisher_note(struct rw_publisher *publisher, const char *note)
 {
-    publisher->notes =
-        talloc_realloc(publisher, publisher->notes, const char *, publisher->note_count + 1);
+    publisher->notes = talloc_realloc(publisher, publisher->notes, const char *, publisher->note_count + 1);
     publisher->notes[publisher->note_count++] = note;
     rw_out_note(publisher->out, note);
 }
 
 bool rw_class_is_hang(const char *class_name)
 {
-    static const char *const others[] = {"slow", "idle", "unknown"};
+    static const char *const others[] = {"slow", "idle", "unknown", "other-process"};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         if (class_name == NULL || strcmp(class_name, others[i]) == 0)
             return false;

@@ -195,7 +195,8 @@ static void conclude(const struct scan *scan, struct rw_held_by *question)
     for (size_t i = 0; i < scan->closed_count && channel->is_complete == 1; i++) {
         int pid = scan->closed[i];
         channel->note = "some processes of other users could not be looked into";
-        if (!is_above(pid, question->waiter) && !is_above(question->waiter, pid))
+        /* The first process becomes everybody's parent in the end: that makes it no relative. */
+        if (pid == 1 || (!is_above(pid, question->waiter) && !is_above(question->waiter, pid)))
             continue;
         channel->is_complete = 0;
         channel->note =

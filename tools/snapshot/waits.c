@@ -13,6 +13,7 @@
 #include "tools/incident/model.h"
 #include "tools/snapshot/calls.h"
 #include "tools/snapshot/file_lock.h"
+#include "tools/snapshot/libc_locks.h"
 #include "tools/snapshot/locks.h"
 #include "tools/snapshot/wait_channels.h"
 
@@ -50,8 +51,10 @@ static bool by_stack(const struct rw_thread *thread, uint64_t address, const cha
 /* A futex of nobody we know: named by the data that it is part of, and the function that waits. */
 static char *name_futex(const struct rw_wait_look *look, const struct rw_thread *thread, uint64_t address)
 {
-    const char *object, *module, *function = NULL;
+    const char *object, *module, *function = NULL, *known = rw_libc_lock_name(thread);
 
+    if (known)
+        return talloc_strdup(look->incident, known);
     for (size_t i = 0; i < thread->native_count && i < DEPTH_MAX && !function; i++)
         if (strcmp(thread->native[i].function ? thread->native[i].function : "syscall", "syscall") != 0)
             function = thread->native[i].function;

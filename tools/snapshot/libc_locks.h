@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RACEWATCH_TOOLS_SNAPSHOT_LIBC_LOCKS_H
+#define RACEWATCH_TOOLS_SNAPSHOT_LIBC_LOCKS_H
+
+#include "tools/incident/incident.h"
+
+/* Which of the C library's own locks the thread waits for, by the library's functions that are innermost on
+ * its stack: "setenv's lock of the environment (libc)". Static; NULL where they tell nothing. For this
+ * folder. */
+const char *rw_libc_lock_name(const struct rw_thread *thread);
+
+#endif
