@@ -45,9 +45,11 @@ static void fill(struct rw_python *py, struct rw_py_code *code)
         code->local_names[2] = rw_py_field(raw, l->code.free_names);
         code->local_count += tuple_count(py, code->local_names[1]) + tuple_count(py, code->local_names[2]);
         code->bytecode = rw_py_field(raw, l->code.bytecode);
+        code->size = (int64_t)rw_py_kept_word(py, code->bytecode + l->object.size);
     } else {
         code->exceptions = rw_py_field(raw, l->code.exceptions);
         code->instructions = code->address + l->code.instructions;
+        code->size = (int64_t)rw_py_field(raw, l->object.size) * 2; /* ob_size counts instructions */
         code->tlbc = has(l->code.tlbc) ? rw_py_field(raw, l->code.tlbc) : 0;
     }
     code->is_code = code->stack_size <= RW_PY_SLOTS_MAX * 16 && code->local_count <= RW_PY_SLOTS_MAX * 16;
@@ -72,6 +74,30 @@ const struct rw_py_code *rw_py_code_at(struct rw_python *py, uint64_t address)
     fill(py, code);
     HASH_ADD(hh, py->codes, address, sizeof code->address, code);
     return code;
+}
+
+/* Where the thread's copy of the instructions begins: free-threaded builds have one for each thread that specialised
+ * them, in an array behind its size. */
+static uint64_t first_instruction(struct rw_python *py, const struct rw_py_frame *frame)
+{
+    uint64_t index = frame->tlbc_index, tlbc = frame->code->tlbc;
+    if (!tlbc || index == 0 || index >= rw_py_kept_word(py, tlbc))
+        return frame->code->instructions;
+    uint64_t copy = rw_py_kept_word(py, tlbc + 8 + index * 8);
+    return copy ? copy : frame->code->instructions;
+}
+
+/* In bytes from the code's first instruction. Up to 3.10 f_lasti counts bytes, in 3.10 instructions of 2 bytes. */
+int32_t rw_py_instruction_offset(struct rw_python *py, const struct rw_py_frame *frame)
+{
+    int64_t at;
+    if (py->layout.minor <= 10) {
+        at = (int32_t)frame->instruction;
+        at = py->layout.minor == 10 && at > 0 ? at * 2 : at;
+    } else {
+        at = (int64_t)(frame->instruction - first_instruction(py, frame));
+    }
+    return at < -2 || at >= frame->code->size || at > INT32_MAX ? INT32_MIN : (int32_t)at;
 }
 
 int rw_py_code_line(struct rw_python *py, const struct rw_py_code *code, int32_t at)

@@ -14,6 +14,7 @@ struct rw_py_code {
     const char *name;     /* qualified where the version has it */
     const char *function; /* not qualified */
     int first_line;
+    int64_t size; /* of its instructions, in bytes */
     uint32_t flags;
     uint32_t stack_size;
     uint32_t local_count;        /* slots before the value stack: locals, cells and free variables */
@@ -30,6 +31,10 @@ struct rw_py_code {
 const struct rw_py_code *rw_py_code_at(struct rw_python *py, uint64_t address);
 /* NULL unless it was read already. */
 const struct rw_py_code *rw_py_code_known(struct rw_python *py, uint64_t address);
+
+/* The offset, in bytes, of the instruction that a frame is at; negative before the first one, INT32_MIN where it makes no
+ * sense. frame->code is set. */
+int32_t rw_py_instruction_offset(struct rw_python *py, const struct rw_py_frame *frame);
 
 int rw_py_code_line(struct rw_python *py, const struct rw_py_code *code, int32_t at);
 

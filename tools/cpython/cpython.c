@@ -9,6 +9,18 @@
 #include "tools/cpython/object.h"
 #include "tools/cpython/python.h"
 
+void rw_py_fill(struct rw_python *py)
+{
+    rw_py_read_stacks(py);
+    rw_py_place_states(py);
+    rw_py_fill_gil(py);
+    rw_py_fill_interpreters(py);
+    rw_py_fill_frames(py);
+    rw_py_merge(py);
+    rw_py_fill_threads(py);
+    rw_py_refine_waits(py);
+}
+
 int rw_cpython_inspect(struct rw_incident *incident, struct rw_process_info *process, struct rw_image *image,
                        struct rw_reader *reader)
 {
@@ -23,16 +35,8 @@ int rw_cpython_inspect(struct rw_incident *incident, struct rw_process_info *pro
     };
     if (!py.scratch)
         abort();
-    if (rw_py_discover(&py)) {
-        rw_py_read_stacks(&py);
-        rw_py_place_states(&py);
-        rw_py_fill_gil(&py);
-        rw_py_fill_interpreters(&py);
-        rw_py_fill_frames(&py);
-        rw_py_merge(&py);
-        rw_py_fill_threads(&py);
-        rw_py_refine_waits(&py);
-    }
+    if (rw_py_discover(&py))
+        rw_py_fill(&py);
     rw_py_forget(&py);
     talloc_free(py.scratch);
     return 0;

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which Python a process runs, and with what layout. _PyRuntime is found by its symbol, else by the section that
- * holds it and nothing else (3.11+). A layout is believed when lists and types come out right and sys.hexversion, read
- * through interpreter, module and dict, names the version that the layout is for.
+ * holds it and nothing else (3.11+). A layout is believed when it checks out: check.c.
  */
 #include "tools/cpython/python.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include <talloc.h>
 
-#include "tools/cpython/code.h"
-#include "tools/cpython/object.h"
+#include "tools/cpython/check.h"
 
 /* Functions by the version that brought them: for 3.8 to 3.10, which do not say their version before one knows
  * their layout. Newest first. */
@@ -47,53 +44,6 @@ static const char *version_text(struct rw_python *py, uint32_t hex, bool is_free
     return text;
 }
 
-/* sys.hexversion of an interpreter, 0 where it cannot be read: the modules go during finalisation. */
-static uint32_t hexversion(struct rw_python *py, const struct rw_py_interpreter *in)
-{
-    int64_t value;
-    uint64_t modules = rw_py_word(py, in->address + py->layout.interpreter.modules);
-    uint64_t sys = rw_py_dict_get(py, modules, "sys");
-    if (!rw_py_is(py, sys, "module"))
-        return 0;
-    uint64_t number = rw_py_dict_get(py, rw_py_word(py, sys + py->layout.object.size), "hexversion"); /* md_dict */
-    return rw_py_integer(py, number, &value) && value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
-}
-
-/* What a wrong layout gets wrong first, in words; NULL if the layout checks out. *hex: what sys says. */
-static const char *why_not(struct rw_python *py, uint32_t *hex)
-{
-    const char *why = NULL;
-    size_t backed = 0, frames_seen = 0, frames_right = 0;
-    if (rw_py_read_interpreters(py, &why))
-        return why;
-    for (size_t i = 0; i < py->state_count; i++) {
-        backed += py->states[i].tid > 0;
-        if (frames_right)
-            continue;
-        uint64_t code = rw_py_innermost_code(py, &py->states[i]);
-        frames_seen += code != 0;
-        frames_right += code != 0 && rw_py_code_at(py, code)->is_code;
-    }
-    if (!py->state_count)
-        return "no interpreter has a thread state";
-    if (!backed && py->process->thread_count)
-        return "no thread state belongs to a thread of the process";
-    if (frames_seen && !frames_right)
-        return "no frame leads to a code object";
-    for (size_t i = 0; i < py->interpreter_count && !*hex; i++)
-        *hex = hexversion(py, &py->interpreters[i]);
-    if (*hex && (*hex >> 16) != (3u << 8 | py->layout.minor))
-        return "sys.hexversion does not name that version";
-    return NULL;
-}
-
-static void forget(struct rw_python *py)
-{
-    /* What was read with another layout must not be believed later; the entries are scratch's. */
-    rw_py_forget(py);
-    py->interpreter_count = py->state_count = 0;
-}
-
 static bool try_debug_offsets(struct rw_python *py, const uint8_t *bytes, uint32_t hex)
 {
     unsigned minor = hex >> 16 & 255;
@@ -106,8 +56,7 @@ static bool try_debug_offsets(struct rw_python *py, const uint8_t *bytes, uint32
         py->process->python = version_text(py, hex, py->layout.is_free_threaded);
         if (error)
             continue;
-        forget(py);
-        why = why_not(py, &from_sys);
+        why = rw_py_why_not(py, &from_sys);
         if (!why)
             return true;
     }
@@ -136,7 +85,7 @@ static bool try_row(struct rw_python *py, unsigned minor, uint32_t hex)
         return false;
     }
     py->layout = *row;
-    const char *why = why_not(py, &from_sys);
+    const char *why = rw_py_why_not(py, &from_sys);
     if (from_sys && !why)
         py->process->python = version_text(py, from_sys, false);
     if (why)

@@ -37,28 +37,6 @@ static void load_codes(struct rw_python *py, struct walked *walked)
         walked->frames[i].code = rw_py_code_at(py, walked->frames[i].code_address);
 }
 
-/* Where the thread's copy of the instructions begins: free-threaded builds have one for each thread that specialised
- * them, in an array behind its size. */
-static uint64_t first_instruction(struct rw_python *py, const struct rw_py_frame *frame)
-{
-    uint64_t index = frame->tlbc_index, tlbc = frame->code->tlbc;
-    if (!tlbc || index == 0 || index >= rw_py_kept_word(py, tlbc))
-        return frame->code->instructions;
-    uint64_t copy = rw_py_kept_word(py, tlbc + 8 + index * 8);
-    return copy ? copy : frame->code->instructions;
-}
-
-/* In bytes from the code's first instruction. Up to 3.10 f_lasti counts bytes, in 3.10 instructions of 2 bytes. */
-static int32_t instruction_offset(struct rw_python *py, const struct rw_py_frame *frame)
-{
-    if (py->layout.minor <= 10) {
-        int32_t at = (int32_t)frame->instruction;
-        return py->layout.minor == 10 && at > 0 && at < INT32_MAX / 2 ? at * 2 : at;
-    }
-    int64_t at = (int64_t)(frame->instruction - first_instruction(py, frame));
-    return at < -2 || at > INT32_MAX / 2 ? INT32_MIN : (int32_t)at;
-}
-
 static bool is_same(const struct rw_py_frame *a, const struct rw_py_frame *b)
 {
     return a->address == b->address && a->code_address == b->code_address && a->previous == b->previous &&
@@ -90,7 +68,7 @@ static bool accept(struct rw_python *py, struct rw_py_state *state, const struct
         struct rw_py_frame *frame = &second->frames[i];
         frame->is_torn = i + same < second->count;
         frame->code = rw_py_code_at(py, frame->code_address);
-        frame->at = instruction_offset(py, frame);
+        frame->at = rw_py_instruction_offset(py, frame);
         if (!frame->code->is_code) /* what a frame becomes that was freed: neither it nor what it called can be told */
             skip = i + 1;
     }
@@ -130,15 +108,6 @@ void rw_py_read_stacks(struct rw_python *py)
         if (py->states[i].is_changing)
             walk_alone(py, &py->states[i]);
     rw_py_forget(py);
-}
-
-uint64_t rw_py_innermost_code(struct rw_python *py, const struct rw_py_state *state)
-{
-    struct walked walked;
-    walk(py, state, false, &walked);
-    uint64_t code = walked.count ? walked.frames[0].code_address : 0;
-    talloc_free(walked.frames);
-    return code;
 }
 
 /* --- Into the incident. */

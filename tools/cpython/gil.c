@@ -60,6 +60,6 @@ void rw_py_fill_gil(struct rw_python *py)
     }
     if (py->layout.is_free_threaded)
         for (size_t i = 0; i < py->state_count; i++)
-            if (rw_py_int(py, py->states[i].address + py->layout.thread_state.status) & STATUS_ACTIVE)
+            if (py->states[i].status & STATUS_ACTIVE)
                 py->states[i].is_attached = true;
 }

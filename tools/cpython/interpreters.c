@@ -9,14 +9,12 @@
 
 #include "tools/cpython/object.h"
 
+#define ATTEMPTS 4
+#define STATE_MAX 1024u /* bytes of a thread state up to the last field that matters */
+
 static bool has(uint32_t offset)
 {
     return offset != RW_NO_FIELD;
-}
-
-static uint64_t optional(struct rw_python *py, uint64_t base, uint32_t offset)
-{
-    return has(offset) ? rw_py_word(py, base + offset) : 0;
 }
 
 /* glibc keeps a thread's TID in its struct pthread; the kernel clears it when the thread ends, and fork sets it anew in
@@ -48,16 +46,33 @@ static int tid_of_state(struct rw_python *py, uint64_t thread_id, uint64_t nativ
     return 0;
 }
 
+/* One read gets all the fields that matter. */
+static uint32_t state_size(const struct rw_layout *l)
+{
+    const uint32_t fields[] = {l->thread_state.next,      l->thread_state.interp,           l->thread_state.id,
+                               l->thread_state.thread_id, l->thread_state.native_thread_id, l->thread_state.status};
+    uint32_t size = 0;
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (has(fields[i]) && fields[i] + 8 > size)
+            size = fields[i] + 8;
+    return size;
+}
+
 static bool read_state(struct rw_python *py, const struct rw_py_interpreter *in, uint64_t address, uint64_t *next)
 {
     const struct rw_layout *l = &py->layout;
     struct rw_py_state state = {.address = address, .interpreter = in->address, .interpreter_id = in->id};
-    if (rw_py_read(py, address + l->thread_state.next, next, sizeof *next) ||
-        rw_py_word(py, address + l->thread_state.interp) != in->address)
+    uint8_t raw[STATE_MAX];
+    uint32_t size = state_size(l);
+    if (size > sizeof raw || rw_py_read(py, address, raw, size) ||
+        rw_py_field(raw, l->thread_state.interp) != in->address)
         return false;
-    state.thread_id = rw_py_word(py, address + l->thread_state.thread_id);
-    state.id = optional(py, address, l->thread_state.id);
-    state.tid = tid_of_state(py, state.thread_id, optional(py, address, l->thread_state.native_thread_id));
+    *next = rw_py_field(raw, l->thread_state.next);
+    state.thread_id = rw_py_field(raw, l->thread_state.thread_id);
+    state.id = has(l->thread_state.id) ? rw_py_field(raw, l->thread_state.id) : 0;
+    state.status = has(l->thread_state.status) ? rw_py_field32(raw, l->thread_state.status) : 0;
+    state.tid = tid_of_state(py, state.thread_id,
+                             has(l->thread_state.native_thread_id) ? rw_py_field(raw, l->thread_state.native_thread_id) : 0);
     py->states = talloc_realloc(py->scratch, py->states, struct rw_py_state, py->state_count + 1);
     if (!py->states)
         abort();
@@ -65,17 +80,16 @@ static bool read_state(struct rw_python *py, const struct rw_py_interpreter *in,
     return true;
 }
 
-static void read_states(struct rw_python *py, const struct rw_py_interpreter *in)
+/* True if the list came to its end, and began where it still begins: then none came in between. */
+static bool read_states(struct rw_python *py, const struct rw_py_interpreter *in)
 {
-    uint64_t address = rw_py_word(py, in->address + py->layout.interpreter.threads_head);
+    uint64_t at_head = in->address + py->layout.interpreter.threads_head;
+    uint64_t head = rw_py_word(py, at_head), address = head;
     size_t first = py->state_count;
-    while (address && py->state_count - first < RW_PY_THREAD_STATES_MAX) {
-        uint64_t next = 0;
-        /* A state that was freed while we walked: begin again would not help for long; what there is, is right. */
-        if (!read_state(py, in, address, &next))
-            return;
-        address = next;
-    }
+    while (address && py->state_count - first < RW_PY_THREAD_STATES_MAX)
+        if (!read_state(py, in, address, &address))
+            return false;
+    return !address && rw_py_word(py, at_head) == head;
 }
 
 static bool read_interpreter(struct rw_python *py, uint64_t address, uint64_t *next)
@@ -94,28 +108,43 @@ static bool read_interpreter(struct rw_python *py, uint64_t address, uint64_t *n
     if (!py->interpreters)
         abort();
     py->interpreters[py->interpreter_count++] = in;
-    read_states(py, &in);
-    return true;
+    return read_states(py, &in);
 }
 
-int rw_py_read_interpreters(struct rw_python *py, const char **why)
+static bool read_all(struct rw_python *py, uint64_t head)
 {
-    uint64_t address;
+    uint64_t address = head;
+    bool is_whole = true;
     py->interpreter_count = py->state_count = 0;
-    if (rw_py_read(py, py->runtime + py->layout.runtime.interpreters_head, &address, sizeof address)) {
-        *why = "its memory could not be read";
-        return -EBADMSG;
-    }
-    if (!address) {
-        *why = "it has no interpreter: not started yet, or finalised";
-        return -ENOENT;
-    }
     while (address && py->interpreter_count < RW_PY_INTERPRETERS_MAX) {
+        size_t before = py->interpreter_count;
         uint64_t next = 0;
-        if (!read_interpreter(py, address, &next))
-            break;
+        is_whole = read_interpreter(py, address, &next) && is_whole;
+        if (py->interpreter_count == before)
+            return false;
         address = next;
     }
+    return is_whole && !address;
+}
+
+/* Threads and interpreters come and go while the lists are walked. A walk in which nothing came or went is waited for a
+ * few times; what the last one found is right, but may not be all. */
+int rw_py_read_interpreters(struct rw_python *py, const char **why)
+{
+    uint64_t at_head = py->runtime + py->layout.runtime.interpreters_head, head, after = 0;
+    bool is_whole = false;
+    for (int attempt = 0; attempt < ATTEMPTS && !is_whole; attempt++) {
+        if (rw_py_read(py, at_head, &head, sizeof head)) {
+            *why = "its memory could not be read";
+            return -EBADMSG;
+        }
+        if (!head) {
+            *why = "it has no interpreter: not started yet, or finalised";
+            return -ENOENT;
+        }
+        is_whole = read_all(py, head) && !rw_py_read(py, at_head, &after, sizeof after) && after == head;
+    }
+    py->is_incomplete = !is_whole;
     if (!py->interpreter_count) {
         *why = "the list of interpreters makes no sense";
         return -EBADMSG;
@@ -136,16 +165,15 @@ static bool is_finalizing(struct rw_python *py, const struct rw_py_interpreter *
     const struct rw_layout *l = &py->layout;
     if (in->id == 0 && rw_py_word(py, py->runtime + l->runtime.finalizing))
         return true;
-    if (!has(l->interpreter.finalizing))
-        return false;
-    /* an int up to 3.11, a thread state in 3.12 */
-    return l->minor <= 11 ? rw_py_int(py, in->address + l->interpreter.finalizing) != 0
-                          : rw_py_word(py, in->address + l->interpreter.finalizing) != 0;
+    return has(l->interpreter.finalizing) && rw_py_int(py, in->address + l->interpreter.finalizing) == 1;
 }
 
 void rw_py_fill_interpreters(struct rw_python *py)
 {
     const struct rw_py_interpreter *main_one = rw_py_interpreter_of(py, 0);
+    if (py->is_incomplete)
+        rw_process_note(py->incident, py->process, "interpreters or Python threads came and went while their lists were read: "
+                        "some may be missing here");
     for (size_t i = 0; i < py->interpreter_count; i++) {
         const struct rw_py_interpreter *in = &py->interpreters[i];
         struct rw_interpreter_info *info = rw_process_interpreter(py->incident, py->process, in->address);
@@ -154,7 +182,7 @@ void rw_py_fill_interpreters(struct rw_python *py)
         info->is_finalizing = is_finalizing(py, in);
         info->shares_gil = main_one && in != main_one && in->gil && in->gil == main_one->gil;
         if (!info->state)
-            info->state = "alive";
+            info->state = info->is_finalizing && !info->is_main ? "destroying" : "alive";
         for (size_t s = 0; s < py->state_count; s++) {
             const struct rw_py_state *state = &py->states[s];
             if (state->interpreter != in->address)

@@ -24,7 +24,7 @@ struct rw_layout {
     } runtime;
     struct {
         uint32_t next, id, threads_head, modules;
-        uint32_t finalizing; /* 0 unless it is being finalised; no field from 3.13 */
+        uint32_t finalizing; /* an int, 1 once its finalisation began */
         uint32_t gil;        /* from 3.12: pointer to the gil's struct */
         uint32_t own_gil;    /* from 3.13: base of the offsets below in the debug offsets */
     } interpreter;
@@ -41,7 +41,8 @@ struct rw_layout {
         uint32_t size; /* bytes to read to have all fields but locals */
         uint32_t previous, code, globals, instruction, locals;
         uint32_t owner, is_entry;            /* from 3.11; 3.11 only */
-        uint32_t stack, block_count, blocks; /* up to 3.10 */
+        uint32_t block_count, blocks;        /* up to 3.10 */
+        uint32_t stack_top; /* where the value stack ends, in a form that changed: coroutines.c */
         uint32_t tlbc_index;                 /* free-threaded, from 3.14 */
     } frame;
     struct {
@@ -51,6 +52,9 @@ struct rw_layout {
         uint32_t cell_names, free_names, bytecode;  /* up to 3.10, objects */
         uint32_t exceptions, instructions, tlbc;    /* from 3.11 */
     } code;
+    struct {
+        uint32_t frame, state; /* up to 3.10 a pointer to a frame object and no state, later the frame itself */
+    } generator;               /* coroutines and async generators have the same */
     struct {
         uint32_t size, type;
     } object;

@@ -35,6 +35,7 @@
 #define SET SKIP, SKIP, SKIP, SKIP
 #define DICT SKIP, AT(dict.keys), AT(dict.values)
 #define FLOAT_LONG_BYTES SKIP, SKIP, SKIP, SKIP, SKIP, SKIP, SKIP, SKIP
+#define GENERATOR SKIP, SKIP, AT(generator.frame), AT(generator.state)
 #define STRING SKIP, AT(string.state), AT(string.length), AT(string.ascii)
 
 static const uint16_t order_3_13[] = {
@@ -44,16 +45,18 @@ static const uint16_t order_3_13[] = {
 
 /* threads_main before gc; generations of code; stackpointer and tlbc_index behind the frame's owner; co_tlbc; sets. */
 static const uint16_t order_3_14[] = {
-    RUNTIME, INTERPRETER_HEAD, SKIP, SKIP, INTERPRETER_GIL, SKIP, SKIP, THREAD_HEAD, THREAD_IDS, FRAME, SKIP,
-    AT(frame.tlbc_index), CODE, AT(code.tlbc), OBJECT_TYPE, TUPLE, LIST, SET, DICT, FLOAT_LONG_BYTES, STRING, END,
+    RUNTIME, INTERPRETER_HEAD, SKIP, SKIP, INTERPRETER_GIL, SKIP, SKIP, THREAD_HEAD, THREAD_IDS, FRAME,
+    AT(frame.stack_top), AT(frame.tlbc_index), CODE, AT(code.tlbc), OBJECT_TYPE, TUPLE, LIST, SET, DICT, FLOAT_LONG_BYTES, STRING,
+    SKIP, SKIP /* gc */, GENERATOR, END,
 };
 
 /* base_frame, last_profiled_frame and a counter before thread_id; holds_gil, gil_requested and two of the exception state
  * behind status, and one more; tp_basicsize, tp_dictoffset, and a heap type's size and cached keys before tuples. */
 static const uint16_t order_3_15[] = {
     RUNTIME, INTERPRETER_HEAD, SKIP, SKIP, INTERPRETER_GIL, SKIP, SKIP, THREAD_HEAD, SKIP, SKIP, SKIP, THREAD_IDS, SKIP,
-    SKIP, SKIP, SKIP, SKIP, FRAME, SKIP, AT(frame.tlbc_index), CODE, AT(code.tlbc), OBJECT_TYPE, SKIP, SKIP, SKIP,
-    AT(type.cached_keys), TUPLE, LIST, SET, DICT, FLOAT_LONG_BYTES, STRING, END,
+    SKIP, SKIP, SKIP, SKIP, FRAME, AT(frame.stack_top), AT(frame.tlbc_index), CODE, AT(code.tlbc), OBJECT_TYPE, SKIP, SKIP, SKIP,
+    AT(type.cached_keys), TUPLE, LIST, SET, DICT, FLOAT_LONG_BYTES, STRING,
+    SKIP, SKIP, SKIP, SKIP, SKIP, SKIP /* gc */, GENERATOR, END,
 };
 
 /* A version that is not listed is read in the newest order that is. */
@@ -90,9 +93,17 @@ static void derive(struct rw_layout *l)
     l->code.size = l->code.instructions + 8;
     l->frame.globals = l->frame.previous + 16;
     l->frame.size = l->frame.locals;
+    if (l->frame.stack_top == RW_NO_FIELD) /* 3.13 */
+        l->frame.stack_top = l->frame.instruction + 8;
+    if (l->generator.frame == RW_NO_FIELD) { /* 3.13 */
+        l->generator.frame = l->object.size + 56;
+        l->generator.state = l->generator.frame - 5;
+    }
     if (l->type.cached_keys == RW_NO_FIELD) /* before 3.15 */
         l->type.cached_keys = l->type.size + 464;
     l->string.compact = l->string.ascii + 16;
+    if (l->interpreter.threads_head == l->interpreter.id + 72) /* 3.13 to 3.15: the flags lie between them */
+        l->interpreter.finalizing = l->interpreter.id + 48;
     l->gil.locked -= l->interpreter.own_gil;
     l->gil.holder -= l->interpreter.own_gil;
     if (!l->is_free_threaded) { /* 0 stands for "none" there */
@@ -107,11 +118,11 @@ static bool is_sensible(const struct rw_layout *l)
 {
     return l->object.type < l->object.size && l->object.size <= 64 && l->frame.size >= 48 && l->frame.size <= 256 &&
            l->frame.previous + 24 <= l->frame.size && l->frame.code + 8 <= l->frame.size &&
-           l->frame.instruction + 8 <= l->frame.size && l->frame.owner < l->frame.size && l->code.size >= 128 &&
+           l->frame.instruction + 8 <= l->frame.size && l->frame.stack_top + 8 <= l->frame.size && l->frame.owner < l->frame.size && l->code.size >= 128 &&
            l->code.size <= 512 && l->code.exceptions + 8 <= l->code.size && l->code.first_line + 8 <= l->code.size &&
            l->code.filename + 8 <= l->code.size && l->code.name + 8 <= l->code.size &&
            l->code.qualname + 8 <= l->code.size && l->code.lines + 8 <= l->code.size &&
-           l->code.local_names + 8 <= l->code.size && l->gil.locked < 4096 && l->gil.holder < 4096 &&
+           l->code.local_names + 8 <= l->code.size && l->gil.holder < 4096 && l->gil.locked == l->gil.holder + 8 &&
            l->string.ascii <= 128 && l->string.length + 8 <= l->string.ascii && l->string.state + 4 <= l->string.ascii &&
            (l->code.tlbc == RW_NO_FIELD || l->code.tlbc + 8 <= l->code.size) &&
            (l->frame.tlbc_index == RW_NO_FIELD || l->frame.tlbc_index + 4 <= l->frame.size);

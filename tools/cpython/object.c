@@ -49,14 +49,16 @@ const struct rw_py_type *rw_py_type_at(struct rw_python *py, uint64_t address)
         abort();
     type->address = address;
     uint64_t head[2]; /* tp_name, tp_basicsize */
-    uint64_t flags_on[16];
+    uint64_t flags_on[23];
     if (!rw_py_read_kept(py, address + py->layout.type.name, head, sizeof head) &&
         !rw_py_read_kept(py, address + py->layout.type.flags, flags_on, sizeof flags_on)) {
-        /* From tp_flags the structure is the same in all versions: 11 words to tp_base, 15 to tp_dictoffset. */
+        /* From tp_flags the structure is the same in all versions: 11 words to tp_base, 15 to tp_dictoffset,
+         * 22 to tp_mro. */
         type->basic_size = head[1] < UINT32_C(1) << 20 ? (uint32_t)head[1] : 0;
         type->flags = flags_on[0];
         type->base = flags_on[11];
         type->dict_offset = (int64_t)flags_on[15];
+        type->mro = flags_on[22];
         read_name(py, head[0], type->name);
     }
     HASH_ADD(hh, py->types, address, sizeof type->address, type);
@@ -77,10 +79,20 @@ bool rw_py_is(struct rw_python *py, uint64_t object, const char *type_name)
 bool rw_py_is_kind_of(struct rw_python *py, uint64_t object, const char *type_name)
 {
     const struct rw_py_type *type = rw_py_type_of(py, object);
-    for (int i = 0; type && type->name[0] && i < BASES_MAX; i++) {
-        if (!strcmp(type->name, type_name))
+    if (!type || !type->name[0])
+        return false;
+    if (!strcmp(type->name, type_name))
+        return true;
+    uint64_t bases[BASES_MAX];
+    int64_t count = rw_py_tuple_size(py, type->mro);
+    if (count > BASES_MAX)
+        count = BASES_MAX;
+    if (count <= 0 || rw_py_read_kept(py, type->mro + py->layout.tuple.items, bases, (size_t)count * 8))
+        return false;
+    for (int64_t i = 1; i < count; i++) { /* the first is the type itself */
+        type = rw_py_type_at(py, bases[i]);
+        if (type && !strcmp(type->name, type_name))
             return true;
-        type = rw_py_type_at(py, type->base);
     }
     return false;
 }

@@ -17,6 +17,7 @@ struct rw_py_type {
     uint64_t flags;
     uint64_t base;
     int64_t dict_offset;
+    uint64_t mro; /* a tuple */
     UT_hash_handle hh;
 };
 

@@ -35,7 +35,8 @@ struct rw_py_state {
     int64_t interpreter_id;
     uint64_t thread_id; /* pthread_t */
     uint64_t id;
-    int tid; /* of the OS thread; 0: none backs it */
+    uint32_t status; /* 3.12 and later: bits of PyThreadState._status */
+    int tid; /* of the OS thread; 0: none backs it, -1: not known */
     bool is_attached;
     struct rw_py_frame *frames; /* innermost first */
     size_t frame_count;
@@ -106,6 +107,7 @@ struct rw_python {
     size_t interpreter_count;
     struct rw_py_state *states;
     size_t state_count;
+    bool is_incomplete; /* the lists of interpreters and states changed whenever they were read */
     struct rw_py_stack *stacks; /* one for each thread of the process, in its order */
     size_t stack_count;
     struct rw_py_with *withs;
@@ -116,6 +118,9 @@ struct rw_python {
 
 /* --- discover.c: which Python, and with what layout. False: none, or none that is believed (python_note says why). */
 bool rw_py_discover(struct rw_python *py);
+
+/* --- cpython.c: fills the incident, by a layout that is believed. */
+void rw_py_fill(struct rw_python *py);
 
 /* --- interpreters.c */
 /* Reads interpreters and thread states into py; 0, or -EBADMSG with *why where they make no sense with the layout. */
@@ -131,7 +136,6 @@ void rw_py_place_states(struct rw_python *py);
 /* --- frames.c */
 void rw_py_read_stacks(struct rw_python *py); /* of all thread states */
 void rw_py_fill_frames(struct rw_python *py);
-uint64_t rw_py_innermost_code(struct rw_python *py, const struct rw_py_state *state); /* 0: it runs no frame */
 
 /* --- gil.c, merge.c, threads.c, locks.c */
 void rw_py_fill_gil(struct rw_python *py);

@@ -182,8 +182,10 @@ static int walk_interpreter_frames(struct walk *w, uint64_t address, uint64_t cf
         }
         address = frame.previous;
     }
-    if (w->count > w->chain)
+    if (w->count > w->chain) {
         end_chain(w, 0);
+        result = -EAGAIN;
+    }
     return result;
 }
 
