@@ -6,7 +6,47 @@
 #include "tools/incident/model.h"
 #include "tools/incident/words.h"
 
-/* The process that runs a test, else the first one that is there. */
+static bool is_there(const struct rw_process_info *process)
+{
+    return process && process->is_alive && process->thread_count;
+}
+
+/* The one process, among those that were looked at, whose move it is: it has the other end of what this one
+ * waits on, or is the only child that this one can wait for. NULL if there is none, or more than one. */
+static const struct rw_process_info *next(const struct rw_incident *incident,
+                                          const struct rw_process_info *process)
+{
+    const struct rw_thread *subject = rw_subject(process);
+    const struct rw_wait_on *wait = subject ? subject->waits_on : NULL;
+    const struct rw_process_info *found = NULL;
+
+    for (size_t i = 0; wait && i < wait->channel_count; i++)
+        for (size_t j = 0; j < wait->channels[i].holder_count; j++) {
+            const struct rw_process_info *other =
+                rw_incident_find_process(incident, wait->channels[i].holders[j].pid);
+
+            if (!is_there(other) || other == process || other == found)
+                continue;
+            if (found)
+                return NULL;
+            found = other;
+        }
+    if (found || !wait || wait->channel_count || !wait->kind ||
+        (strcmp(wait->kind, "process") != 0 && strcmp(wait->kind, "signal") != 0))
+        return found;
+    for (size_t i = 0; i < incident->process_count; i++) {
+        const struct rw_process_info *other = &incident->processes[i];
+
+        if (!is_there(other) || other->ppid != process->pid)
+            continue;
+        if (found)
+            return NULL;
+        found = other;
+    }
+    return found;
+}
+
+/* The process that runs a test, else the first one that is there, or the one that it waits for. */
 static const struct rw_process_info *choose(const struct rw_incident *incident)
 {
     const struct rw_process_info *best = NULL;
@@ -20,7 +60,30 @@ static const struct rw_process_info *choose(const struct rw_incident *incident)
             (!best || (process->is_alive && !best->is_alive)))
             best = process;
     }
+    /* Whoever waits for another process is not where the answer is; processes may wait for each other. */
+    for (size_t i = 0; best && i < incident->process_count; i++) {
+        const struct rw_process_info *other = next(incident, best);
+
+        if (!other)
+            break;
+        best = other;
+    }
     return best;
+}
+
+/* All that was found is that others wait for nothing in particular: its parents, say. */
+static bool is_left_out(const struct rw_diagnosis *diagnosis, const struct rw_process_info *process)
+{
+    for (size_t i = 0; i < diagnosis->finding_count; i++) {
+        const struct rw_verdict *finding = &diagnosis->findings[i];
+
+        if (strcmp(finding->class_name, "idle") != 0 && strcmp(finding->class_name, "slow") != 0)
+            return false;
+        for (size_t j = 0; j < finding->culprit_count; j++)
+            if (finding->culprits[j].pid == process->pid)
+                return false;
+    }
+    return true;
 }
 
 /* The chain ends at a wait for a child: what that one does is as far as can be seen from here. */
@@ -67,7 +130,7 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
     char *sentence = NULL;
     const char *gone = "";
 
-    if (diagnosis->finding_count)
+    if (diagnosis->finding_count && !(process && is_left_out(diagnosis, process)))
         return;
     finding = rw_finding(diagnosis, "unknown", RW_UNKNOWN);
     if (index == RW_NO_NODE) {

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* Waits that go through pipes, children and shared memory: when nobody is left who could end them, and above
+ * all when that must not be said. */
+#include "tests/unit/diagnosis/cases.h"
+
+#define PARENT 100
+#define CHILD 200
+
+/* A process with one thread that waits for another process by one channel. `holder` 0: nobody. */
+static struct rw_channel *linked(struct rw_incident *incident, int pid, const char *kind,
+                                 const char *channel_kind, const char *wants, int holder)
+{
+    struct rw_process_info *process = rw_incident_find_process(incident, pid);
+
+    if (!process) {
+        process = rw_incident_add_process(incident, pid);
+        process->is_alive = true;
+    }
+    process->has_handlers = 0;
+    struct rw_thread *thread = rw_process_thread(incident, process, pid);
+    thread->is_alive = thread->is_main = true;
+    thread->os_state = 'S';
+    thread->moved = 0;
+    struct rw_wait_on *wait = rw_thread_wait_on(incident, thread);
+    wait->kind = kind;
+    wait->call = kind;
+    wait->fd = 3;
+    struct rw_channel *channel = rw_wait_add_channel(incident, wait, channel_kind, wants);
+    channel->name = "pipe:[7]";
+    channel->fd = 3;
+    channel->is_complete = 1;
+    if (strcmp(channel_kind, "process") == 0) {
+        wait->fd = channel->fd = -1;
+        channel->state = "alive";
+    }
+    if (holder)
+        rw_channel_add_holder(incident, channel, holder, 4, "peer");
+    return channel;
+}
+
+static struct rw_incident *parent_and_child(struct rw_channel **pipe)
+{
+    struct rw_incident *incident = rw_incident_new(NULL);
+
+    incident->now_ns = 1000000000000;
+    incident->trigger = "no-progress";
+    linked(incident, PARENT, "process", "process", "exit", CHILD);
+    *pipe = linked(incident, CHILD, "write", "pipe", "room", PARENT);
+    rw_incident_find_process(incident, CHILD)->ppid = PARENT;
+    return incident;
+}
+
+static void a_child_that_fills_the_pipe_of_its_waiting_parent(void **state)
+{
+    struct rw_channel *pipe;
+    struct rw_incident *incident = parent_and_child(&pipe);
+
+    (void)state;
+    rw_diagnose(incident);
+    expect(incident, "cycle", RW_EXACT);
+    assert_non_null(culprit(incident, PARENT));
+    assert_non_null(culprit(incident, CHILD));
+    expect_in_sentence(incident, "to make room");
+    talloc_free(incident);
+}
+
+static void who_is_not_seen_may_read(void **state)
+{
+    struct rw_channel *pipe;
+    struct rw_incident *incident = parent_and_child(&pipe);
+
+    (void)state;
+    pipe->is_complete = 0;
+    rw_diagnose(incident);
+    assert_string_not_equal(incident->verdict.class_name, "cycle");
+    assert_string_not_equal(incident->verdict.class_name, "pipe");
+    talloc_free(incident);
+}
+
+static void who_was_not_looked_at_may_read(void **state)
+{
+    struct rw_channel *pipe;
+    struct rw_incident *incident = parent_and_child(&pipe);
+
+    (void)state;
+    rw_channel_add_holder(incident, pipe, 300, 4, "cat");
+    rw_diagnose(incident);
+    assert_string_not_equal(incident->verdict.class_name, "cycle");
+    talloc_free(incident);
+}
+
+static void who_has_moved_may_read(void **state)
+{
+    struct rw_channel *pipe;
+    struct rw_incident *incident = parent_and_child(&pipe);
+
+    (void)state;
+    thread_of(incident, PARENT)->moved = 1;
+    rw_diagnose(incident);
+    assert_string_not_equal(incident->verdict.class_name, "cycle");
+    talloc_free(incident);
+}
+
+static void a_hidden_process_makes_it_less_sure(void **state)
+{
+    struct rw_channel *pipe;
+    struct rw_incident *incident = parent_and_child(&pipe);
+
+    (void)state;
+    pipe->note = "some processes of other users could not be looked into";
+    rw_diagnose(incident);
+    expect(incident, "cycle", RW_INFERRED);
+    talloc_free(incident);
+}
+
+static void a_pipe_to_oneself_stays_empty(void **state)
+{
+    struct rw_incident *incident = bare(1);
+
+    (void)state;
+    linked(incident, 100, "read", "pipe", "data", 100);
+    rw_diagnose(incident);
+    expect(incident, "pipe", RW_EXACT);
+    expect_in_sentence(incident, "only process 100 itself");
+    talloc_free(incident);
+}
+
+static void another_thread_may_write_to_it(void **state)
+{
+    struct rw_incident *incident = bare(2);
+
+    (void)state;
+    linked(incident, 100, "read", "pipe", "data", 100);
+    waits(incident, 101, "sleep", -1);
+    rw_diagnose(incident);
+    assert_string_not_equal(incident->verdict.class_name, "pipe");
+    talloc_free(incident);
+}
+
+static void a_listener_waits_for_anybody(void **state)
+{
+    struct rw_incident *incident = bare(1);
+
+    (void)state;
+    linked(incident, 100, "accept", "listener", "connection", 0)->is_complete = -1;
+    rw_diagnose(incident);
+    expect(incident, "idle", RW_INFERRED);
+    talloc_free(incident);
+}
+
+static void an_event_that_a_handler_may_set_is_idle(void **state)
+{
+    struct rw_incident *incident = bare(1);
+
+    (void)state;
+    waits(incident, 100, "event", -1);
+    incident->processes[0].has_handlers = 1;
+    rw_diagnose(incident);
+    expect(incident, "idle", RW_INFERRED);
+    incident->processes[0].has_handlers = 0;
+    rw_diagnose(incident);
+    expect(incident, "no-signaller", RW_INFERRED);
+    talloc_free(incident);
+}
+
+static void who_shares_the_memory_may_post(void **state)
+{
+    struct rw_incident *incident = bare(1);
+    struct rw_channel *memory = linked(incident, 100, "semaphore", "memory", "post", 100);
+
+    (void)state;
+    rw_diagnose(incident);
+    expect(incident, "no-signaller", RW_INFERRED);
+    rw_channel_add_holder(incident, memory, 300, -1, "other");
+    rw_diagnose(incident);
+    assert_string_not_equal(incident->verdict.class_name, "no-signaller");
+    talloc_free(incident);
+}
+
+static void an_owner_in_a_process_that_was_not_looked_at_is_no_orphan(void **state)
+{
+    struct rw_incident *incident = bare(1);
+
+    (void)state;
+    waits(incident, 100, "mutex", 301)->owner.pid = 300;
+    rw_diagnose(incident);
+    assert_string_not_equal(incident->verdict.class_name, "orphaned-lock");
+    talloc_free(incident);
+}
+
+static void ten_thousand_that_wait_are_no_more_work_than_they_are(void **state)
+{
+    struct rw_incident *incident = bare(10000);
+
+    (void)state;
+    incident->processes[0].has_handlers = 0;
+    for (int i = 0; i < 10000; i++)
+        waits(incident, 100 + i, i % 2 ? "condition" : "join", i % 2 ? -1 : 100 + i + 1);
+    rw_diagnose(incident);
+    expect(incident, "no-signaller", RW_INFERRED);
+    talloc_free(incident);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_child_that_fills_the_pipe_of_its_waiting_parent),
+        cmocka_unit_test(who_is_not_seen_may_read),
+        cmocka_unit_test(who_was_not_looked_at_may_read),
+        cmocka_unit_test(who_has_moved_may_read),
+        cmocka_unit_test(a_hidden_process_makes_it_less_sure),
+        cmocka_unit_test(a_pipe_to_oneself_stays_empty),
+        cmocka_unit_test(another_thread_may_write_to_it),
+        cmocka_unit_test(a_listener_waits_for_anybody),
+        cmocka_unit_test(an_event_that_a_handler_may_set_is_idle),
+        cmocka_unit_test(who_shares_the_memory_may_post),
+        cmocka_unit_test(an_owner_in_a_process_that_was_not_looked_at_is_no_orphan),
+        cmocka_unit_test(ten_thousand_that_wait_are_no_more_work_than_they_are),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
