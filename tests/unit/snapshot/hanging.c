@@ -123,3 +123,26 @@ struct rw_thread *snapshot_thread(const struct snapshot *snapshot, const char *f
             return &snapshot->process->threads[i];
     return NULL;
 }
+
+static bool is_libc(const struct rw_frame *frame)
+{
+    return frame->module && strstr(frame->module, "/libc.so");
+}
+
+bool thread_is_whole(const struct rw_thread *thread)
+{
+    if (thread_frame(thread, "_start") >= 0 || thread_frame(thread, "start_thread") >= 0)
+        return true;
+    /* Without names for libc's own functions: it was left for the program, and reached again. */
+    if (thread->native_count == 0 || !is_libc(&thread->native[thread->native_count - 1]))
+        return false;
+    for (size_t i = 0; i < thread->native_count; i++)
+        if (!is_libc(&thread->native[i]))
+            return true;
+    return false;
+}
+
+bool snapshot_names_libc(const struct snapshot *snapshot)
+{
+    return snapshot_thread(snapshot, "start_thread") != NULL;
+}

@@ -43,4 +43,11 @@ struct rw_thread *snapshot_thread(const struct snapshot *snapshot, const char *f
 /* The index of the function's frame in the thread, or -1. */
 int thread_frame(const struct rw_thread *thread, const char *function);
 
+/* Whether the stack leads out to where the thread began. */
+bool thread_is_whole(const struct rw_thread *thread);
+
+/* Whether libc's own, unexported functions have names: so where it is linked statically or libc6-dbg is
+ * there. */
+bool snapshot_names_libc(const struct snapshot *snapshot);
+
 #endif

@@ -25,24 +25,25 @@ static const char *program, *static_program;
 static const struct {
     const char *function, *kind, *call, *name, *owner;
     bool has_deadline;
+    bool is_left_by_a_jump; /* the exported function jumps into one that has a name in libc6-dbg only */
 } expected[] = {
-    {"wait_a_then_b", "mutex", "pthread_mutex_lock", "mutex lock_b", "wait_b_then_a", false},
-    {"wait_b_then_a", "mutex", "pthread_mutex_lock", "mutex lock_a", "wait_a_then_b", false},
-    {"wait_pi", "mutex", "pthread_mutex_lock", "mutex lock_pi", "main", false},
-    {"wait_robust", "mutex", "pthread_mutex_lock", "mutex lock_robust", "main", false},
-    {"wait_write", "rwlock", "pthread_rwlock_wrlock", "rwlock rwlock", "main", false},
-    {"wait_read_lock", "rwlock", "pthread_rwlock_rdlock", "rwlock rwlock", "main", false},
-    {"wait_cond", "condition", "pthread_cond_wait", "condition cond", "", false},
-    {"wait_semaphore", "semaphore", "sem_wait", "semaphore semaphore", "", false},
-    {"wait_semaphore_until", "semaphore", "sem_wait", "semaphore semaphore", "", true},
-    {"wait_barrier", "barrier", "pthread_barrier_wait", "barrier never", "", false},
-    {"wait_join", "join", "pthread_join", NULL, "wait_a_then_b", false},
-    {"wait_sleep", "sleep", "clock_nanosleep", NULL, "", true},
-    {"wait_pause", "signal", "pause", NULL, "", false},
-    {"wait_epoll", "poll", "epoll_wait", "anon_inode:[eventpoll]", "", false},
-    {"wait_pipe", "read", "read", NULL, "", false},
-    {"wait_child", "process", "wait4", NULL, "", false},
-    {"wait_raw_futex", "futex", "futex", NULL, "", false},
+    {"wait_a_then_b", "mutex", "pthread_mutex_lock", "mutex lock_b", "wait_b_then_a", false, false},
+    {"wait_b_then_a", "mutex", "pthread_mutex_lock", "mutex lock_a", "wait_a_then_b", false, false},
+    {"wait_pi", "mutex", "pthread_mutex_lock", "mutex lock_pi", "main", false, true},
+    {"wait_robust", "mutex", "pthread_mutex_lock", "mutex lock_robust", "main", false, true},
+    {"wait_write", "rwlock", "pthread_rwlock_wrlock", "rwlock rwlock", "main", false, false},
+    {"wait_read_lock", "rwlock", "pthread_rwlock_rdlock", "rwlock rwlock", "main", false, false},
+    {"wait_cond", "condition", "pthread_cond_wait", "condition cond", "", false, false},
+    {"wait_semaphore", "semaphore", "sem_wait", "semaphore semaphore", "", false, true},
+    {"wait_semaphore_until", "semaphore", "sem_wait", "semaphore semaphore", "", true, true},
+    {"wait_barrier", "barrier", "pthread_barrier_wait", "barrier never", "", false, false},
+    {"wait_join", "join", "pthread_join", NULL, "wait_a_then_b", false, true},
+    {"wait_sleep", "sleep", "clock_nanosleep", NULL, "", true, false},
+    {"wait_pause", "signal", "pause", NULL, "", false, false},
+    {"wait_epoll", "poll", "epoll_wait", "anon_inode:[eventpoll]", "", false, false},
+    {"wait_pipe", "read", "read", NULL, "", false, false},
+    {"wait_child", "process", "wait4", NULL, "", false, false},
+    {"wait_raw_futex", "futex", "futex", NULL, "", false, false},
 };
 
 static void check_thread(const struct snapshot *snapshot, size_t i)
@@ -75,12 +76,12 @@ static void check_all(const struct snapshot *snapshot)
 {
     assert_int_equal(snapshot->result, 0);
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
-        check_thread(snapshot, i);
+        if (!expected[i].is_left_by_a_jump || snapshot_names_libc(snapshot))
+            check_thread(snapshot, i);
     for (size_t i = 0; i < snapshot->process->thread_count; i++) {
         const struct rw_thread *thread = &snapshot->process->threads[i];
         /* Every stack leads out to where its thread began. */
-        assert_true(!thread->is_alive || thread_frame(thread, "_start") >= 0 ||
-                    thread_frame(thread, "start_thread") >= 0);
+        assert_true(!thread->is_alive || thread_is_whole(thread));
     }
 }
 
