@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "shim/maps_file.h"
 #include "shim/raw.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
@@ -122,5 +123,6 @@ bool rw_begin_in_child(struct rw_self *self)
     rw_event_append(self, slot->started_ns, RW_EVENT_FORKED, parent_slot, (uint64_t)rw_header->ppid, 0);
     __atomic_store_n(&rw_header->ready, 1, __ATOMIC_RELEASE);
     rw_allow_monitor();
+    rw_maps_save_unless_watched();
     return true;
 }

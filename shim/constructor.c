@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "shim/begin.h"
+#include "shim/maps_file.h"
 #include "shim/python_hooks.h"
 #include "shim/raw.h"
 #include "shim/real.h"
@@ -128,6 +129,7 @@ __attribute__((constructor)) static void construct(void)
     rw_self.is_busy = false;
     if (is_on) {
         rw_allow_monitor();
+        rw_maps_save_unless_watched();
         if (missing)
             rw_record_problem(ENOENT, "libc has no such function to wrap", missing);
         rw_capture_signal_prepare();

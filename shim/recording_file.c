@@ -45,10 +45,10 @@ static uint64_t size_with_slots(uint32_t count)
     return SLOT_OFFSET + (uint64_t)count * sizeof(struct rw_slot_area);
 }
 
-static uint64_t resource_limit(int resource)
+uint64_t rw_recording_size_limit(void)
 {
     struct rlimit limit;
-    if (rw_raw4(SYS_prlimit64, 0, resource, 0, (long)&limit) < 0)
+    if (rw_raw4(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit) < 0)
         return RLIM_INFINITY;
     return limit.rlim_cur;
 }
@@ -68,11 +68,10 @@ static int write_zeros(int fd, uint64_t from, uint64_t to)
     return 0;
 }
 
-/* Gives the file [from, to) with blocks behind it. A file larger than RLIMIT_FSIZE would be answered with
- * SIGXFSZ, which ends the program: so the limit is asked first. */
+/* Gives the file [from, to) with blocks behind it. */
 static int allocate(int fd, uint64_t from, uint64_t to)
 {
-    if (to > resource_limit(RLIMIT_FSIZE))
+    if (to > rw_recording_size_limit())
         return -EFBIG;
     long result;
     do {

@@ -45,6 +45,9 @@ uint32_t rw_recording_room(void);
 /* Makes room for twice as many slots. One thread at a time: the caller sees to that. */
 int rw_recording_grow(void);
 
+/* RLIMIT_FSIZE: a write beyond it would be answered with SIGXFSZ, which ends the program. */
+uint64_t rw_recording_size_limit(void);
+
 /* The path of this process's recording. */
 const char *rw_recording_path(void);
 

@@ -28,6 +28,14 @@ run() {
 : >file
 monitor=RACEWATCH_OPTIONS=monitor=/bin/true
 run "no monitor" 1
+# What a post-mortem names addresses by.
+grep -q /libc.so racewatch-out/recordings/*/*.maps
+mkdir watched
+run "living monitor" 0 RACEWATCH_SESSION="$$:$work/watched"
+if ls watched/*.maps 2>/dev/null; then
+    echo "living monitor: the maps are its to save"
+    exit 1
+fi
 run "started monitor" 0 "$monitor"
 run "monitor that is none" 1 RACEWATCH_OPTIONS=monitor=/nonexistent
 run "folder is a file" 1 "$monitor" RACEWATCH_DIR="$work/file"
@@ -44,6 +52,17 @@ run "session is gone" 0 "$monitor" RACEWATCH_SESSION="1:$work/gone" RACEWATCH_DI
 (ulimit -v 300000 && run "address space limit" 0 "$monitor" RACEWATCH_DIR="$work/small")
 [ -d small/recordings ]
 [ "$(stat -c %a small)" = 700 ]
+
+# Somebody removes the folder whenever it is empty, as the monitor of another run does.
+"$subject" remove_folders "$work/busy/recordings" &
+remover=$!
+i=0
+while [ $i -lt 100 ]; do
+    run "folder is removed meanwhile" 0 "$monitor" RACEWATCH_DIR="$work/busy"
+    rm -rf busy/recordings/*
+    i=$((i + 1))
+done
+kill $remover
 
 # The monitor is an orphan; where orphans become the program's children, it must not.
 env SUBJECT_PRELOAD="$library" "$monitor" RACEWATCH_DIR="$work/reaped" "$subject" subreaper

@@ -192,10 +192,9 @@ static bool has_signal_and_waits(const struct recording *recording)
     return recording->header->capture_signal != 0 && main_waits_for_semaphore(recording);
 }
 
-static void untraceable_program_captures_itself(void **state)
+static void captures_itself(const char *name)
 {
-    (void)state;
-    pid_t pid = start_subject("undumpable");
+    pid_t pid = start_subject(name);
     struct recording recording = open_recording(pid);
     await(&recording, has_signal_and_waits);
     assert_int_not_equal(recording.header->tracing_refused, 0);
@@ -208,6 +207,19 @@ static void untraceable_program_captures_itself(void **state)
     assert_true(stack_holds(&recording.slots[0], slot_of(&recording, 0)->wait.return_address));
     kill_subject(pid);
     close_recording(&recording);
+}
+
+static void untraceable_program_captures_itself(void **state)
+{
+    (void)state;
+    captures_itself("undumpable");
+}
+
+static void program_outlives_what_it_does_to_its_recording(void **state)
+{
+    (void)state;
+    assert_int_equal(end_of_subject(start_subject("confined")), 0);
+    assert_int_equal(end_of_subject(start_subject("scribble")), 0);
 }
 
 static void equal_waits_take_one_record(void **state)
@@ -237,6 +249,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(fork_child_has_its_own),      cmocka_unit_test(no_child_that_is_not_the_programs),
         cmocka_unit_test(tests_are_known_by_name),     cmocka_unit_test(untraceable_program_captures_itself),
         cmocka_unit_test(equal_waits_take_one_record),
+        cmocka_unit_test(program_outlives_what_it_does_to_its_recording),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

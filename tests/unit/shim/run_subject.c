@@ -80,7 +80,8 @@ static bool find(pid_t pid, bool is_other, pid_t *found, char *path, size_t size
     bool is_found = false;
     for (struct dirent *entry; !is_found && (entry = readdir(folder));) {
         pid_t its = (pid_t)atoi(entry->d_name);
-        if (its == 0 || (its == pid) == is_other)
+        const char *ending = strrchr(entry->d_name, '.');
+        if (its == 0 || (its == pid) == is_other || !ending || strcmp(ending, ".rec") != 0)
             continue;
         snprintf(path, size, "%s/%s", session, entry->d_name);
         *found = its;

@@ -10,11 +10,14 @@ static const struct {
     {"deadlock", case_deadlock},     {"semantics", case_semantics}, {"cancel", case_cancel},
     {"versions", case_versions},     {"threads", case_threads},     {"fork", case_fork},
     {"wait_all", case_wait_all},     {"test", case_test},           {"undumpable", case_undumpable},
-    {"many_waits", case_many_waits}, {"subreaper", case_subreaper},
+    {"many_waits", case_many_waits}, {"subreaper", case_subreaper}, {"scribble", case_scribble},
+    {"confined", case_confined},
 };
 
 int main(int count, char **arguments)
 {
+    if (count == 3 && strcmp(arguments[1], "remove_folders") == 0)
+        return remove_folders(arguments[2]);
     for (size_t i = 0; count == 2 && i < sizeof cases / sizeof cases[0]; i++) {
         if (strcmp(cases[i].name, arguments[1]) == 0)
             return cases[i].run();

@@ -25,5 +25,9 @@ int case_subreaper(void);  /* the same where orphans become its children; preloa
 int case_test(void);       /* says what pytest says */
 int case_undumpable(void); /* makes itself undumpable and waits for ever */
 int case_many_waits(void); /* the same wait over and over */
+int case_scribble(void);   /* fills its own recording with random bytes while it locks, joins and forks */
+int case_confined(void);   /* forbids itself what the shim would like to call */
+
+int remove_folders(const char *path); /* whenever it is empty, until killed */
 
 #endif
