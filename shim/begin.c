@@ -110,7 +110,7 @@ bool rw_begin_in_child(struct rw_self *self)
     rw_copy(&inherited.header, rw_header, sizeof inherited.header);
     rw_copy(inherited.interpreters, rw_interpreters, sizeof inherited.interpreters);
     rw_copy(inherited.semaphores, rw_semaphores, sizeof inherited.semaphores);
-    if (rw_begin_recording(self) != 0) {
+    if (rw_is_confined || rw_begin_recording(self) != 0) {
         rw_live = NULL;
         return false;
     }

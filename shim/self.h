@@ -53,8 +53,16 @@ bool rw_begin_in_child(struct rw_self *self);
 /* Gives the thread a slot; see slot.c. */
 bool rw_slot_adopt(struct rw_self *self);
 
+/* The program gave itself a seccomp filter: any system call that it does not make itself may end it. From then on
+ * the shim makes none but those of a thread's begin: what it knows it records, what it would have to ask for it
+ * does without. Fork children are not recorded. A filter from before the constructor let the dynamic loader open
+ * files and map them, which is what the shim needs; one that the program gives itself stands in nobody's way
+ * who looks from outside: the monitor may trace it still. */
+extern bool rw_is_confined;
+
 /* True in a child of vfork(), which shares everything with its parent, also the recording: it must not write.
- * One system call: only for calls that are rare. */
+ * One system call: only for calls that are rare. Where the process
+ * is confined it cannot be asked, and the answer is no. */
 bool rw_is_vfork_child(void);
 
 static inline bool rw_is_recording_own(void)

@@ -53,7 +53,7 @@ static void free_bit(uint32_t slot)
  * file has to grow. */
 static void reclaim_adopted(void)
 {
-    for (uint32_t i = 1; i < __atomic_load_n(&used, __ATOMIC_RELAXED); i++) {
+    for (uint32_t i = 1; !rw_is_confined && i < __atomic_load_n(&used, __ATOMIC_RELAXED); i++) {
         int32_t tid = __atomic_load_n(&launches[i].adopted_tid, __ATOMIC_RELAXED);
         if (tid == 0 || rw_raw3(SYS_tgkill, rw_live->pid, tid, 0) != -ESRCH)
             continue;
@@ -72,6 +72,8 @@ static bool make_room(uint32_t room)
     for (int patience = 0; patience < 1000; patience++) {
         if (rw_recording_room() > room)
             return true;
+        if (rw_is_confined)
+            return false;
         if (!__atomic_exchange_n(&is_growing, 1, __ATOMIC_ACQUIRE)) {
             bool is_done = rw_recording_room() > room || rw_recording_grow() == 0;
             __atomic_store_n(&is_growing, 0, __ATOMIC_RELEASE);

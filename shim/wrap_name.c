@@ -56,6 +56,8 @@ RW_EXPORT int prctl(int option, ...)
                   c = va_arg(list, unsigned long), d = va_arg(list, unsigned long);
     va_end(list);
     int result = RW_REAL_OF(prctl)(option, a, b, c, d);
+    if (option == PR_SET_SECCOMP && result == 0)
+        rw_is_confined = true;
     if (result != 0 || rw_is_vfork_child())
         return result;
     if (option == PR_SET_NAME)
