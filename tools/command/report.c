@@ -17,6 +17,7 @@
 #include "tools/command/found.h"
 #include "tools/diagnosis/diagnosis.h"
 #include "tools/incident/json.h"
+#include "tools/incident/model.h"
 #include "tools/recording/postmortem.h"
 #include "tools/report/report.h"
 
@@ -107,6 +108,7 @@ static bool print_session(struct printer *printer, void *scratch, const struct r
         /* Its monitor was killed, or the folder was asked to be kept: that alone is no incident. */
         fprintf(stderr, "racewatch report: %s: every recorded process ended in order\n", session->path);
     } else {
+        rw_incident_name_creators(incident);
         rw_diagnose(incident);
         print(printer, incident);
     }

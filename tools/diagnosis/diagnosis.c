@@ -198,7 +198,7 @@ static void publish(struct rw_diagnosis *diagnosis)
 
         /* The same hang seen from another side is not a second one. */
         if (has_common_culprit(&incident->verdict, finding)) {
-            if (!is_weak(finding))
+            if (!is_weak(finding) && strcmp(finding->class_name, "no-signaller") != 0)
                 rw_verdict_evidence(incident, &incident->verdict, "Seen from another side (%s): %s",
                                     finding->class_name, finding->sentence);
         } else if (!is_weak(finding) || is_weak(&incident->verdict)) {

@@ -86,12 +86,26 @@ void rw_finding_place(struct rw_diagnosis *diagnosis, struct rw_verdict *finding
                       const struct rw_process_info *process, const struct rw_thread *where)
 {
     if (!finding->look_at)
-        finding->look_at = rw_place(diagnosis->incident, where);
+        finding->look_at = rw_file_place(diagnosis->incident, where);
     if (finding->test)
         return;
     finding->test = rw_running_test(process);
     if (!finding->test)
         finding->test = where->created_in_test && where->created_in_test[0] ? where->created_in_test : NULL;
+}
+
+void rw_finding_other_side(struct rw_diagnosis *diagnosis, struct rw_verdict *finding,
+                           const struct rw_thread *thread)
+{
+    char *place = rw_file_place(diagnosis->incident, thread);
+
+    if (!place || finding->look_at_also || (finding->look_at && strcmp(place, finding->look_at) == 0))
+        return;
+    finding->look_at_also = place;
+    if (finding->look_at && rw_is_in_no_file(finding->look_at) && !rw_is_in_no_file(place)) {
+        finding->look_at_also = finding->look_at;
+        finding->look_at = place;
+    }
 }
 
 static char *owner_label(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, bool is_short)
@@ -146,7 +160,11 @@ void rw_edge_evidence(struct rw_diagnosis *diagnosis, struct rw_verdict *finding
     if (edge->taken_at)
         rw_append(ctx, &text, ", taken at %s", edge->taken_at);
     rw_append(ctx, &text, ": %s", rw_certainty_name(edge->certainty));
-    if (edge->how)
+    if (edge->how && rw_wait_kind_of(edge->wait)->owner_is_guess)
+        rw_append(ctx, &text,
+                  ": the recording says that it took the semaphore last, and nobody has posted it "
+                  "since");
+    else if (edge->how)
         rw_append(ctx, &text, ", from %s", edge->how);
     if (edge->wait && edge->wait->evidence)
         rw_append(ctx, &text, "; evidence of the wait: %s", edge->wait->evidence);

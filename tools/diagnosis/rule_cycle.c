@@ -146,6 +146,7 @@ static void report_cycle(struct rw_diagnosis *diagnosis, const struct rw_cycle *
         rw_append(incident, &sentence, " One of these waits has a time limit, so it ends by itself.");
     finding->sentence = sentence;
     rw_finding_place(diagnosis, finding, start->process, start->thread);
+    rw_finding_other_side(diagnosis, finding, graph->nodes[first->to].thread);
 }
 
 void rw_rule_cycle(struct rw_diagnosis *diagnosis)

@@ -106,6 +106,7 @@ static void report(struct rw_diagnosis *diagnosis, size_t node_index, const stru
     if (!finding->test && interpreter)
         finding->test = or_null(interpreter->created_in_test);
     rw_finding_place(diagnosis, finding, node->process, first_blocker ? first_blocker : node->thread);
+    rw_finding_other_side(diagnosis, finding, node->thread);
 }
 
 void rw_rule_interpreter(struct rw_diagnosis *diagnosis)

@@ -115,6 +115,8 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
                             : "a handler of a signal could still end the wait, should one come");
     tell_of_fork(diagnosis, finding, process);
     rw_finding_place(diagnosis, finding, process, last);
+    if (count == 1)
+        rw_finding_other_side(diagnosis, finding, others[0]);
 }
 
 static void look_at_process(struct rw_diagnosis *diagnosis, const struct rw_process_info *process)

@@ -43,6 +43,10 @@ const struct rw_thread *rw_subject(const struct rw_process_info *process);
 void rw_finding_place(struct rw_diagnosis *diagnosis, struct rw_verdict *finding,
                       const struct rw_process_info *process, const struct rw_thread *where);
 
+/* Afterwards: the other side of it, as a second place to look at. */
+void rw_finding_other_side(struct rw_diagnosis *diagnosis, struct rw_verdict *finding,
+                           const struct rw_thread *thread);
+
 /* Adds the threads of a chain as culprits and their waits as evidence. The last one, which waits for nobody,
  * gets `last_role`. */
 void rw_finding_chain(struct rw_diagnosis *diagnosis, struct rw_verdict *finding, size_t node,

@@ -91,11 +91,11 @@ struct rw_channel {
 
 /* What a thread waits for. `kind` is one of the words below: a closed list, since rules match on it. */
 /* "mutex" "rwlock" "condition" "semaphore" "barrier" "join" (pthread_join) "fork"
- * "lock" "rlock" "python-condition" "event" "queue" "python-semaphore" "thread-join" "thread-start" "import-lock" (Python's)
- * "gil" "thread-state" (parked for ever by finalisation) "interpreter-guard"
- * "futex" (some other one) "sleep" "poll" (poll, select, epoll: with or without time-out) "read" "write"
- * "accept" "connect" "recv" "send" "process" (waitid, wait4) "file-lock" "signal" (pause, sigwait)
- * "syscall" (another system call) */
+ * "lock" "rlock" "python-condition" "event" "queue" "python-semaphore" "thread-join" "thread-start"
+ * "import-lock" (Python's) "gil" "thread-state" (parked for ever by finalisation) "interpreter-guard" "futex"
+ * (some other one) "sleep" "poll" (poll, select, epoll: with or without time-out) "read" "write" "accept"
+ * "connect" "recv" "send" "process" (waitid, wait4) "file-lock" "signal" (pause, sigwait) "syscall" (another
+ * system call) */
 struct rw_wait_on {
     const char *kind;
     uint64_t object;       /* address, or fd for read/write/...; 0 if none */
@@ -264,8 +264,9 @@ struct rw_verdict {
     size_t culprit_count;
     const char **evidence; /* sentences, the strongest first */
     size_t evidence_count;
-    const char *look_at; /* "file:line in function": where a person should look first */
-    const char *test;    /* the test that it belongs to; NULL if none */
+    const char *look_at;      /* "file:line in function": where a person should look first */
+    const char *look_at_also; /* the other side of it, of the same form; NULL if there is none */
+    const char *test;         /* the test that it belongs to; NULL if none */
 };
 
 struct rw_incident {

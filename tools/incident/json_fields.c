@@ -264,6 +264,7 @@ static const struct rw_field verdict_fields[] = {
     KEEP("certainty", CERTAINTY, certainty),
     KEEP("is_ring", BOOL, is_ring),
     KEEP("look_at", STRING, look_at),
+    KEEP("look_at_also", STRING, look_at_also),
     KEEP("test", STRING, test),
     MANY("culprits", culprits, culprit_count, culprit_record),
     LIST("evidence", STRINGS, evidence, evidence_count),

@@ -305,3 +305,19 @@ enum rw_certainty rw_certainty_of(const char *name)
             return i;
     return RW_UNKNOWN;
 }
+
+void rw_incident_name_creators(struct rw_incident *incident)
+{
+    for (size_t i = 0; i < incident->process_count; i++) {
+        struct rw_process_info *process = &incident->processes[i];
+
+        for (size_t j = 0; j < process->thread_count; j++) {
+            struct rw_thread *thread = &process->threads[j];
+            const struct rw_thread *creator =
+                thread->creator_tid ? rw_process_find_thread(process, thread->creator_tid) : NULL;
+
+            if (creator && creator->name)
+                thread->creator_name = creator->name;
+        }
+    }
+}

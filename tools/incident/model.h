@@ -56,6 +56,10 @@ struct rw_channel *rw_wait_add_channel(struct rw_incident *incident, struct rw_w
 void rw_channel_add_holder(struct rw_incident *incident, struct rw_channel *channel, int pid, int fd,
                            const char *name);
 
+/* Fills in the names of the threads' creators, where those are among the threads: names become known one
+ * after the other while an incident is made, so this comes last. */
+void rw_incident_name_creators(struct rw_incident *incident);
+
 /* Whether the same functions are open in both: Python's where there are any, else the native ones. False
  * where there is no stack. For one thread in two incidents. */
 bool rw_has_same_calls(const struct rw_thread *a, const struct rw_thread *b);

@@ -26,7 +26,8 @@ bool rw_is_library_file(const char *file)
     return false;
 }
 
-/* What a compiler or a toolchain brings along in source: headers of the system, C++'s and Rust's own libraries. */
+/* What a compiler or a toolchain brings along in source: headers of the system, C++'s and Rust's own
+ * libraries. */
 static bool is_toolchain_source(const char *file)
 {
     static const char *const starts[] = {"/usr/include/", "/usr/lib/", "/rustc/", "/build/"};
@@ -78,6 +79,27 @@ static char *native_place(void *ctx, const struct rw_frame *frame)
                         frame->module ? base_name(frame->module) : "?");
     return rw_words(ctx, "%s+0x%llx", frame->module ? base_name(frame->module) : "?",
                     (unsigned long long)frame->module_offset);
+}
+
+bool rw_is_in_no_file(const char *place)
+{
+    return place && place[0] == '<';
+}
+
+bool rw_is_interpreter_place(const char *place)
+{
+    return place && (strstr(place, "(python3") || strstr(place, "(libpython3") || strstr(place, "(python+"));
+}
+
+char *rw_file_place(void *ctx, const struct rw_thread *thread)
+{
+    for (size_t i = 0; i < thread->python_count; i++) {
+        const struct rw_python_frame *frame = &thread->python[i];
+
+        if (!frame->is_torn && !rw_is_in_no_file(frame->file) && !rw_is_library_file(frame->file))
+            return python_place(ctx, frame);
+    }
+    return rw_place(ctx, thread);
 }
 
 char *rw_place(void *ctx, const struct rw_thread *thread)

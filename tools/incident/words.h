@@ -45,6 +45,13 @@ char *rw_doing_words(void *ctx, const struct rw_process_info *process, const str
  * that is not of the standard library or an installed package, else the innermost Python frame, else the
  * innermost native frame outside the C library, Python and racewatch. NULL if there is no stack. */
 char *rw_place(void *ctx, const struct rw_thread *thread);
+/* The same for a person who goes and opens the file: code that was given as a string ("<string>:6") is passed
+ * over where the thread has a line of the user's in a file. */
+char *rw_file_place(void *ctx, const struct rw_thread *thread);
+/* A place in Python code that is in no file: it begins with "<". */
+bool rw_is_in_no_file(const char *place);
+/* Code of Python itself, as "function (module+0x12)": it says nothing to who wrote the program. */
+bool rw_is_interpreter_place(const char *place);
 /* Python's standard library and installed packages, frozen modules. */
 bool rw_is_library_file(const char *file);
 /* The system's run-time libraries and Python itself: frames that say how, not why. */

@@ -86,19 +86,19 @@ void rw_page_wrap(struct rw_page *page, int indent, int hang, const char *format
     va_end(arguments);
     fprintf(page->file, "%*s", indent, "");
     for (const char *piece = text; *piece;) {
-        int length = (int)piece_length(piece);
+        int spaces = (int)strspn(piece, " ");
+        int length = (int)piece_length(piece + spaces);
 
-        if (!is_first && column + 1 + length > RW_PAGE_WIDTH) {
+        if (!is_first && column + spaces + length > RW_PAGE_WIDTH) {
             column = indent + hang;
             fprintf(page->file, "\n%*s", column, "");
-        } else if (!is_first) {
-            fputc(' ', page->file);
-            column++;
+        } else {
+            fprintf(page->file, "%*s", spaces, "");
+            column += spaces;
         }
-        fprintf(page->file, "%.*s", length, piece);
+        fprintf(page->file, "%.*s", length, piece + spaces);
         column += length;
-        piece += length;
-        piece += strspn(piece, " ");
+        piece += spaces + length;
         is_first = false;
     }
     fputc('\n', page->file);

@@ -58,12 +58,22 @@ static char *native_line(void *ctx, const struct rw_frame *frame)
     return rw_words(ctx, "%-*s %s", NAME_COLUMN, name, where);
 }
 
+/* Where Python itself is installed says nothing new on each line; the full path is in incident.json. */
+static const char *short_file(void *ctx, const char *file)
+{
+    const char *library = file && rw_is_library_file(file) ? strstr(file, "/lib/python3") : NULL;
+
+    if (!library)
+        return file ? file : "?";
+    return rw_words(ctx, "...%s", library + strlen("/lib"));
+}
+
 static char *python_line(void *ctx, const struct rw_python_frame *frame)
 {
     char *name = rw_words(ctx, "%s%s%s%s%s", frame->function ? frame->function : "?", frame->kind ? " (" : "",
                           frame->kind ? frame->kind : "", frame->kind ? ")" : "",
                           frame->is_torn ? " (changed while it was read)" : "");
-    const char *file = frame->file ? frame->file : "?";
+    const char *file = short_file(ctx, frame->file);
     char *where = frame->line > 0 ? rw_words(ctx, "%s:%d", file, frame->line) : rw_words(ctx, "%s", file);
 
     return rw_words(

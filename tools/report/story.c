@@ -11,6 +11,7 @@
 
 /* More than this nobody reads; incident.json has them all. */
 #define STORY_MAX 120
+#define STORY_INDENT 18 /* of what does not fit into a line */
 
 struct tale {
     const struct rw_transition **transitions;
@@ -70,11 +71,12 @@ static void write_transition(struct rw_page *page, const struct rw_incident *inc
                           : transition->event ? transition->event
                                               : "?");
 
-    if (transition->count > 1)
+    if (transition->count > 1 && !is_wait(transition)) /* a wait's words have it */
         rw_append(page->ctx, &text, ", %u times", transition->count);
-    if (transition->where && transition->where[0] && !is_test(transition))
+    if (transition->where && transition->where[0] && !is_test(transition) &&
+        !(process->python && rw_is_interpreter_place(transition->where)))
         rw_append(page->ctx, &text, "  from %s", transition->where);
-    rw_page_line(page, "%12.6f s  %-20s %s", -ago_s, who, text);
+    rw_page_wrap(page, 0, STORY_INDENT, "%12.6f s  %-20s %s", -ago_s, who, text);
 }
 
 void rw_section_story(struct rw_page *page, const struct rw_incident *incident,

@@ -75,6 +75,8 @@ static void write_answer(struct rw_page *page, const struct rw_incident *inciden
     if (verdict->look_at) {
         rw_page_heading(page, "Look at");
         rw_page_line(page, "  %s", verdict->look_at);
+        if (verdict->look_at_also)
+            rw_page_line(page, "  %s", verdict->look_at_also);
     }
 }
 
@@ -134,6 +136,71 @@ static void write_process(struct rw_page *page, const struct rw_incident *incide
     write_milestone(page, incident, "Python's finalisation ended", process->finalize_end_ns);
 }
 
+static bool takes_part(const struct rw_verdict *verdict, int pid)
+{
+    for (size_t i = 0; i < verdict->culprit_count; i++)
+        if (verdict->culprits[i].pid == pid)
+            return true;
+    return false;
+}
+
+/* 0 for a process of the verdict, 1 for one of another finding, 2 for those that were only there. */
+static int place_of(const struct rw_incident *incident, const struct rw_process_info *process)
+{
+    if (takes_part(&incident->verdict, process->pid) || incident->process_count == 1)
+        return 0;
+    for (size_t i = 0; i < incident->also_count; i++)
+        if (takes_part(&incident->also[i], process->pid))
+            return 1;
+    return incident->verdict.culprit_count ? 2 : 1;
+}
+
+static void write_bystander(struct rw_page *page, const struct rw_incident *incident,
+                            const struct rw_process_info *process)
+{
+    size_t alive = 0;
+
+    for (size_t i = 0; i < process->thread_count; i++)
+        alive += !rw_thread_is_gone(process, &process->threads[i]);
+    rw_page_wrap(
+        page, 2, 4, "%d %s%s%s%s%s", process->pid,
+        process->command ? process->command
+        : process->name  ? process->name
+                         : "?",
+        process->is_alive ? "" : " (gone)",
+        alive ? rw_words(page->ctx, ": %s %s", rw_thread_short_label(page->ctx, &process->threads[0]),
+                         rw_doing_words(page->ctx, process, &process->threads[0]))
+              : "",
+        alive ? rw_for_how_long(page->ctx, incident, rw_waits_since(incident, &process->threads[0])) : "",
+        alive > 1 ? rw_words(page->ctx, "; %zu more thread%s", alive - 1, alive == 2 ? "" : "s") : "");
+}
+
+/* The stuck one first; of those that have nothing to do with it a line each. */
+static void write_processes(struct rw_page *page, const struct rw_incident *incident)
+{
+    bool has_heading = false;
+
+    for (int place = 0; place < 2; place++)
+        for (size_t i = 0; i < incident->process_count; i++) {
+            const struct rw_process_info *process = &incident->processes[i];
+
+            if (place_of(incident, process) != place)
+                continue;
+            write_process(page, incident, process);
+            rw_section_threads(page, incident, process);
+            rw_section_interpreters(page, incident, process);
+            rw_section_story(page, incident, process);
+        }
+    for (size_t i = 0; i < incident->process_count; i++) {
+        if (place_of(incident, &incident->processes[i]) != 2)
+            continue;
+        if (!has_heading)
+            rw_page_heading(page, "Other processes of the run (incident.json has their threads)");
+        has_heading = true;
+        write_bystander(page, incident, &incident->processes[i]);
+    }
+}
+
 static bool has_notes(const struct rw_incident *incident)
 {
     size_t count = incident->note_count;
@@ -161,12 +228,17 @@ static void write_origin(struct rw_page *page, const struct rw_incident *inciden
     time_t seconds = (time_t)incident->realtime_s;
     struct tm utc;
     char when[64] = "";
+    const struct rw_verdict *verdict = &incident->verdict;
+    const struct rw_process_info *stuck =
+        verdict->culprit_count ? rw_incident_find_process(incident, verdict->culprits[0].pid) : NULL;
 
     if (incident->realtime_s > 0 && gmtime_r(&seconds, &utc))
         strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", &utc);
     rw_page_heading(page, "About this report");
-    if (incident->command)
-        rw_page_wrap(page, 2, 2, "command: %s", incident->command);
+    if (stuck && stuck->command)
+        rw_page_wrap(page, 2, 2, "command: %s", stuck->command);
+    if (incident->command && !(stuck && stuck->command && strcmp(stuck->command, incident->command) == 0))
+        rw_page_wrap(page, 2, 2, "command of the run: %s", incident->command);
     rw_page_wrap(page, 2, 2, "trigger: %s%s%s", incident->trigger ? incident->trigger : "not known",
                  incident->trigger_detail ? ": " : "",
                  incident->trigger_detail ? incident->trigger_detail : "");
@@ -186,14 +258,7 @@ int rw_report_text(const struct rw_incident *incident, FILE *file)
     errno = 0;
     write_answer(&page, incident);
     write_certainty(&page, incident);
-    for (size_t i = 0; i < incident->process_count; i++) {
-        const struct rw_process_info *process = &incident->processes[i];
-
-        write_process(&page, incident, process);
-        rw_section_threads(&page, incident, process);
-        rw_section_interpreters(&page, incident, process);
-        rw_section_story(&page, incident, process);
-    }
+    write_processes(&page, incident);
     write_notes(&page, incident);
     write_origin(&page, incident);
     talloc_free(page.ctx);

@@ -34,7 +34,7 @@ char *rw_origin_words(void *ctx, const struct rw_incident *incident, const struc
         rw_append(ctx, &text, " by thread %d", thread->creator_tid);
     if (or_null(thread->created_in_test))
         rw_append(ctx, &text, " in test %s", thread->created_in_test);
-    if (or_null(thread->created_at))
+    if (or_null(thread->created_at) && !(process->python && rw_is_interpreter_place(thread->created_at)))
         rw_append(ctx, &text, " at %s", thread->created_at);
     return text;
 }
@@ -52,7 +52,7 @@ static char *nature_words(void *ctx, const struct rw_thread *thread, bool has_ma
                   : text ? ", in interpreter "
                          : "in interpreter ",
                   (long long)thread->thread_states[i].interpreter);
-    if (or_null(thread->start_routine))
+    if (or_null(thread->start_routine) && !rw_is_interpreter_place(thread->start_routine))
         rw_append(ctx, &text, "%sbegan in %s", text ? ", " : "", thread->start_routine);
     if (thread->is_detached == 1 && thread->thread_state_count == 0)
         rw_append(ctx, &text, "%sdetached", text ? ", " : "");

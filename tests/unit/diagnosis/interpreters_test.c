@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Interpreters that cannot be destroyed, and GILs that are not handed over. */
 #include "tests/unit/diagnosis/cases.h"
+#include "tools/incident/words.h"
 
 static void the_idle_worker_is_never_blamed_for_a_destroy(void **state)
 {
@@ -53,6 +54,23 @@ static void a_destroy_is_seen_on_the_stack_where_no_hook_could_be_placed(void **
     rw_diagnose(incident);
     expect(incident, "interpreter-destroy", RW_EXACT);
     expect_in_sentence(incident, "interpreter 1");
+    talloc_free(incident);
+}
+
+static void a_line_in_a_file_comes_before_one_in_a_string(void **state)
+{
+    struct rw_incident *incident = fixture("interpreter_destroy");
+    struct rw_thread *parked = thread_of(incident, 5177);
+
+    (void)state;
+    rw_diagnose(incident);
+    assert_non_null(incident->verdict.look_at_also);
+    for (size_t i = 0; i < parked->python_count; i++)
+        if (!rw_is_library_file(parked->python[i].file))
+            parked->python[i].file = "<string>";
+    rw_diagnose(incident);
+    assert_non_null(strstr(incident->verdict.look_at, ".py:"));
+    assert_non_null(strstr(incident->verdict.look_at_also, "<string>:31"));
     talloc_free(incident);
 }
 
@@ -186,6 +204,7 @@ int main(void)
         cmocka_unit_test(the_idle_worker_is_never_blamed_for_a_destroy),
         cmocka_unit_test(a_daemon_thread_does_not_hold_up_a_destroy),
         cmocka_unit_test(a_destroy_is_seen_on_the_stack_where_no_hook_could_be_placed),
+        cmocka_unit_test(a_line_in_a_file_comes_before_one_in_a_string),
         cmocka_unit_test(a_parked_thread_that_waits_for_the_destroyer_blocks_the_destroy),
         cmocka_unit_test(a_ring_through_others_back_to_the_destroyer_names_them),
         cmocka_unit_test(a_thread_that_waits_for_the_one_who_ends_the_program_is_leaked),

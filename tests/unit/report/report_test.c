@@ -288,6 +288,60 @@ static void an_empty_incident_has_a_report(void **state)
     talloc_free(incident);
 }
 
+static void the_stuck_process_comes_first_and_bystanders_get_a_line(void **state)
+{
+    static const char *const texts[] = {
+        "Process 4100: ",
+        "Threads of process 4100",
+        "Other processes of the run",
+        "\n  90 timeout: the main thread waits for a signal",
+        "About this report",
+        "\n  command: python3 -m pytest",
+        "\n  command of the run: timeout\n",
+    };
+    struct rw_incident *incident = fixture("two_locks");
+    struct rw_process_info parent, stuck;
+    struct rw_thread *thread;
+    char *report;
+
+    (void)state;
+    rw_incident_add_process(incident, 90);
+    stuck = incident->processes[0];
+    stuck.command = "python3 -m pytest";
+    parent = incident->processes[1];
+    parent.name = "timeout";
+    parent.is_alive = true;
+    incident->processes[0] = parent;
+    incident->processes[1] = stuck;
+    incident->command = "timeout";
+    thread = rw_process_thread(incident, &incident->processes[0], 90);
+    thread->is_alive = true;
+    rw_thread_wait_on(incident, thread)->kind = "signal";
+    rw_diagnose(incident);
+    report = text_of(incident);
+    expect_in_order(report, texts, sizeof texts / sizeof *texts);
+    assert_null(strstr(report, "Threads of process 90"));
+    free(report);
+    talloc_free(incident);
+}
+
+static void what_python_is_made_of_is_left_out(void **state)
+{
+    struct rw_incident *incident = fixture("two_locks");
+    struct rw_thread *thread = thread_of(incident, 4107);
+    char *report;
+
+    (void)state;
+    thread->created_at = "PyThread_start_new_thread (python3.11+0x63baea)";
+    thread->start_routine = "pythread_wrapper (libpython3.11.so.1.0+0x2a8f40)";
+    rw_diagnose(incident);
+    report = text_of(incident);
+    assert_null(strstr(report, "PyThread_start_new_thread (python3.11"));
+    assert_null(strstr(report, "pythread_wrapper"));
+    free(report);
+    talloc_free(incident);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +354,8 @@ int main(void)
         cmocka_unit_test(lines_of_words_keep_to_the_width),
         cmocka_unit_test(markdown_is_never_too_long_and_always_whole),
         cmocka_unit_test(markdown_takes_names_for_text),
+        cmocka_unit_test(the_stuck_process_comes_first_and_bystanders_get_a_line),
+        cmocka_unit_test(what_python_is_made_of_is_left_out),
         cmocka_unit_test(a_full_disk_is_an_error),
         cmocka_unit_test(an_empty_incident_has_a_report),
     };
