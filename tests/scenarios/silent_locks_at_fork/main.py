@@ -5,7 +5,17 @@ import sys
 import threading
 import time
 
-logging.basicConfig(stream=open(os.devnull, "w"))
+sink = os.open(os.devnull, os.O_WRONLY)
+
+
+class Sink(logging.Handler):
+    """Without a buffer: the lock of a buffer is not made right at fork (cpython#91776)."""
+
+    def emit(self, record):
+        os.write(sink, self.format(record).encode())
+
+
+logging.basicConfig(handlers=[Sink()])
 is_over = threading.Event()
 
 
