@@ -80,16 +80,28 @@ void hanging_end(struct hanging *hanging)
     close(hanging->output);
 }
 
-bool hanging_was_disturbed(struct hanging *hanging)
+bool hanging_was_disturbed_but(struct hanging *hanging, const char *function)
 {
     struct pollfd output = {.fd = hanging->output, .events = POLLIN};
-    char line[256];
+    char lines[4096], *rest = lines, *line;
+    bool is_disturbed = false;
 
     if (poll(&output, 1, 50) <= 0)
         return false;
-    ssize_t length = read(hanging->output, line, sizeof(line) - 1);
-    fprintf(stderr, "%.*s", (int)(length > 0 ? length : 0), line);
-    return true;
+    ssize_t length = read(hanging->output, lines, sizeof(lines) - 1);
+    lines[length > 0 ? length : 0] = '\0';
+    while ((line = strsep(&rest, "\n"))) {
+        if (*line == '\0' || (function && strstr(line, function)))
+            continue;
+        fprintf(stderr, "%s\n", line);
+        is_disturbed = true;
+    }
+    return is_disturbed;
+}
+
+bool hanging_was_disturbed(struct hanging *hanging)
+{
+    return hanging_was_disturbed_but(hanging, NULL);
 }
 
 struct snapshot snapshot_take(pid_t pid)

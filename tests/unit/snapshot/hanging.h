@@ -24,6 +24,9 @@ void hanging_end(struct hanging *hanging);
 /* Whether a wait of its has ended; then the line that it wrote is on stderr. */
 bool hanging_was_disturbed(struct hanging *hanging);
 
+/* The same, but for the wait of `function`. */
+bool hanging_was_disturbed_but(struct hanging *hanging, const char *function);
+
 /* How many threads are in that state of /proc ('t': stopped by a tracer). */
 int hanging_count_state(pid_t pid, char state);
 

@@ -72,17 +72,24 @@ static void check_thread(const struct snapshot *snapshot, size_t i)
         assert_int_equal(wait->owner.tid, snapshot_thread(snapshot, expected[i].owner)->tid);
 }
 
-static void check_all(const struct snapshot *snapshot)
+/* `woken`: a thread whose wait may be over, or NULL. */
+static void check_all_but(const struct snapshot *snapshot, const char *woken)
 {
     assert_int_equal(snapshot->result, 0);
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
-        if (!expected[i].is_left_by_a_jump || snapshot_names_libc(snapshot))
+        if ((!expected[i].is_left_by_a_jump || snapshot_names_libc(snapshot)) &&
+            !(woken && strcmp(woken, expected[i].function) == 0))
             check_thread(snapshot, i);
     for (size_t i = 0; i < snapshot->process->thread_count; i++) {
         const struct rw_thread *thread = &snapshot->process->threads[i];
         /* Every stack leads out to where its thread began. */
         assert_true(!thread->is_alive || thread_is_whole(thread));
     }
+}
+
+static void check_all(const struct snapshot *snapshot)
+{
+    check_all_but(snapshot, NULL);
 }
 
 /* Twice: the second time, waits with a deadline are seen as restart_syscall. And nobody noticed: epoll_wait
@@ -236,6 +243,7 @@ static void takes_many_threads(void **state)
 }
 
 /* Whoever looks may be killed at any moment. */
+/* One that is killed between a stop and the restart code cannot keep EINTR from epoll_wait. */
 static void leaves_nothing_stopped_when_killed(void **state)
 {
     struct hanging hanging = hanging_start(program, "many", "100", 0);
@@ -254,9 +262,9 @@ static void leaves_nothing_stopped_when_killed(void **state)
         assert_int_equal(hanging_count_state(hanging.pid, 't'), 0);
     }
     struct snapshot snapshot = snapshot_take(hanging.pid);
-    check_all(&snapshot);
+    check_all_but(&snapshot, "wait_epoll");
     snapshot_free(&snapshot);
-    assert_false(hanging_was_disturbed(&hanging));
+    assert_false(hanging_was_disturbed_but(&hanging, "wait_epoll"));
     hanging_end(&hanging);
 }
 
