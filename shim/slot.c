@@ -13,12 +13,13 @@
 
 __thread struct rw_self rw_self __attribute__((tls_model("initial-exec")));
 
-static uint64_t
-    taken[RW_SLOT_MAX / 64]; /* a bit for each slot; the lowest free one is taken, so that few are in use */
+static uint64_t taken[RW_SLOT_MAX / 64]; /* a bit for each slot */
 static struct rw_launch launches[RW_SLOT_MAX];
 static uint16_t hints[HINTS]; /* by hash of a pthread_t: the slot it had last */
+static uint32_t turn;         /* which of the first slots comes next */
 static uint32_t used;         /* highest slot ever taken, plus one */
 static uint32_t is_growing;
+_Static_assert(RW_SLOT_FIRST < 64, "the first slots share one word of bits");
 
 static uint16_t *hint_of(uint64_t pthread)
 {
@@ -26,8 +27,31 @@ static uint16_t *hint_of(uint64_t pthread)
     return &hints[(pthread >> 12 ^ pthread >> 23) % HINTS];
 }
 
+/* Of the slots that every recording has, the one is taken whose turn it is, so that who ended lately is still
+ * known by name: a lock may have been left locked. Above these it is the lowest one, so that few are in use.
+ */
+static bool take_first_bit(uint32_t *slot)
+{
+    const uint64_t all = (UINT64_C(1) << RW_SLOT_FIRST) - 1;
+    uint64_t bits = __atomic_load_n(&taken[0], __ATOMIC_RELAXED);
+    while ((~bits & all) != 0) {
+        uint32_t from = __atomic_load_n(&turn, __ATOMIC_RELAXED);
+        uint64_t later = ~bits & all & ~((UINT64_C(1) << from) - 1);
+        uint32_t bit = (uint32_t)__builtin_ctzll(later ? later : ~bits & all);
+        if (!__atomic_compare_exchange_n(&taken[0], &bits, bits | UINT64_C(1) << bit, false, __ATOMIC_ACQUIRE,
+                                         __ATOMIC_RELAXED))
+            continue;
+        __atomic_store_n(&turn, (bit + 1) % RW_SLOT_FIRST, __ATOMIC_RELAXED);
+        *slot = bit;
+        return true;
+    }
+    return false;
+}
+
 static bool take_bit(uint32_t limit, uint32_t *slot)
 {
+    if (limit >= RW_SLOT_FIRST && take_first_bit(slot))
+        return true;
     for (uint32_t word = 0; word < (limit + 63) / 64; word++) {
         uint64_t bits = __atomic_load_n(&taken[word], __ATOMIC_RELAXED);
         while (~bits != 0) {
@@ -218,6 +242,7 @@ void rw_slot_begin_with(struct rw_self *self, uint64_t now)
     for (uint32_t i = 0; i < used; i++)
         launches[i].pthread = 0, launches[i].adopted_tid = 0;
     used = 0;
+    turn = 0;
     is_growing = 0;
     self->area = NULL;
     self->is_over = self->is_refused = false;
