@@ -155,7 +155,7 @@ static void python_may_have_come(void *handle, const char *name)
     int absent = ABSENT;
     if (rw_elf_module_defining(landmark, &module) &&
         __atomic_compare_exchange_n(&state, &absent, INSTALLING, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        install(&module, *rw_real.is_single_threaded);
+        install(&module, *rw_is_single_threaded);
 }
 
 void rw_python_hooks_install(void)

@@ -8,7 +8,8 @@
 
 static const char not_known;
 
-struct rw_real rw_real = {.is_single_threaded = &not_known};
+struct rw_real rw_real;
+const char *rw_is_single_threaded = &not_known;
 
 #define RW_REAL(result, name, symbol, version, arguments) {offsetof(struct rw_real, name), symbol, version},
 static const struct {
@@ -39,7 +40,7 @@ static void resolve_own_needs(dlsym_fn lookup)
     rw_real.clock_gettime = rw_vdso_clock_gettime();
     const char *single = lookup(RTLD_DEFAULT, "__libc_single_threaded"); /* since 2.32 */
     if (single)
-        rw_real.is_single_threaded = single;
+        rw_is_single_threaded = single;
     /* A variable of the dynamic loader: naming it in the code would make the shim need the loader's library.
      */
     void **stack_end = lookup(RTLD_DEFAULT, "__libc_stack_end");

@@ -16,6 +16,9 @@
 #include <time.h>
 
 #define RW_EXPORT __attribute__((visibility("default")))
+/* On the declaration of a variable that fast paths read: -fvisibility=hidden speaks of definitions only, and
+ * the address of what may be another library's costs an instruction and a register. */
+#define RW_HIDDEN __attribute__((visibility("hidden")))
 #define RW_SPAWN_ARGUMENTS                                                                                   \
     (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],    \
      char *const[])
@@ -24,12 +27,14 @@
 struct rw_real {
 #include "shim/real.def"
     int (*clock_gettime)(clockid_t, struct timespec *); /* the kernel's; NULL: make the system call */
-    const char *is_single_threaded; /* libc's: not 0 while no second thread was ever made; never NULL */
-    void *stack_end;                /* where the main thread's frames end, NULL if not known */
+    void *stack_end; /* where the main thread's frames end, NULL if not known */
 };
 #undef RW_REAL
 
-extern struct rw_real rw_real;
+extern struct rw_real rw_real RW_HIDDEN;
+
+/* libc's: not 0 while no second thread was ever made; never NULL. */
+extern const char *rw_is_single_threaded RW_HIDDEN;
 
 /* Fills rw_real. Wrappers that are called before the constructor do it on the way; it may run more than once,
  * in several threads, with the same result. Returns the name of a function that is missing, NULL if none is.

@@ -27,24 +27,41 @@ static uint32_t since_begin_ms(void)
     return ns > rw_header->created_ns ? (uint32_t)((ns - rw_header->created_ns) / 1000000u) : 0;
 }
 
+/* With one thread only a handler of its own can come between, and all that can be lost is one of its entries.
+ */
+static inline bool claim(struct rw_semaphore *entry)
+{
+    uint64_t nobody = 0;
+    if (!*rw_is_single_threaded)
+        return __atomic_compare_exchange_n(&entry->address, &nobody, CLAIMED, false, __ATOMIC_ACQUIRE,
+                                           __ATOMIC_RELAXED);
+    __atomic_store_n(&entry->address, CLAIMED, __ATOMIC_RELAXED);
+    return true;
+}
+
+/* The semaphore's own entry (a counting semaphore: its last taker), else a free one, else NULL. */
+static inline struct rw_semaphore *entry_for(struct rw_semaphore *set, uint64_t address)
+{
+    uint64_t seen[WAYS];
+    for (uint32_t i = 0; i < WAYS; i++)
+        seen[i] = __atomic_load_n(&set[i].address, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < WAYS; i++) {
+        if (seen[i] == address)
+            return &set[i];
+    }
+    for (uint32_t i = 0; i < WAYS; i++) {
+        if (seen[i] == 0 && claim(&set[i]))
+            return &set[i];
+    }
+    return NULL;
+}
+
 void rw_semaphore_taken(const void *semaphore)
 {
     if (!rw_is_recording_own())
         return;
     uint64_t address = (uint64_t)semaphore;
-    struct rw_semaphore *set = set_of(address), *entry = NULL;
-    for (uint32_t i = 0; i < WAYS && !entry; i++) {
-        uint64_t seen = __atomic_load_n(&set[i].address, __ATOMIC_RELAXED);
-        if (seen == address)
-            entry = &set[i]; /* a counting semaphore: its last taker */
-    }
-    for (uint32_t i = 0; i < WAYS && !entry; i++) {
-        uint64_t nobody = 0;
-        if (__atomic_load_n(&set[i].address, __ATOMIC_RELAXED) == 0 &&
-            __atomic_compare_exchange_n(&set[i].address, &nobody, CLAIMED, false, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED))
-            entry = &set[i];
-    }
+    struct rw_semaphore *entry = entry_for(set_of(address), address);
     if (!entry)
         return;
     entry->tid = rw_self_tid(&rw_self);

@@ -41,7 +41,7 @@ static __attribute__((noinline)) int lock_by_trying(pthread_mutex_t *mutex, cons
  * the two jumps: one register saved here is a tenth of what a lock takes. */
 RW_EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-    if (*rw_real.is_single_threaded && /* not before all are resolved */
+    if (*rw_is_single_threaded && /* not before all are resolved */
         __atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) == 0 &&
         !(mutex->__data.__kind & PROCESS_SHARED))
         return rw_real.pthread_mutex_lock(mutex);
