@@ -19,7 +19,8 @@ bool rw_recorder_is_on(void)
 
 bool rw_is_vfork_child(void)
 {
-    return rw_live != NULL && rw_live->pid != 0 && !rw_is_confined && rw_live->pid != (int32_t)rw_raw0(SYS_getpid);
+    return rw_live != NULL && rw_live->pid != 0 && !rw_is_confined &&
+           rw_live->pid != (int32_t)rw_raw0(SYS_getpid);
 }
 
 const struct rw_slot *rw_recorder_slot(void)

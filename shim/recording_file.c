@@ -30,8 +30,8 @@ uint32_t rw_tests_writing, rw_interpreters_writing;
 
 /*
  * The slots are mapped in pieces, as the file grows: 16 with the head, and with each further piece twice as
- * many in all. Not all at once: an mlockall, RLIMIT_AS and RLIMIT_MEMLOCK count what is mapped, and not what is
- * used. Piece i holds the slots from first_of(i) on.
+ * many in all. Not all at once: an mlockall, RLIMIT_AS and RLIMIT_MEMLOCK count what is mapped, and not what
+ * is used. Piece i holds the slots from first_of(i) on.
  */
 enum { PIECES = 11 };
 _Static_assert(RW_SLOT_FIRST << (PIECES - 1) == RW_SLOT_MAX, "the last piece reaches the maximum");

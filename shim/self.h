@@ -53,11 +53,11 @@ bool rw_begin_in_child(struct rw_self *self);
 /* Gives the thread a slot; see slot.c. */
 bool rw_slot_adopt(struct rw_self *self);
 
-/* The program gave itself a seccomp filter: any system call that it does not make itself may end it. From then on
- * the shim makes none but those of a thread's begin: what it knows it records, what it would have to ask for it
- * does without. Fork children are not recorded. A filter from before the constructor let the dynamic loader open
- * files and map them, which is what the shim needs; one that the program gives itself stands in nobody's way
- * who looks from outside: the monitor may trace it still. */
+/* The program gave itself a seccomp filter: any system call that it does not make itself may end it. From
+ * then on the shim makes none but those of a thread's begin: what it knows it records, what it would have to
+ * ask for it does without. Fork children are not recorded. A filter from before the constructor let the
+ * dynamic loader open files and map them, which is what the shim needs; one that the program gives itself
+ * stands in nobody's way who looks from outside: the monitor may trace it still. */
 extern bool rw_is_confined;
 
 /* True in a child of vfork(), which shares everything with its parent, also the recording: it must not write.
@@ -117,8 +117,8 @@ static inline void rw_write_end(uint32_t *sequence)
 }
 
 /* One writer at a time for a table that any thread may write. Waits for another thread for a while, not for
- * ever: that one may be stopped, or not exist in this process. Only between rw_enter() and rw_leave(), so that
- * no handler in the same thread waits for it. False: not to be written. */
+ * ever: that one may be stopped, or not exist in this process. Only between rw_enter() and rw_leave(), so
+ * that no handler in the same thread waits for it. False: not to be written. */
 bool rw_table_begin(uint32_t *writing);
 
 static inline void rw_table_end(uint32_t *writing)

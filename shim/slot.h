@@ -30,12 +30,12 @@ struct rw_launch {
         thrd_start_t start_c11;
     };
     void *argument;
-    uint64_t pthread; /* 0 until creator or thread stored it; atomic */
+    uint64_t pthread;          /* 0 until creator or thread stored it; atomic */
     struct rw_slot_area *area; /* the slot in the recording */
     size_t stack_size;
     uint32_t slot;
     uint32_t generation;
-    uint32_t steps; /* enum rw_slot_step; atomic */
+    uint32_t steps;      /* enum rw_slot_step; atomic */
     int32_t adopted_tid; /* of a thread that was adopted and not yet seen to be gone; atomic */
 };
 

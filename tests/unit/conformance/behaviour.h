@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that prints what threads, locks and processes do, a line per behaviour. Bare and under the shim it
- * must print the same. So nothing is printed that differs from run to run: no address, no time, no pid. */
+/* A program that prints what threads, locks and processes do, a line per behaviour. Bare and under the shim
+ * it must print the same. So nothing is printed that differs from run to run: no address, no time, no pid. */
 #ifndef RACEWATCH_TESTS_BEHAVIOUR_H
 #define RACEWATCH_TESTS_BEHAVIOUR_H
 

@@ -22,7 +22,19 @@ static void note(void *at)
     ++*(int *)at;
 }
 
-enum wait { COND, TIMED_COND, CLOCK_COND, SEM, TIMED_SEM, CLOCK_SEM, JOIN, TIMED_JOIN, CLOCK_JOIN, TESTCANCEL, WAITS };
+enum wait {
+    COND,
+    TIMED_COND,
+    CLOCK_COND,
+    SEM,
+    TIMED_SEM,
+    CLOCK_SEM,
+    JOIN,
+    TIMED_JOIN,
+    CLOCK_JOIN,
+    TESTCANCEL,
+    WAITS
+};
 
 static void wait_for(enum wait wait)
 {
@@ -102,9 +114,9 @@ static void *cancelled_before_mutex(void *unused)
 
 void tell_cancellation(void)
 {
-    static const char *const names[WAITS] = {"cond_wait",      "cond_timedwait", "cond_clockwait",   "sem_wait",
-                                             "sem_timedwait",  "sem_clockwait",  "join",             "timedjoin_np",
-                                             "clockjoin_np",   "testcancel"};
+    static const char *const names[WAITS] = {
+        "cond_wait",     "cond_timedwait", "cond_clockwait", "sem_wait",     "sem_timedwait",
+        "sem_clockwait", "join",           "timedjoin_np",   "clockjoin_np", "testcancel"};
     sem_init(&never, 0, 0);
     sem_init(&ready, 0, 0);
     pthread_create(&sleeper, NULL, sleep_on, NULL);
@@ -289,7 +301,8 @@ void tell_signals(void)
     long own_handlers = 0;
     for (int signal = 1; signal < NSIG; signal++) {
         struct sigaction present;
-        if (sigaction(signal, NULL, &present) == 0 && present.sa_handler != SIG_DFL && present.sa_handler != SIG_IGN)
+        if (sigaction(signal, NULL, &present) == 0 && present.sa_handler != SIG_DFL &&
+            present.sa_handler != SIG_IGN)
             own_handlers++;
     }
     tell("signals with a handler", own_handlers);

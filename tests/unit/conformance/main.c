@@ -10,7 +10,9 @@
 
 void tell(const char *name, long number)
 {
-    const char *error = number < 0 ? strerrorname_np((int)-number) : number > 0 ? strerrorname_np((int)number) : NULL;
+    const char *error = number < 0   ? strerrorname_np((int)-number)
+                        : number > 0 ? strerrorname_np((int)number)
+                                     : NULL;
     printf("%s: %ld%s%s\n", name, number, error ? " " : "", error ? error : "");
     fflush(stdout);
 }

@@ -159,7 +159,8 @@ void tell_processes(const char *self)
         _exit(order[0] != '\0');
     tell("_Fork runs no handler", status_of(pid));
     tell("clone", status_of(clone(in_clone, stack + sizeof stack, SIGCHLD, NULL)));
-    tell("clone with shared memory", status_of(clone(in_clone, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL)));
+    tell("clone with shared memory",
+         status_of(clone(in_clone, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL)));
     pthread_mutex_unlock(&mutex);
     pid = fork();
     if (pid == 0)
@@ -202,7 +203,8 @@ void tell_limits(const char *self)
         return;
     }
     const struct rlimit locked = {8 << 20, 8 << 20}, space = {256 << 20, 256 << 20};
-    if (getuid() == 0 && (setgroups(0, NULL) || setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)))
+    if (getuid() == 0 &&
+        (setgroups(0, NULL) || setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)))
         puts("cannot change the user");
     prctl(PR_SET_DUMPABLE, 1);
     setrlimit(RLIMIT_MEMLOCK, &locked);

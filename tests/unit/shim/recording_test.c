@@ -244,10 +244,14 @@ int main(int count, char **arguments)
     library_path = arguments[1];
     subject_path = arguments[2];
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(deadlock_survives_sigkill),   cmocka_unit_test(waits_keep_their_meaning),
-        cmocka_unit_test(cancelled_waits_are_over),    cmocka_unit_test(slots_are_used_again),
-        cmocka_unit_test(fork_child_has_its_own),      cmocka_unit_test(no_child_that_is_not_the_programs),
-        cmocka_unit_test(tests_are_known_by_name),     cmocka_unit_test(untraceable_program_captures_itself),
+        cmocka_unit_test(deadlock_survives_sigkill),
+        cmocka_unit_test(waits_keep_their_meaning),
+        cmocka_unit_test(cancelled_waits_are_over),
+        cmocka_unit_test(slots_are_used_again),
+        cmocka_unit_test(fork_child_has_its_own),
+        cmocka_unit_test(no_child_that_is_not_the_programs),
+        cmocka_unit_test(tests_are_known_by_name),
+        cmocka_unit_test(untraceable_program_captures_itself),
         cmocka_unit_test(equal_waits_take_one_record),
         cmocka_unit_test(program_outlives_what_it_does_to_its_recording),
     };

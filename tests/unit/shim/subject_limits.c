@@ -52,7 +52,8 @@ static void *scribble(void *unused)
     unsigned seed = 1;
     while (!__atomic_load_n(&is_enough, __ATOMIC_RELAXED)) {
         for (int i = 0; i < piece_count; i++) {
-            for (unsigned char *at = pieces[i].begin; at < pieces[i].end; at += 1 + (unsigned)rand_r(&seed) % 256)
+            for (unsigned char *at = pieces[i].begin; at < pieces[i].end;
+                 at += 1 + (unsigned)rand_r(&seed) % 256)
                 *at = (unsigned char)rand_r(&seed);
         }
     }
@@ -87,7 +88,8 @@ int case_scribble(void)
         CHECK(setenv("PYTEST_CURRENT_TEST", "a.py::one (call)", 1) == 0);
         pid_t pid = fork();
         if (pid == 0)
-            _exit(setenv("PYTEST_CURRENT_TEST", "a.py::two (call)", 1) != 0); /* the locks may be orphans here */
+            _exit(setenv("PYTEST_CURRENT_TEST", "a.py::two (call)", 1) !=
+                  0); /* the locks may be orphans here */
         for (int i = 0; i < 40; i++)
             CHECK(pthread_join(threads[i], NULL) == 0);
         int status;
