@@ -89,9 +89,10 @@ size_t rw_graph_cycles(void *ctx, const struct rw_graph *graph, struct rw_cycle 
 size_t rw_graph_chain(void *ctx, const struct rw_graph *graph, size_t node, size_t **chain)
 {
     bool *seen = need(talloc_zero_array(ctx, bool, (unsigned)graph->node_count + 1));
-    size_t length = 0;
+    size_t length = 0, room = 8;
 
-    *chain = need(talloc_array(ctx, size_t, (unsigned)graph->node_count + 1));
+    /* Most chains are short, and there is one for each thread. */
+    *chain = need(talloc_array(ctx, size_t, (unsigned)room));
     while (node != RW_NO_NODE && !seen[node] && graph->nodes[node].edge_count) {
         size_t best = graph->nodes[node].first_edge;
 
@@ -99,6 +100,8 @@ size_t rw_graph_chain(void *ctx, const struct rw_graph *graph, size_t node, size
         for (size_t i = 1; i < graph->nodes[node].edge_count; i++)
             if (graph->edges[graph->nodes[node].first_edge + i].certainty > graph->edges[best].certainty)
                 best = graph->nodes[node].first_edge + i;
+        if (length == room)
+            *chain = need(talloc_realloc(ctx, *chain, size_t, (unsigned)(room *= 2)));
         (*chain)[length++] = best;
         node = graph->edges[best].to;
     }

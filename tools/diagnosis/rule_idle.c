@@ -2,6 +2,7 @@
 /* Everybody waits, nobody is to blame, and no work is known to be under way: a server between two requests.
  */
 #include <string.h>
+#include <talloc.h>
 
 #include "tools/diagnosis/rules.h"
 #include "tools/incident/model.h"
@@ -65,15 +66,19 @@ static bool is_idle(struct rw_diagnosis *diagnosis, const struct rw_process_info
     for (size_t i = 0; i < process->thread_count; i++) {
         const struct rw_thread *thread = &process->threads[i];
         size_t *chain, length, end;
+        bool is_calm;
         size_t index = rw_graph_node(graph, process->pid, thread->tid);
 
         if (index == RW_NO_NODE || rw_thread_is_gone(process, thread))
             continue;
         length = rw_sure_chain(diagnosis, index, &chain);
         end = rw_graph_chain_end(graph, index, chain, length);
-        if (graph->nodes[index].is_stuck || end == RW_NO_NODE ||
-            (graph->nodes[end].edge_count && !is_for_signal(graph->nodes[end].thread)) ||
-            !is_idle_end(graph->nodes[end].thread, length) || keeps_a_lock(graph, end, chain, length))
+        is_calm =
+            !(graph->nodes[index].is_stuck || end == RW_NO_NODE ||
+              (graph->nodes[end].edge_count && !is_for_signal(graph->nodes[end].thread)) ||
+              !is_idle_end(graph->nodes[end].thread, length) || keeps_a_lock(graph, end, chain, length));
+        talloc_free(chain);
+        if (!is_calm)
             return false;
     }
     return true;

@@ -198,11 +198,12 @@ void rw_graph_find_stuck(struct rw_graph *graph, const struct rw_incident *incid
         const struct rw_node *node = &graph->nodes[i];
         graph->nodes[i].is_stuck = node->process->is_alive && !rw_thread_is_gone(node->process, node->thread);
     }
-    /* Whoever can move sets free those that wait for it, until nobody more comes free. */
-    while (has_changed) {
+    /* Whoever can move sets free those that wait for it, until nobody more comes free. Up and down in turn: a
+     * long row of waiters mostly waits in the order, or against the order, in which its threads were made. */
+    for (bool is_down = false; has_changed; is_down = !is_down) {
         has_changed = false;
         for (size_t i = 0; i < graph->node_count; i++) {
-            struct rw_node *node = &graph->nodes[i];
+            struct rw_node *node = &graph->nodes[is_down ? graph->node_count - 1 - i : i];
             if (!node->is_stuck || !can_move(&search, node))
                 continue;
             node->is_stuck = false;
