@@ -128,6 +128,23 @@ static bool is_bystander(const struct rw_incident *incident, const struct rw_ver
     return is_weak(finding) && subject && subject->waits_on && has_living_child(incident, process->pid);
 }
 
+/* Nothing is wrong in a process that runs no test, while another one runs a test. */
+static bool is_beside_a_test(const struct rw_incident *incident, const struct rw_verdict *finding)
+{
+    bool is_tested = false;
+
+    for (size_t i = 0; i < incident->process_count; i++)
+        is_tested =
+            is_tested || (incident->processes[i].is_alive && rw_running_test(&incident->processes[i]));
+    for (size_t i = 0; i < finding->culprit_count; i++) {
+        const struct rw_process_info *process = rw_incident_find_process(incident, finding->culprits[i].pid);
+
+        if (process && rw_running_test(process))
+            return false;
+    }
+    return is_weak(finding) && is_tested;
+}
+
 /* A finding's place in the order; smaller comes first. A cycle that fired by itself is the news, whoever is
  * in it. Else the news is that somebody hangs, and what explains that one comes before what is wrong
  * elsewhere. */
@@ -141,7 +158,8 @@ static unsigned order(const struct rw_diagnosis *diagnosis, const bool *reached,
     unsigned other = by_cycle && !finding->is_ring;
 
     return (unsigned)is_weak(finding) << 16 | (unsigned)is_bystander(diagnosis->incident, finding) << 15 |
-           other << 12 | (by_cycle ? unsure << 1 | away : away << 2 | unsure) << 8 | (unsigned)rank(finding);
+           (unsigned)is_beside_a_test(diagnosis->incident, finding) << 14 | other << 12 |
+           (by_cycle ? unsure << 1 | away : away << 2 | unsure) << 8 | (unsigned)rank(finding);
 }
 
 static bool has_common_culprit(const struct rw_verdict *a, const struct rw_verdict *b)

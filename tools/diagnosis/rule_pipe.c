@@ -85,9 +85,73 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
     rw_finding_place(diagnosis, finding, node->process, thread);
 }
 
+static bool uses(const struct rw_process_info *process, int fd)
+{
+    for (size_t i = 0; i < process->thread_count; i++) {
+        const struct rw_wait_on *wait = process->threads[i].waits_on;
+
+        for (size_t j = 0; wait && j < wait->channel_count; j++)
+            if (wait->channels[j].fd == fd)
+                return true;
+    }
+    return false;
+}
+
+/* The thread waits, without a limit and at both looks, for the end of that process and nothing else. */
+static bool waits_for(const struct rw_thread *thread, int pid)
+{
+    const struct rw_wait_on *wait = thread ? thread->waits_on : NULL;
+
+    return wait && !wait->has_deadline && thread->moved == 0 && wait->channel_count == 1 &&
+           strcmp(wait->channels[0].kind, "process") == 0 && rw_is_held_by(&wait->channels[0], pid);
+}
+
+/* A parent waits for its child's end, and the child for the parent to use a pipe between them. Where the
+ * parent has other threads that could, none of them has begun to: that is no proof, but it is what a person
+ * would look at. */
+static void report_parent(struct rw_diagnosis *diagnosis, const struct rw_node *node)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    const struct rw_thread *thread = node->thread, *parent;
+    const struct rw_wait_on *wait = thread->waits_on;
+    const struct rw_channel *channel = wait && wait->channel_count == 1 ? &wait->channels[0] : NULL;
+    const struct rw_process_info *other;
+    struct rw_verdict *finding;
+
+    if (!channel || node->is_stuck || wait->has_deadline || thread->moved != 0 ||
+        !rw_is_channel_closed(channel) || channel->holder_count != 1 ||
+        rw_wait_kind_of(wait)->ends != RW_ENDS_BY_INPUT)
+        return;
+    other = rw_incident_find_process(incident, channel->holders[0].pid);
+    parent = other && other != node->process && other->is_alive ? rw_subject(other) : NULL;
+    if (!waits_for(parent, node->process->pid) || uses(other, channel->holders[0].fd))
+        return;
+    finding = rw_finding(diagnosis, "pipe", RW_INFERRED);
+    finding->sentence = rw_words(
+        incident,
+        "%s of process %d %s%s, which is %s: only process %d %s it, where %s waits for process %d to end.",
+        rw_thread_label(incident, thread), node->process->pid,
+        rw_doing_words(incident, node->process, thread), rw_at_place(diagnosis, thread),
+        wants_room(channel) ? "full" : "empty", other->pid, wants_room(channel) ? "reads from" : "writes to",
+        rw_thread_label(incident, parent), node->process->pid);
+    rw_verdict_culprit(incident, finding, other->pid, parent, "waits", "%s%s",
+                       rw_doing_words(incident, other, parent), rw_at_place(diagnosis, parent));
+    rw_verdict_culprit(incident, finding, node->process->pid, thread, "waits", "%s%s",
+                       rw_doing_words(incident, node->process, thread), rw_at_place(diagnosis, thread));
+    rw_verdict_evidence(
+        incident, finding,
+        "%s: its other end is fd %d of process %d alone, and no thread there waits on that; threads of it "
+        "that can still move could use it",
+        channel->name ? channel->name : "the channel", channel->holders[0].fd, other->pid);
+    rw_finding_place(diagnosis, finding, other, parent);
+}
+
 void rw_rule_pipe(struct rw_diagnosis *diagnosis)
 {
-    for (size_t i = 0; i < diagnosis->graph->node_count; i++)
+    for (size_t i = 0; i < diagnosis->graph->node_count; i++) {
         if (is_left_alone(&diagnosis->graph->nodes[i]))
             report(diagnosis, &diagnosis->graph->nodes[i]);
+        else
+            report_parent(diagnosis, &diagnosis->graph->nodes[i]);
+    }
 }
