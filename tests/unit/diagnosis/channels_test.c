@@ -101,6 +101,28 @@ static void who_has_moved_may_read(void **state)
     talloc_free(incident);
 }
 
+/* A test runner has threads of its own, which could read but do not. */
+static void a_parent_with_other_threads_may_still_read(void **state)
+{
+    struct rw_channel *pipe;
+    struct rw_incident *incident = parent_and_child(&pipe);
+    struct rw_thread *other = rw_process_thread(incident, rw_incident_find_process(incident, PARENT), 101);
+
+    (void)state;
+    other->is_alive = true;
+    other->os_state = 'S';
+    waits(incident, 101, "sleep", -1);
+    rw_diagnose(incident);
+    expect(incident, "pipe", RW_INFERRED);
+    assert_non_null(culprit(incident, PARENT));
+    assert_null(culprit(incident, 101));
+    /* One that reads from it shows that it is read from. */
+    rw_wait_add_channel(incident, other->waits_on, "pipe", "data")->fd = 4;
+    rw_diagnose(incident);
+    assert_string_not_equal(incident->verdict.class_name, "pipe");
+    talloc_free(incident);
+}
+
 static void a_hidden_process_makes_it_less_sure(void **state)
 {
     struct rw_channel *pipe;
@@ -208,6 +230,7 @@ int main(void)
         cmocka_unit_test(who_is_not_seen_may_read),
         cmocka_unit_test(who_was_not_looked_at_may_read),
         cmocka_unit_test(who_has_moved_may_read),
+        cmocka_unit_test(a_parent_with_other_threads_may_still_read),
         cmocka_unit_test(a_hidden_process_makes_it_less_sure),
         cmocka_unit_test(a_pipe_to_oneself_stays_empty),
         cmocka_unit_test(another_thread_may_write_to_it),
