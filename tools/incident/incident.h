@@ -217,6 +217,22 @@ struct rw_interpreter_info {
     size_t thread_state_count;
 };
 
+/* A task of an event loop, alive at the moment of the snapshot. */
+struct rw_task {
+    const char *library; /* "asyncio" "trio" */
+    const char *name;    /* "Task-1" */
+    uint64_t address;    /* of the Task object */
+    int64_t interpreter; /* id */
+    int tid;             /* the thread that runs it, or whose loop will; 0 not known */
+    /* "running": its frames are on the thread's stack. "waiting" for something, "ready": its turn will come, "new": ready,
+     * and has not run yet. NULL: not known */
+    const char *state;
+    const char *waits_on;  /* what it waits for: "Task-2", "asyncio.Future"; NULL not known */
+    uint64_t waits_for;    /* the Task object that it waits for; 0 none, or not known */
+    struct rw_python_frame *frames; /* what awaits what, innermost first; of a running one down to its own coroutine */
+    size_t frame_count;
+};
+
 struct rw_process_info {
     int pid;
     int ppid;
@@ -239,6 +255,8 @@ struct rw_process_info {
     size_t thread_count;
     struct rw_interpreter_info *interpreters;
     size_t interpreter_count;
+    struct rw_task *tasks;
+    size_t task_count;
     struct rw_transition *history; /* lifecycle events of all threads in the order of time */
     size_t history_count;
     int has_handlers; /* 1: a signal could make it act: it has handlers, fatal signals, SIGINT and racewatch's

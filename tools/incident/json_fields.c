@@ -218,6 +218,22 @@ static const struct rw_field interpreter_fields[] = {
 RECORD(interpreter_record, interpreter_fields);
 #undef THIS
 
+#define THIS rw_task
+static const struct rw_field task_fields[] = {
+    ROW("library", STRING, library),
+    KEEP("name", STRING, name),
+    KEEP("state", STRING, state),
+    ROW("tid", INT, tid),
+    ROW("interpreter", INT64_M1, interpreter),
+    ROW("address", ADDRESS, address),
+    ROW("waits_on", STRING, waits_on),
+    ROW("waits_for", ADDRESS, waits_for),
+    MANY("frames", frames, frame_count, python_frame_record),
+    END,
+};
+RECORD(task_record, task_fields);
+#undef THIS
+
 #define THIS rw_process_info
 static const struct rw_field process_fields[] = {
     KEEP("pid", INT, pid),
@@ -241,6 +257,7 @@ static const struct rw_field process_fields[] = {
     ROW("last_test_end", TIME, last_test_end_ns),
     MANY("interpreters", interpreters, interpreter_count, interpreter_record),
     MANY("threads", threads, thread_count, thread_record),
+    MANY("tasks", tasks, task_count, task_record),
     MANY("history", history, history_count, transition_record),
     ROW("has_handlers", TRISTATE, has_handlers),
     LIST("notes", STRINGS, notes, note_count),

@@ -102,6 +102,14 @@ struct rw_thread *rw_process_find_thread(const struct rw_process_info *process, 
     return NULL;
 }
 
+struct rw_task *rw_process_add_task(struct rw_incident *incident, struct rw_process_info *process)
+{
+    struct rw_task *task = APPEND(incident, process->tasks, process->task_count);
+
+    task->interpreter = -1;
+    return task;
+}
+
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
                                                    struct rw_process_info *process, uint64_t address)
 {

@@ -34,6 +34,9 @@ struct rw_process_info *rw_incident_find_process(const struct rw_incident *incid
 struct rw_thread *rw_process_thread(struct rw_incident *incident, struct rw_process_info *process, int tid);
 struct rw_thread *rw_process_find_thread(const struct rw_process_info *process, int tid); /* or NULL */
 
+/* A new task; pointer valid until the next add. */
+struct rw_task *rw_process_add_task(struct rw_incident *incident, struct rw_process_info *process);
+
 /* The interpreter at this address, added if there is none. */
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
                                                    struct rw_process_info *process, uint64_t address);

@@ -17,6 +17,7 @@ static const struct rw_wait_kind kinds[] = {
     {"semaphore", RW_ENDS_BY_RELEASE, "waits for semaphore", false, true},
     {"join", RW_ENDS_BY_EXIT, "waits for a thread to end", false, false},
     {"thread-join", RW_ENDS_BY_EXIT, "waits for a thread to end", false, false},
+    {"thread-start", RW_ENDS_BY_BEGIN, "waits for a thread to begin", false, false},
     /* These have a lock inside that the waiter itself took: an owner, if one is named, says nothing. */
     {"condition", RW_ENDS_BY_SIGNAL, "waits on condition variable", false, false},
     {"barrier", RW_ENDS_BY_SIGNAL, "waits at barrier", false, false},

@@ -13,6 +13,7 @@ enum rw_wait_end {
     RW_ENDS_UNKNOWN = 0,
     RW_ENDS_BY_RELEASE, /* the owner lets go */
     RW_ENDS_BY_EXIT,    /* the owner (the thread joined) ends */
+    RW_ENDS_BY_BEGIN,   /* the owner (the thread started) begins */
     RW_ENDS_BY_SIGNAL,  /* some thread of the process sets, posts, puts or notifies: nobody owns it */
     RW_ENDS_BY_INPUT,   /* something from outside: a descriptor, a signal, another process */
     RW_ENDS_BY_TIME,

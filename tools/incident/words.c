@@ -172,16 +172,19 @@ static char *bare_wait_words(void *ctx, const struct rw_process_info *process, c
 {
     const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
     const struct rw_thread *owner;
+    const char *does;
     char *object;
 
     switch (kind->ends) {
     case RW_ENDS_BY_EXIT:
+    case RW_ENDS_BY_BEGIN:
         owner = rw_process_find_thread(process, wait->owner.tid);
+        does = kind->ends == RW_ENDS_BY_EXIT ? "end" : "begin";
         if (owner)
-            return rw_words(ctx, "waits for %s to end (%s)", rw_thread_label(ctx, owner), call_of(wait));
+            return rw_words(ctx, "waits for %s to %s (%s)", rw_thread_label(ctx, owner), does, call_of(wait));
         if (wait->owner.tid > 0)
-            return rw_words(ctx, "waits for thread %d to end (%s)", wait->owner.tid, call_of(wait));
-        return rw_words(ctx, "waits for a thread to end (%s)", call_of(wait));
+            return rw_words(ctx, "waits for thread %d to %s (%s)", wait->owner.tid, does, call_of(wait));
+        return rw_words(ctx, "%s (%s)", kind->phrase, call_of(wait));
     case RW_ENDS_BY_INPUT:
         return input_words(ctx, process, wait);
     case RW_ENDS_BY_TIME:
