@@ -86,7 +86,7 @@ static void write_interpreter(struct rw_page *page, const struct rw_incident *in
 void rw_section_interpreters(struct rw_page *page, const struct rw_incident *incident,
                              const struct rw_process_info *process)
 {
-    if (process->interpreter_count == 0)
+    if (process->interpreter_count == 0 && !process->python_note)
         return;
     rw_page_heading(page, "Interpreters of process %d (Python %s)", process->pid,
                     process->python ? process->python : "of a version that is not known");

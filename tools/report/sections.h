@@ -24,6 +24,8 @@ void rw_section_threads(struct rw_page *page, const struct rw_incident *incident
                         const struct rw_process_info *process);
 void rw_section_interpreters(struct rw_page *page, const struct rw_incident *incident,
                              const struct rw_process_info *process);
+/* Tasks of event loops. Nothing where there are none. */
+void rw_section_tasks(struct rw_page *page, const struct rw_process_info *process);
 void rw_section_story(struct rw_page *page, const struct rw_incident *incident,
                       const struct rw_process_info *process);
 

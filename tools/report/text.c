@@ -188,6 +188,7 @@ static void write_processes(struct rw_page *page, const struct rw_incident *inci
                 continue;
             write_process(page, incident, process);
             rw_section_threads(page, incident, process);
+            rw_section_tasks(page, process);
             rw_section_interpreters(page, incident, process);
             rw_section_story(page, incident, process);
         }
