@@ -19,17 +19,10 @@
 #define CALL_METHOD 161 /* 3.8 to 3.10 */
 #define NEXT_FUNCTION "release" /* the one that follows in the file */
 
-static uint64_t module_dict(struct rw_python *py, const struct rw_py_interpreter *in, const char *name)
-{
-    uint64_t modules = rw_py_kept_word(py, in->address + py->layout.interpreter.modules);
-    uint64_t module = rw_py_dict_get(py, modules, name);
-    return rw_py_is(py, module, "module") ? rw_py_kept_word(py, module + py->layout.object.size) : 0; /* md_dict */
-}
-
 static uint32_t hexversion(struct rw_python *py, const struct rw_py_interpreter *in)
 {
     int64_t value;
-    uint64_t number = rw_py_dict_get(py, module_dict(py, in, "sys"), "hexversion");
+    uint64_t number = rw_py_dict_get(py, rw_py_module_dict(py, in, "sys"), "hexversion");
     return rw_py_integer(py, number, &value) && value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
 }
 
@@ -83,7 +76,7 @@ static const char *wrong_sizes(struct rw_python *py, const struct rw_py_interpre
         return NULL; /* frame objects are looked at by themselves */
     if (!type || type->basic_size != l->code.instructions)
         return "code objects have another size";
-    uint64_t generator = rw_py_dict_get(py, module_dict(py, in, "_collections_abc"), "generator");
+    uint64_t generator = rw_py_dict_get(py, rw_py_module_dict(py, in, "_collections_abc"), "generator");
     type = generator ? rw_py_type_at(py, generator) : NULL;
     if (type && type->basic_size != l->generator.frame + l->frame.locals)
         return "generators have another size";
@@ -92,7 +85,7 @@ static const char *wrong_sizes(struct rw_python *py, const struct rw_py_interpre
 
 static const char *wrong_function(struct rw_python *py, const struct rw_py_interpreter *in)
 {
-    uint64_t type = rw_py_dict_get(py, module_dict(py, in, "_frozen_importlib"), KNOWN_CLASS);
+    uint64_t type = rw_py_dict_get(py, rw_py_module_dict(py, in, "_frozen_importlib"), KNOWN_CLASS);
     /* tp_dict comes 12 words behind tp_flags */
     uint64_t dict = type ? rw_py_kept_word(py, type + py->layout.type.flags + 96) : 0;
     if (!type) /* finalisation has begun */

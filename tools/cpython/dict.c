@@ -134,6 +134,19 @@ int rw_py_attributes(struct rw_python *py, uint64_t object, struct rw_py_pair **
     return -ENOENT;
 }
 
+/* A member descriptor in the dict of the class: type, name and qualname, then the PyMemberDef {name, type, offset}. */
+uint64_t rw_py_slot_attribute(struct rw_python *py, uint64_t object, const char *name)
+{
+    const struct rw_py_type *type = rw_py_type_of(py, object);
+    /* tp_dict comes 12 words behind tp_flags */
+    uint64_t dict = type && type->name[0] ? rw_py_kept_word(py, type->address + py->layout.type.flags + 96) : 0;
+    uint64_t descriptor = rw_py_dict_get(py, dict, name);
+    if (!rw_py_is(py, descriptor, "member_descriptor"))
+        return 0;
+    uint64_t offset = rw_py_kept_word(py, rw_py_kept_word(py, descriptor + py->layout.object.size + 24) + 16);
+    return offset && offset < type->basic_size ? rw_py_kept_word(py, object + offset) : 0;
+}
+
 uint64_t rw_py_find(struct rw_python *py, const struct rw_py_pair *pairs, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)

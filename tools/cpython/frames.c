@@ -117,6 +117,21 @@ static const char *kind_of(uint32_t flags)
     return flags & 0x200 ? "async generator" : flags & 0x180 ? "coroutine" : flags & 0x20 ? "generator" : NULL;
 }
 
+struct rw_python_frame rw_py_describe_frame(struct rw_python *py, const struct rw_py_frame *frame)
+{
+    return (struct rw_python_frame){
+        .function = frame->code->name,
+        .file = frame->code->file,
+        .line = frame->at == INT32_MIN ? 0 : rw_py_code_line(py, frame->code, frame->at),
+        .address = frame->address,
+        .native_index = -1,
+        .interpreter = frame->interpreter_id,
+        .is_entry = frame->is_entry,
+        .is_torn = frame->is_torn,
+        .kind = kind_of(frame->code->flags),
+    };
+}
+
 static void add_frames(struct rw_python *py, struct rw_thread *thread, struct rw_py_stack *stack,
                        const struct rw_py_frame *frames, size_t count)
 {
@@ -124,18 +139,7 @@ static void add_frames(struct rw_python *py, struct rw_thread *thread, struct rw
     if (!stack->frames)
         abort();
     for (size_t i = 0; i < count; i++) {
-        const struct rw_py_code *code = frames[i].code;
-        struct rw_python_frame shown = {
-            .function = code->name,
-            .file = code->file,
-            .line = frames[i].at == INT32_MIN ? 0 : rw_py_code_line(py, code, frames[i].at),
-            .address = frames[i].address,
-            .native_index = -1,
-            .interpreter = frames[i].interpreter_id,
-            .is_entry = frames[i].is_entry,
-            .is_torn = frames[i].is_torn,
-            .kind = kind_of(code->flags),
-        };
+        struct rw_python_frame shown = rw_py_describe_frame(py, &frames[i]);
         rw_add_python_frame(py->incident, thread, &shown);
         stack->frames[stack->count++] = frames[i];
     }

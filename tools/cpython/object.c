@@ -11,6 +11,7 @@
 #define STRING_MAX 4096u
 #define BYTES_MAX (1u << 20)
 #define BASES_MAX 32
+#define SET_MAX (1u << 20)
 
 uint64_t rw_py_type_address(struct rw_python *py, uint64_t object)
 {
@@ -187,6 +188,37 @@ int64_t rw_py_tuple_size(struct rw_python *py, uint64_t object)
 uint64_t rw_py_tuple_item(struct rw_python *py, uint64_t object, int64_t index)
 {
     return rw_py_kept_word(py, object + py->layout.tuple.items + (uint64_t)index * 8);
+}
+
+/* PySetObject: fill, used, mask, table; entries are {key, hash}. Removed elements leave a key behind whose type is no
+ * element's: `object` itself. */
+bool rw_py_set(struct rw_python *py, uint64_t object, uint64_t **elements, size_t *count)
+{
+    uint64_t head[4]; /* fill, used, mask, table */
+    *elements = NULL;
+    *count = 0;
+    if (!rw_py_is(py, object, "set") || rw_py_read_kept(py, object + py->layout.object.size, head, sizeof head) ||
+        head[2] >= SET_MAX || head[1] > head[2] + 1)
+        return false;
+    uint64_t *table = talloc_array(py->scratch, uint64_t, (head[2] + 1) * 2);
+    if (!table)
+        abort();
+    if (rw_py_read_kept(py, head[3], table, (head[2] + 1) * 16)) {
+        talloc_free(table);
+        return false;
+    }
+    for (uint64_t i = 0; i <= head[2]; i++)
+        if (table[i * 2] && table[i * 2 + 1] != UINT64_MAX) /* a dummy's hash is -1 */
+            table[(*count)++] = table[i * 2];
+    *elements = table;
+    return true;
+}
+
+uint64_t rw_py_module_dict(struct rw_python *py, const struct rw_py_interpreter *in, const char *name)
+{
+    uint64_t modules = rw_py_kept_word(py, in->address + py->layout.interpreter.modules);
+    uint64_t module = rw_py_dict_get(py, modules, name);
+    return rw_py_is(py, module, "module") ? rw_py_kept_word(py, module + py->layout.object.size) : 0; /* md_dict */
 }
 
 /* m_self of a built-in method and im_self of a bound one are in the same place: behind one other pointer. */

@@ -37,6 +37,8 @@ bool rw_py_integer(struct rw_python *py, uint64_t object, int64_t *value);
 /* Number of elements of a tuple, -1 if it is none; and one of them. */
 int64_t rw_py_tuple_size(struct rw_python *py, uint64_t object);
 uint64_t rw_py_tuple_item(struct rw_python *py, uint64_t object, int64_t index);
+/* The elements of a set, in no order; a talloc array under scratch. False if it is none, or too large. */
+bool rw_py_set(struct rw_python *py, uint64_t object, uint64_t **elements, size_t *count);
 
 struct rw_py_pair {
     uint64_t key, value;
@@ -45,9 +47,13 @@ struct rw_py_pair {
 int rw_py_dict(struct rw_python *py, uint64_t dict, struct rw_py_pair **pairs, size_t *count);
 /* All of an instance's own attributes, wherever its version keeps them. */
 int rw_py_attributes(struct rw_python *py, uint64_t object, struct rw_py_pair **pairs, size_t *count);
+/* What an instance has in a slot of its class (__slots__). */
+uint64_t rw_py_slot_attribute(struct rw_python *py, uint64_t object, const char *name);
 uint64_t rw_py_find(struct rw_python *py, const struct rw_py_pair *pairs, size_t count, const char *name);
 uint64_t rw_py_dict_get(struct rw_python *py, uint64_t dict, const char *name);
 uint64_t rw_py_attribute(struct rw_python *py, uint64_t object, const char *name);
+/* The __dict__ of a module of that name in an interpreter; 0 if it was not imported. */
+uint64_t rw_py_module_dict(struct rw_python *py, const struct rw_py_interpreter *in, const char *name);
 /* What a bound method or a built-in method is bound to, 0 if the object is neither; its name under ctx. */
 uint64_t rw_py_bound_self(struct rw_python *py, uint64_t object);
 bool rw_py_bound_name_is(struct rw_python *py, uint64_t object, const char *name);

@@ -136,12 +136,17 @@ void rw_py_place_states(struct rw_python *py);
 /* --- frames.c */
 void rw_py_read_stacks(struct rw_python *py); /* of all thread states */
 void rw_py_fill_frames(struct rw_python *py);
+/* The frame for people; its code is set. */
+struct rw_python_frame rw_py_describe_frame(struct rw_python *py, const struct rw_py_frame *frame);
 
 /* --- gil.c, merge.c, threads.c, locks.c */
 void rw_py_fill_gil(struct rw_python *py);
 void rw_py_merge(struct rw_python *py);
 void rw_py_fill_threads(struct rw_python *py);
 void rw_py_refine_waits(struct rw_python *py);
+
+/* --- tasks.c */
+void rw_py_fill_tasks(struct rw_python *py);
 
 /* --- memory.c: as it is now; */
 int rw_py_read(struct rw_python *py, uint64_t address, void *buffer, size_t size);

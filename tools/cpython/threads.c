@@ -9,13 +9,6 @@
 
 #include "tools/cpython/object.h"
 
-static uint64_t find_threading(struct rw_python *py, const struct rw_py_interpreter *in)
-{
-    uint64_t modules = rw_py_kept_word(py, in->address + py->layout.interpreter.modules);
-    uint64_t module = rw_py_dict_get(py, modules, "threading");
-    return rw_py_is(py, module, "module") ? rw_py_kept_word(py, module + py->layout.object.size) : 0; /* md_dict */
-}
-
 static void fill_thread(struct rw_python *py, struct rw_thread *thread, uint64_t object)
 {
     struct rw_py_pair *attributes;
@@ -38,7 +31,7 @@ void rw_py_fill_threads(struct rw_python *py)
         struct rw_py_interpreter *in = &py->interpreters[i];
         struct rw_py_pair *active;
         size_t count;
-        in->threading = find_threading(py, in);
+        in->threading = rw_py_module_dict(py, in, "threading");
         rw_py_dict(py, rw_py_dict_get(py, in->threading, "_active"), &active, &count);
         for (size_t t = 0; t < count; t++) {
             int64_t ident;
