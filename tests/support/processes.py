@@ -15,6 +15,7 @@ import signal
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -22,6 +23,14 @@ _PR_SET_CHILD_SUBREAPER = 36
 _IN_MODIFY, _IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE = 0x2, 0x8, 0x80, 0x100
 
 _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _leave(*_):
+    raise SystemExit(143)
+
+
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGTERM, _leave)  # a runner that is ended cleans up as well
 
 
 def _parents():
