@@ -108,8 +108,8 @@ static void look_at_holder(struct rw_diagnosis *diagnosis, size_t index)
     struct rw_verdict *finding;
     char *sentence = NULL;
 
-    if (!waiter || !has_way_out(diagnosis, index) || waits_for_gil(holder) ||
-        (is_blocked && holder->moved == 1))
+    if (!waiter || rw_thread_is_gone(node->process, holder) || !has_way_out(diagnosis, index) ||
+        waits_for_gil(holder) || (is_blocked && holder->moved == 1))
         return;
     starved_s = rw_seconds_since(incident, rw_waits_since(incident, waiter));
     if (!is_blocked && (starved_s < STARVED_S || !is_starved(incident, waiter)))
