@@ -35,9 +35,10 @@ static void read_gil(struct rw_python *py, const struct rw_py_interpreter *in, s
                                                                  : rw_py_word(py, in->gil + l->gil.holder);
     const struct rw_py_state *holder = state_at(py, gil->holder_thread_state);
     if (holder && holder->tid > 0) {
-        /* Up to 3.12 a subinterpreter's state may run on another thread than the one that made it; states.c could tell
-         * by its frames only. */
-        bool is_placed = holder->interpreter_id == 0 || holder->frame_count || l->minor >= 13;
+        /* Up to 3.12 a subinterpreter's state may run on another thread than the one that made it; that its frames lie on
+         * a thread's stack is proof, that they are as many as its evaluation loops is not. */
+        bool is_placed =
+            holder->interpreter_id == 0 || l->minor >= 13 || (holder->frame_count && holder->frames[0].anchor);
         gil->holder_tid = holder->tid;
         gil->certainty = is_placed ? RW_EXACT : RW_INFERRED;
     }

@@ -73,6 +73,7 @@ static bool read_state(struct rw_python *py, const struct rw_py_interpreter *in,
     state.status = has(l->thread_state.status) ? rw_py_field32(raw, l->thread_state.status) : 0;
     state.tid = tid_of_state(py, state.thread_id,
                              has(l->thread_state.native_thread_id) ? rw_py_field(raw, l->thread_state.native_thread_id) : 0);
+    state.maker_tid = state.tid;
     py->states = talloc_realloc(py->scratch, py->states, struct rw_py_state, py->state_count + 1);
     if (!py->states)
         abort();

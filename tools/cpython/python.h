@@ -36,6 +36,7 @@ struct rw_py_state {
     uint64_t thread_id; /* pthread_t */
     uint64_t id;
     uint32_t status; /* 3.12 and later: bits of PyThreadState._status */
+    int maker_tid; /* of the OS thread that it was made for, as its thread_id says; 0 or -1 as tid */
     int tid; /* of the OS thread; 0: none backs it, -1: not known */
     bool is_attached;
     struct rw_py_frame *frames; /* innermost first */

@@ -3,26 +3,46 @@
  * Which OS thread a thread state is on. Its own thread_id says which thread made it, and up to 3.12 another thread may run
  * it: a subinterpreter's first state belongs to whoever created the interpreter, and runs on whichever thread enters it
  * (_xxsubinterpreters.run_string). The evaluation loops tell: an anchor lies on the stack of the thread that runs. Where a
- * version has no anchors (3.8, 3.9), the number of loops on each native stack tells, if it leaves one answer.
+ * version has no anchors (3.8, 3.9), the number of loops on each native stack tells, if it leaves one answer. Where neither
+ * tells, a state that may be another thread's is nobody's.
  */
 #include "tools/cpython/python.h"
 
+#include <stdlib.h>
+
 #include <talloc.h>
+
+/* Above all frames of a thread: its outermost frame, or without native frames glibc's struct pthread, which lies on top of
+ * the stack that glibc made for it; the main thread's stack has a mapping of its own. */
+static uint64_t stack_top(const struct rw_python *py, const struct rw_thread *thread)
+{
+    uint64_t pthread = thread->pthread;
+    if (thread->native_count)
+        return thread->native[thread->native_count - 1].cfa;
+    for (size_t i = 0; thread->is_main && i < py->maps->count; i++)
+        if (py->maps->items[i].path && !strcmp(py->maps->items[i].path, "[stack]"))
+            return py->maps->items[i].end;
+    for (size_t i = 0; !pthread && i < py->state_count; i++)
+        if (py->states[i].maker_tid == thread->tid)
+            pthread = py->states[i].thread_id;
+    return pthread;
+}
 
 /* Stacks grow down from a thread's outermost frame: the one right above the address, in the same mapping, is whose stack
  * this is. (The innermost frame is no bound: a loop's local variables lie below its canonical address.) */
-static void place_by_anchor(struct rw_python *py, struct rw_py_state *state)
+static bool place_by_anchor(struct rw_python *py, struct rw_py_state *state)
 {
     uint64_t anchor = state->frames[0].anchor, nearest = UINT64_MAX;
     const struct rw_mapping *mapping = rw_maps_find(py->maps, anchor);
     for (size_t i = 0; mapping && i < py->process->thread_count; i++) {
         const struct rw_thread *thread = &py->process->threads[i];
-        uint64_t top = thread->native_count ? thread->native[thread->native_count - 1].cfa : 0;
+        uint64_t top = stack_top(py, thread);
         if (top > anchor && top < nearest && rw_maps_find(py->maps, top - 1) == mapping) {
             nearest = top;
             state->tid = thread->tid;
         }
     }
+    return nearest != UINT64_MAX;
 }
 
 static size_t count_loops(const struct rw_thread *thread)
@@ -43,32 +63,55 @@ static size_t count_frames(const struct rw_python *py, int tid)
     return count;
 }
 
-static void place_by_loops(struct rw_python *py, struct rw_py_state *state)
+static bool place_by_loops(struct rw_python *py, struct rw_py_state *state)
 {
     const struct rw_thread *own = rw_process_find_thread(py->process, state->tid), *fits = NULL;
-    if (!own || count_loops(own) == count_frames(py, own->tid))
-        return;
+    if (!own || !own->native_count)
+        return false;
+    if (count_loops(own) == count_frames(py, own->tid))
+        return true;
     for (size_t i = 0; i < py->process->thread_count; i++) {
         const struct rw_thread *thread = &py->process->threads[i];
         if (thread == own || !thread->native_count ||
             count_loops(thread) != count_frames(py, thread->tid) + state->frame_count)
             continue;
         if (fits)
-            return;
+            return false;
         fits = thread;
     }
     if (fits)
         state->tid = fits->tid;
+    return fits;
+}
+
+/* A subinterpreter's first state, the last of its list, up to 3.12. */
+static bool may_be_elsewhere(const struct rw_python *py, size_t index)
+{
+    const struct rw_py_state *state = &py->states[index];
+    return py->layout.minor <= 12 && state->interpreter_id != 0 &&
+           (index + 1 == py->state_count || py->states[index + 1].interpreter != state->interpreter);
 }
 
 void rw_py_place_states(struct rw_python *py)
 {
-    for (size_t i = 0; i < py->state_count; i++) {
-        struct rw_py_state *state = &py->states[i];
-        if (state->frame_count && state->frames[0].anchor)
-            place_by_anchor(py, state);
-    }
+    bool *is_placed = talloc_zero_array(py->scratch, bool, py->state_count + 1);
+    size_t lost = 0;
+    if (!is_placed)
+        abort();
+    for (size_t i = 0; i < py->state_count; i++)
+        if (py->states[i].frame_count && py->states[i].frames[0].anchor)
+            is_placed[i] = place_by_anchor(py, &py->states[i]);
     for (size_t i = 0; i < py->state_count; i++)
         if (py->states[i].frame_count && !py->states[i].frames[0].anchor && py->states[i].interpreter_id != 0)
-            place_by_loops(py, &py->states[i]);
+            is_placed[i] = place_by_loops(py, &py->states[i]);
+    for (size_t i = 0; i < py->state_count; i++) {
+        if (!py->states[i].frame_count || is_placed[i] || !may_be_elsewhere(py, i))
+            continue;
+        py->states[i].tid = -1;
+        lost++;
+    }
+    if (lost)
+        rw_process_note(py->incident, py->process,
+                        "it could not be found out which thread runs in %s: the native stacks that would tell are missing",
+                        lost == 1 ? "a subinterpreter" : "some subinterpreters");
 }

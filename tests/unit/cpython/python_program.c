@@ -108,13 +108,25 @@ void end_python(struct python_program *program)
     free(program->lines);
 }
 
-struct rw_incident *look_at(const struct python_program *program)
+static struct rw_incident *look(const struct python_program *program, const struct rw_snapshot_options *options)
 {
     struct rw_incident *incident = rw_incident_new(NULL);
     struct rw_process_info *process = rw_incident_add_process(incident, program->pid);
     struct rw_image *image;
     assert_int_equal(rw_image_open(incident, program->pid, NULL, &image), 0);
-    assert_int_equal(rw_snapshot_process(incident, process, image, NULL, NULL), 0);
+    assert_int_equal(rw_snapshot_process(incident, process, image, NULL, options), 0);
     assert_int_equal(rw_cpython_inspect(incident, process, image, NULL), 0);
     return incident;
+}
+
+struct rw_incident *look_at(const struct python_program *program)
+{
+    return look(program, NULL);
+}
+
+struct rw_incident *look_at_python_alone(const struct python_program *program)
+{
+    struct rw_snapshot_options options = RW_SNAPSHOT_OPTIONS_DEFAULT;
+    options.native = false;
+    return look(program, &options);
 }

@@ -26,5 +26,7 @@ void end_python(struct python_program *program);
 
 /* A whole look at it. The caller frees the incident with talloc_free. */
 struct rw_incident *look_at(const struct python_program *program);
+/* The same without native stacks. */
+struct rw_incident *look_at_python_alone(const struct python_program *program);
 
 #endif
