@@ -39,6 +39,24 @@ thread.join()
 
 EXIT_3 = CREATE_AND_DESTROY + "sys.exit(3)\n"
 
+# Each interpreter with a GIL of its own, so that their makers do not wait for each other.
+SEVERAL_AT_ONCE = COMMON + """
+def work():
+    for _ in range(8):
+        interpreters.destroy(interpreters.create())
+threads = [threading.Thread(target=work) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+MORE_THAN_THE_TABLE_HOLDS = COMMON + """
+import os
+kept = [interpreters.create() for _ in range(70)]  # in 3.12 an interpreter goes with the last reference to its id
+os._exit(0)
+"""
+
 # Destroying waits for a thread of the subinterpreter that is parked for ever.
 DESTROY_BLOCKED = COMMON + """
 import _testcapi

@@ -134,6 +134,23 @@ def destroyed_by_another_thread(folder, python):
     return problems
 
 
+def several_at_once(folder, python):
+    problems = []
+    recording = ended(folder, [python, "-c", programs.SEVERAL_AT_ONCE], problems)
+    destroyed = sorted(i.id for i in recording.interpreters if i.state == "destroyed" and i.id)
+    expect(problems, destroyed == list(range(1, 49)), "each is recorded and destroyed", recording.interpreters)
+    expect(problems, not recording.problems, "problems", recording.problems)
+    return problems
+
+
+def more_than_the_table_holds(folder, python):
+    problems = []
+    recording = ended(folder, [python, "-c", programs.MORE_THAN_THE_TABLE_HOLDS], problems)
+    expect(problems, len(recording.problems) == 1 and "more are alive" in str(recording.problems), "one problem", recording.problems)
+    expect(problems, len(recording.interpreters) == 64, "the table is full", len(recording.interpreters))
+    return problems
+
+
 def exit_status(folder, python):
     problems = []
     whole_life(ended(folder, [python, "-c", programs.EXIT_3], problems, expected=3), problems, 1)
@@ -241,6 +258,9 @@ def main():
             tally.result(title + "-X dev", create_and_destroy(folder, python, "-X", "dev"))
             tally.result(title + "PYTHONMALLOC=debug", create_and_destroy(folder, python, PYTHONMALLOC="debug"))
             tally.result(title + "destroyed by another thread", destroyed_by_another_thread(folder, python))
+            if tuple(int(n) for n in version.split(".")[:2]) >= (3, 12):
+                tally.result(title + "several at once", several_at_once(folder, python))
+                tally.result(title + "more than the table holds", more_than_the_table_holds(folder, python))
             tally.result(title + "sys.exit(3)", exit_status(folder, python))
             if machine.python_has(python, "_testcapi"):
                 tally.result(title + "run_in_subinterp", run_in_subinterpreter(folder, python))
