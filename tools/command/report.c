@@ -108,7 +108,7 @@ static bool print_session(struct printer *printer, void *scratch, const struct r
         /* Its monitor was killed, or the folder was asked to be kept: that alone is no incident. */
         fprintf(stderr, "racewatch report: %s: every recorded process ended in order\n", session->path);
     } else {
-        rw_incident_name_creators(incident);
+        rw_incident_complete_names(incident);
         rw_diagnose(incident);
         print(printer, incident);
     }

@@ -2,10 +2,11 @@
 /*
  * A wait for a signal (an event, a condition, a queue, a semaphore, a barrier) where every thread that could
  * give it waits as well, in ways that none of them can end: those of the process, and those of all that share
- * the memory. The same holds for a lock of which nobody knows the owner: whoever it is waits as well. A
- * server whose main thread waits for an event that a signal handler sets is idle, not stuck: so only while a
- * test runs, the process ends, or there is no such handler.
+ * the memory. The same holds for a Python lock of which nobody knows who took it. A server whose main thread
+ * waits for an event that a signal handler sets is idle, not stuck: so only while a test runs, the process
+ * ends, or there is no such handler.
  */
+#include <string.h>
 #include <talloc.h>
 
 #include "tools/diagnosis/rules.h"
@@ -16,13 +17,14 @@
 
 #define NAMED_OTHERS 3
 
-/* Nobody in particular has to end it: any thread that has the memory could. */
+/* Nobody in particular has to end it: any thread that has the memory could. Python's plain lock is released
+ * by any thread; a mutex or rwlock only by who has it, and not to know who that is means to know nothing. */
 static bool is_for_anybody(const struct rw_wait_on *wait)
 {
     const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
 
-    return wait && (kind->ends == RW_ENDS_BY_SIGNAL || kind->ends == RW_ENDS_BY_RELEASE ||
-                    kind->ends == RW_ENDS_UNKNOWN);
+    return wait && (kind->ends == RW_ENDS_BY_SIGNAL || kind->owner_is_guess ||
+                    kind->ends == RW_ENDS_UNKNOWN || strcmp(wait->kind, "lock") == 0);
 }
 
 /* A fork leaves all threads but one behind, also the one that would have given the signal. */

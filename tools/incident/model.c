@@ -314,11 +314,21 @@ enum rw_certainty rw_certainty_of(const char *name)
     return RW_UNKNOWN;
 }
 
-void rw_incident_name_creators(struct rw_incident *incident)
+/* Its name is the kernel's, which is that of the program. */
+static bool is_unnamed(const struct rw_thread *thread)
+{
+    return !thread->name || (thread->comm && strcmp(thread->name, thread->comm) == 0);
+}
+
+void rw_incident_complete_names(struct rw_incident *incident)
 {
     for (size_t i = 0; i < incident->process_count; i++) {
         struct rw_process_info *process = &incident->processes[i];
 
+        for (size_t j = 0; process->python && j < process->thread_count; j++)
+            if (process->threads[j].is_main && process->threads[j].python_count &&
+                is_unnamed(&process->threads[j]))
+                process->threads[j].name = "MainThread";
         for (size_t j = 0; j < process->thread_count; j++) {
             struct rw_thread *thread = &process->threads[j];
             const struct rw_thread *creator =

@@ -59,9 +59,9 @@ struct rw_channel *rw_wait_add_channel(struct rw_incident *incident, struct rw_w
 void rw_channel_add_holder(struct rw_incident *incident, struct rw_channel *channel, int pid, int fd,
                            const char *name);
 
-/* Fills in the names of the threads' creators, where those are among the threads: names become known one
- * after the other while an incident is made, so this comes last. */
-void rw_incident_name_creators(struct rw_incident *incident);
+/* The names that follow from others, once those are known, which is when an incident is made: of the threads'
+ * creators; and of a thread that Python calls MainThread also where no module asked it to. */
+void rw_incident_complete_names(struct rw_incident *incident);
 
 /* Whether the same functions are open in both: Python's where there are any, else the native ones. False
  * where there is no stack. For one thread in two incidents. */

@@ -103,7 +103,7 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
         incident->test = incident->processes[0].test;
     if (plan->previous != NULL)
         rw_fill_deltas(incident, plan->previous);
-    rw_incident_name_creators(incident);
+    rw_incident_complete_names(incident);
     rw_diagnose(incident);
     incident->took_ms = (double)(now_ns() - incident->now_ns) / 1e6;
     return incident;

@@ -156,9 +156,29 @@ static void the_place_is_the_users_own_line(void **state)
     }
 }
 
+static void names_that_follow_from_others_are_completed(void **state)
+{
+    struct rw_incident *incident = fixture("two_locks");
+    struct rw_thread *main_thread = thread_of(incident, 4100);
+
+    (void)state;
+    main_thread->name = main_thread->comm = "python3";
+    thread_of(incident, 4107)->creator_tid = 4100;
+    thread_of(incident, 4107)->creator_name = NULL;
+    rw_incident_complete_names(incident);
+    assert_string_equal(main_thread->name, "MainThread");
+    assert_string_equal(thread_of(incident, 4107)->creator_name, "MainThread");
+    /* A name that somebody gave stays. */
+    main_thread->name = "controller";
+    rw_incident_complete_names(incident);
+    assert_string_equal(main_thread->name, "controller");
+    talloc_free(incident);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_that_follow_from_others_are_completed),
         cmocka_unit_test(main_thread_comes_first),
         cmocka_unit_test(a_thread_is_found_again_but_one_that_never_ran_is_always_new),
         cmocka_unit_test(what_is_not_known_says_so),
