@@ -26,6 +26,7 @@ static void read_gil(struct rw_python *py, const struct rw_py_interpreter *in, s
     if (l->gil.enabled != RW_NO_FIELD)
         gil->is_enabled = rw_py_int(py, in->gil + l->gil.enabled) != 0;
     gil->is_locked = locked == 1; /* -1: not made yet */
+    gil->switches = rw_py_word(py, in->gil + l->gil.locked + 8); /* switch_number, in all versions */
     if (!gil->is_locked) {
         gil->holder_tid = 0;
         gil->certainty = RW_EXACT;

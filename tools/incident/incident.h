@@ -197,6 +197,8 @@ struct rw_gil {
     int holder_tid; /* -1 not known, 0 nobody */
     uint64_t holder_thread_state;
     enum rw_certainty certainty;
+    uint64_t switches;      /* how often it went from one thread to another */
+    uint64_t kept_since_ns; /* no other thread has had it since then at the latest, as two looks tell; 0 not known */
 };
 
 struct rw_interpreter_info {

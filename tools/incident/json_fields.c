@@ -192,6 +192,8 @@ static const struct rw_field gil_fields[] = {
     KEEP("holder", INT_M1, holder_tid),
     KEEP("certainty", CERTAINTY, certainty),
     ROW("holder_thread_state", ADDRESS, holder_thread_state),
+    ROW("switches", NUMBER, switches),
+    ROW("kept_since", TIME, kept_since_ns),
     END,
 };
 RECORD(gil_record, gil_fields);

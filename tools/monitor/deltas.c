@@ -69,6 +69,16 @@ static void fill_thread(struct rw_thread *now, const struct rw_thread *before, d
     now->same_calls = rw_has_same_calls(now, before);
 }
 
+/* A GIL that went from no thread to another has had one holder all the time, however often that let go of it. */
+static void fill_gil(struct rw_gil *now, const struct rw_gil *before, uint64_t before_ns)
+{
+    bool is_kept = now->holder_tid > 0 && now->holder_tid == before->holder_tid && now->address == before->address &&
+                   now->holder_thread_state == before->holder_thread_state && now->switches != 0 &&
+                   now->switches == before->switches;
+    if (is_kept)
+        now->kept_since_ns = before->kept_since_ns != 0 ? before->kept_since_ns : before_ns;
+}
+
 void rw_fill_deltas(struct rw_incident *incident, const struct rw_incident *before)
 {
     double seconds =
@@ -83,6 +93,10 @@ void rw_fill_deltas(struct rw_incident *incident, const struct rw_incident *befo
             if (then != NULL)
                 fill_thread(thread, then, seconds);
         }
+        for (size_t j = 0; old != NULL && j < process->interpreter_count; j++)
+            for (size_t k = 0; k < old->interpreter_count; k++)
+                if (old->interpreters[k].address == process->interpreters[j].address)
+                    fill_gil(&process->interpreters[j].gil, &old->interpreters[k].gil, before->now_ns);
     }
 }
 

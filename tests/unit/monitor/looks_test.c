@@ -57,6 +57,35 @@ static void standing_still_is_the_same_hang(void **state)
     talloc_free(second);
 }
 
+/* Threads 11 and 12 have it by turns: what two looks see is the same holder, but not whether it was so all the time. The
+ * number of switches tells. */
+static struct rw_incident *look_at_gil(uint64_t now_ns, int holder, uint64_t switches)
+{
+    struct rw_incident *incident = look(now_ns, 9 * S, 0.5, 40);
+    struct rw_gil *gil = &rw_process_interpreter(incident, &incident->processes[0], 0x5000)->gil;
+    gil->address = 0x6000;
+    gil->holder_tid = holder;
+    gil->holder_thread_state = 0x7000u + (unsigned)holder;
+    gil->switches = switches;
+    return incident;
+}
+
+static void a_gil_is_kept_while_nobody_else_gets_it(void **state)
+{
+    (void)state;
+    struct rw_incident *first = look_at_gil(10 * S, 11, 77), *kept = look_at_gil(11 * S, 11, 77),
+                       *still = look_at_gil(12 * S, 11, 77), *back = look_at_gil(13 * S, 11, 79);
+    rw_fill_deltas(kept, first);
+    assert_true(kept->processes[0].interpreters[0].gil.kept_since_ns == 10 * S);
+    rw_fill_deltas(still, kept);
+    assert_true(still->processes[0].interpreters[0].gil.kept_since_ns == 10 * S);
+    rw_fill_deltas(back, still);
+    assert_true(back->processes[0].interpreters[0].gil.kept_since_ns == 0);
+    struct rw_incident *all[] = {first, kept, still, back};
+    for (size_t i = 0; i < 4; i++)
+        talloc_free(all[i]);
+}
+
 static void what_moves_is_no_hang(void **state)
 {
     (void)state;
@@ -224,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(standing_still_is_the_same_hang),  cmocka_unit_test(what_moves_is_no_hang),
+        cmocka_unit_test(a_gil_is_kept_while_nobody_else_gets_it),
         cmocka_unit_test(waiting_for_the_gil_is_one_wait),  cmocka_unit_test(a_hang_has_one_name),
         cmocka_unit_test(a_look_comes_back_whole),          cmocka_unit_test(a_look_that_is_stopped_says_so),
         cmocka_unit_test(a_process_that_is_gone_is_a_note),
