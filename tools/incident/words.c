@@ -138,7 +138,15 @@ char *rw_object_words(void *ctx, const struct rw_process_info *process, const st
         /* "mutex cache_lock", "condition 0x55d0": the phrase before it has said what it is. */
         const char *space = strchr(wait->name, ' ');
         const char *bare = space && !strchr(space + 1, ' ') && wait->name[0] != '\'' ? space + 1 : wait->name;
+        size_t length = kind->kind ? strlen(kind->kind) : 0;
 
+        /* "rwlock table_lock for writing" */
+        if (bare == wait->name && length && strncmp(bare, kind->kind, length) == 0 && bare[length] == ' ') {
+            bare += length + 1;
+            length = strcspn(bare, " ");
+            return strncmp(bare, "0x", 2) == 0 ? rw_words(ctx, "%s", bare)
+                                               : rw_words(ctx, "`%.*s`%s", (int)length, bare, bare + length);
+        }
         if (strncmp(bare, "0x", 2) != 0 && is_ambiguous(process, wait))
             return rw_words(ctx, "`%s` (0x%llx)", bare, (unsigned long long)wait->object);
         return strncmp(bare, "0x", 2) == 0 ? rw_words(ctx, "%s", bare) : rw_words(ctx, "`%s`", bare);

@@ -116,9 +116,23 @@ static void the_last_taker_of_a_semaphore_is_never_surely_its_owner(void **state
     talloc_free(incident);
 }
 
+static void what_a_lock_is_is_said_once(void **state)
+{
+    struct rw_incident *incident = bare(2);
+
+    (void)state;
+    waits(incident, 100, "rwlock", 101)->name = "rwlock table_lock for writing";
+    waits(incident, 101, "mutex", 100)->name = "mutex 0x55d0";
+    rw_diagnose(incident);
+    expect_in_sentence(incident, "waits for rwlock `table_lock` for writing held by thread 101");
+    expect_in_sentence(incident, "waits for mutex 0x55d0 held by");
+    talloc_free(incident);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_lock_is_is_said_once),
         cmocka_unit_test(a_ring_of_three_begins_with_who_waits_longest),
         cmocka_unit_test(a_ring_of_a_thousand_is_told_in_a_sentence),
         cmocka_unit_test(who_waits_for_a_ring_is_not_in_it),
