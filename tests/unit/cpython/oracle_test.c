@@ -55,6 +55,7 @@ static void check_merge(const struct rw_thread *thread)
     int before = -1;
     for (size_t i = 0; i < thread->native_count; i++)
         loops += thread->native[i].is_python_eval && !thread->native[i].is_inlined;
+    assert_true(loops || !thread->native_count);
     if (!loops)
         return;
     bool is_cut = thread->stack_note && strstr(thread->stack_note, "cut after");

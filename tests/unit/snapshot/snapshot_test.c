@@ -203,6 +203,9 @@ static void leaves_a_stopped_process_stopped(void **state)
     struct snapshot snapshot = snapshot_take(hanging.pid);
     check_all(&snapshot);
     assert_int_equal(snapshot.process->threads[0].os_state, 'T');
+    /* A thread that was let go has to run for a moment to stop again. */
+    for (int turn = 0; turn < 1000 && hanging_count_state(hanging.pid, 'T') != threads; turn++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     assert_int_equal(hanging_count_state(hanging.pid, 'T'), threads);
     /* And its parent is not told a second time. */
     info.si_pid = 0;
