@@ -36,6 +36,10 @@ static void fill(struct rw_python *py, struct rw_py_code *code)
     if (!code->name || !rw_py_bytes(py, rw_py_field(raw, l->code.lines), &code->lines))
         return;
     code->first_line = (int)rw_py_field32(raw, l->code.first_line);
+    /* What a call of a class returns to where its __init__ runs in the same loop (_Py_InitCleanup, 3.12 and later): a code
+     * object of the interpreter's own, whose file is its name. */
+    code->is_hidden = l->minor >= 12 && code->first_line == 0 &&
+                      rw_py_field(raw, l->code.filename) == rw_py_field(raw, l->code.name);
     code->flags = rw_py_field32(raw, l->code.flags);
     code->stack_size = rw_py_field32(raw, l->code.stack_size);
     code->local_count = rw_py_field32(raw, l->code.local_count);

@@ -10,6 +10,7 @@
 struct rw_py_code {
     uint64_t address;
     bool is_code; /* false: no code object was at this address; all else is 0 */
+    bool is_hidden; /* not the program's: Python does not show its frames */
     const char *file;     /* belongs to the incident, as do the names */
     const char *name;     /* qualified where the version has it */
     const char *function; /* not qualified */

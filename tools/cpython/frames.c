@@ -59,6 +59,16 @@ static size_t count_same(const struct walked *first, const struct walked *second
     return same;
 }
 
+/* Hidden frames lie between a caller and what it called in one loop: they are never the entry. */
+static size_t without_hidden(struct rw_py_frame *frames, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!frames[i].code->is_hidden)
+            frames[kept++] = frames[i];
+    return kept;
+}
+
 /* The second walk's frames, with what was learned of their code between the two; true if all is to be believed. */
 static bool accept(struct rw_python *py, struct rw_py_state *state, const struct walked *first, struct walked *second)
 {
@@ -73,7 +83,7 @@ static bool accept(struct rw_python *py, struct rw_py_state *state, const struct
             skip = i + 1;
     }
     state->frames = second->frames + skip;
-    state->frame_count = second->count - skip;
+    state->frame_count = without_hidden(state->frames, second->count - skip);
     return is_whole && !skip && same == second->count;
 }
 
