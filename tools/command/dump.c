@@ -60,7 +60,8 @@ static struct rw_reader *find_recording(void *scratch, int pid)
         if (dot == NULL || strcmp(dot, ".rec") != 0 || mapping->is_deleted)
             continue;
         const char *path = rw_proc_path(scratch, pid, mapping->path);
-        if (path != NULL && rw_reader_open(path, &reader, &why) == 0 && rw_reader_header(reader)->pid != pid) {
+        if (path != NULL && rw_reader_open(path, &reader, &why) == 0 &&
+            rw_reader_header(reader)->pid != pid) {
             rw_reader_close(reader);
             reader = NULL;
         }

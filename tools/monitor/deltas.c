@@ -69,10 +69,12 @@ static void fill_thread(struct rw_thread *now, const struct rw_thread *before, d
     now->same_calls = rw_has_same_calls(now, before);
 }
 
-/* A GIL that went from no thread to another has had one holder all the time, however often that let go of it. */
+/* A GIL that went from no thread to another has had one holder all the time, however often that let go of it.
+ */
 static void fill_gil(struct rw_gil *now, const struct rw_gil *before, uint64_t before_ns)
 {
-    bool is_kept = now->holder_tid > 0 && now->holder_tid == before->holder_tid && now->address == before->address &&
+    bool is_kept = now->holder_tid > 0 && now->holder_tid == before->holder_tid &&
+                   now->address == before->address &&
                    now->holder_thread_state == before->holder_thread_state && now->switches != 0 &&
                    now->switches == before->switches;
     if (is_kept)
@@ -154,7 +156,7 @@ char *rw_hang_key(void *parent, const struct rw_incident *incident, const struct
         key = talloc_asprintf_append(key, " %s", words[i]);
     if (verdict->culprit_count == 0 && incident->process_count > 0)
         key = talloc_asprintf_append(key, " process %d", incident->processes[0].pid);
-    /* Not since when: a signal that is handled lets the same wait begin anew. */
-    const char *test = verdict->test != NULL ? verdict->test : incident->test;
-    return talloc_asprintf_append(key, " test %s", test != NULL ? test : "");
+    /* Not since when: a signal that is handled lets the same wait begin anew. And not the test that happens to run
+     * by now: threads that an earlier one left behind hang on. */
+    return talloc_asprintf_append(key, " test %s", verdict->test != NULL ? verdict->test : "");
 }

@@ -108,6 +108,15 @@ static bool mark_circle(struct node *nodes, size_t at)
     return is_new;
 }
 
+void rw_forget_circles(struct rw_watch *watch)
+{
+    for (size_t i = 0; i < rw_watch_count(watch); i++) {
+        struct rw_watched *watched = rw_watch_at(watch, i);
+        for (size_t j = 0; j < watched->slot_count; j++)
+            watched->slots[j].cycle_since_ns = 0;
+    }
+}
+
 int rw_find_circle(struct rw_watch *watch, uint64_t now_ns, uint64_t age_ns)
 {
     size_t count;

@@ -46,7 +46,7 @@ struct rw_looks {
     size_t cut;          /* processes that the look had no room for */
     uint64_t looking_ns; /* time spent on looks, without the pause between them */
     uint64_t started_ns; /* of this look */
-    uint64_t first_ns;    /* of the first look, for the confirmation */
+    uint64_t first_ns;   /* of the first look, for the confirmation */
     uint64_t cost_ns;
     struct rw_incident *first; /* what the first look saw */
 };
@@ -109,8 +109,7 @@ uint64_t rw_looks_due_ns(const struct rw_looks *looks)
     uint64_t due_ns = rw_held_due_ns(looks->held);
     if (!looks->is_busy)
         return due_ns;
-    uint64_t own_ns =
-        looks->child != NULL ? look_until_ns(looks) : looks->first_ns + confirm_ns(looks);
+    uint64_t own_ns = looks->child != NULL ? look_until_ns(looks) : looks->first_ns + confirm_ns(looks);
     return own_ns < due_ns ? own_ns : due_ns;
 }
 
@@ -286,9 +285,8 @@ static struct rw_incident *bare_incident(struct rw_looks *looks, uint64_t now_ns
     }
     incident->verdict.class_name = "unknown";
     incident->verdict.test = incident->test;
-    incident->verdict.sentence =
-        talloc_asprintf(incident, "Process %d could not be looked at when %s.", looks->want.pid,
-                        looks->want.detail);
+    incident->verdict.sentence = talloc_asprintf(incident, "Process %d could not be looked at when %s.",
+                                                 looks->want.pid, looks->want.detail);
     return incident;
 }
 
@@ -334,10 +332,10 @@ static void take_result(struct rw_looks *looks, bool took_too_long, uint64_t now
         talloc_free(why);
         return;
     }
-    if (is_early(looks) &&
-        (!bring_certain_forward(incident) || !rw_publisher_is_news(looks->publisher, incident))) {
+    bool is_certain_now = is_early(looks) && bring_certain_forward(incident);
+    if (is_early(looks) && (!is_certain_now || !rw_publisher_is_news(looks->publisher, incident))) {
         talloc_free(incident);
-        end(looks, false, now_ns);
+        end(looks, is_certain_now, now_ns);
     } else if (looks->first == NULL && !is_in_haste(looks)) {
         looks->first = incident;
     } else {

@@ -15,6 +15,7 @@
 #define CIRCLE_AGE_NS (200 * MS)
 #define EARLY_AGE_NS (500 * MS)
 #define EARLY_GAP_FIRST_NS (1 * SECOND)
+#define EARLY_AGAIN_FIRST_NS (4 * SECOND) /* the same waits once more */
 #define EARLY_GAP_MAX_NS (32 * SECOND)
 /* Early looks may cost 0.3 % of the time that passes, and at once as much as a handful of them do. */
 #define EARLY_SHARE 333
@@ -89,6 +90,14 @@ static const struct rw_watched *foremost(const struct rw_watch *watch)
     return best;
 }
 
+static void back_off(uint64_t *next_ns, uint64_t *gap_ns, uint64_t now_ns)
+{
+    if (*gap_ns == 0)
+        *gap_ns = EARLY_GAP_FIRST_NS;
+    *next_ns = now_ns + *gap_ns;
+    *gap_ns = *gap_ns * 2 < EARLY_GAP_MAX_NS ? *gap_ns * 2 : EARLY_GAP_MAX_NS;
+}
+
 static bool circle_is_due(struct rw_triggers *triggers, struct rw_watch *watch, uint64_t now_ns,
                           struct rw_want *want)
 {
@@ -99,11 +108,16 @@ static bool circle_is_due(struct rw_triggers *triggers, struct rw_watch *watch, 
             if (rw_is_blocked(&watched->slots[j]) && now_ns - watched->slots[j].since_ns >= CIRCLE_AGE_NS)
                 signature += watched->slots[j].since_ns * 31 + watched->slots[j].wait.object;
     }
-    /* A circle closes when a thread blocks: without a new blocked one there is nothing new. */
-    if (signature == triggers->blocked_signature)
+    if (signature == 0)
         return false;
+    /* A circle closes when a thread blocks: without a new blocked one there is little to hope for. */
+    if (signature != triggers->blocked_signature)
+        triggers->circle_gap_ns = 0;
+    else if (now_ns < triggers->circle_next_ns)
+        return false;
+    back_off(&triggers->circle_next_ns, &triggers->circle_gap_ns, now_ns);
     triggers->blocked_signature = signature;
-    want->pid = signature != 0 ? rw_find_circle(watch, now_ns, CIRCLE_AGE_NS) : 0;
+    want->pid = rw_find_circle(watch, now_ns, CIRCLE_AGE_NS);
     if (want->pid == 0)
         return false;
     want->trigger = RW_TRIGGER_CYCLE;
@@ -272,17 +286,22 @@ static bool work_is_blocked(const struct rw_watched *watched)
 static bool early_is_due(struct rw_triggers *triggers, struct rw_watched *watched, uint64_t now_ns,
                          struct rw_want *want)
 {
-    bool is_aside = !work_is_blocked(watched), is_new = false;
+    bool is_aside = !work_is_blocked(watched), is_new = false, is_blocked = false;
     if (triggers->early_credit_ns == 0 ||
         now_ns < (is_aside ? watched->rules.aside_next_ns : watched->rules.early_next_ns))
         return false;
     for (size_t i = 0; i < watched->slot_count; i++) {
         const struct rw_slot_view *view = &watched->slots[i];
-        is_new |= rw_is_blocked(view) && view->looked_since_ns != view->since_ns &&
-                  now_ns >= view->since_ns + EARLY_AGE_NS;
+        if (!rw_is_blocked(view) || now_ns < view->since_ns + EARLY_AGE_NS)
+            continue;
+        is_blocked = true;
+        is_new |= view->looked_since_ns != view->since_ns;
     }
-    if (!is_new)
+    if (!is_new && (!is_blocked || now_ns < watched->rules.again_next_ns))
         return false;
+    if (is_new)
+        watched->rules.again_gap_ns = EARLY_AGAIN_FIRST_NS;
+    back_off(&watched->rules.again_next_ns, &watched->rules.again_gap_ns, now_ns);
     for (size_t i = 0; i < watched->slot_count; i++)
         if (rw_is_blocked(&watched->slots[i]))
             watched->slots[i].looked_since_ns = watched->slots[i].since_ns;
@@ -327,14 +346,6 @@ bool rw_triggers_next(struct rw_triggers *triggers, struct rw_watch *watch, uint
     return false;
 }
 
-static void back_off(uint64_t *next_ns, uint64_t *gap_ns, uint64_t now_ns)
-{
-    if (*gap_ns == 0)
-        *gap_ns = EARLY_GAP_FIRST_NS;
-    *next_ns = now_ns + *gap_ns;
-    *gap_ns = *gap_ns * 2 < EARLY_GAP_MAX_NS ? *gap_ns * 2 : EARLY_GAP_MAX_NS;
-}
-
 void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, const struct rw_want *want,
                       bool was_told, uint64_t cost_ns, uint64_t now_ns)
 {
@@ -342,6 +353,10 @@ void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, cons
     struct rw_rules none = {0};
     struct rw_rules *rules = watched != NULL ? &watched->rules : &none;
     switch (want->trigger) {
+    case RW_TRIGGER_CYCLE:
+        if (!was_told) /* it was not to be seen this time; looked for again after a while */
+            rw_forget_circles(watch);
+        break;
     case RW_TRIGGER_TEST:
         /* Look again when it has run half as long again. */
         if (rules->test_number == want->test_number && watched != NULL)

@@ -49,6 +49,8 @@ struct rw_triggers {
     uint64_t early_credit_ns; /* CPU time that early looks may still cost */
     uint64_t credit_from_ns;
     uint64_t blocked_signature; /* of the waits that were last searched for a circle */
+    uint64_t circle_next_ns;    /* search the same waits again then: a word may have been stale */
+    uint64_t circle_gap_ns;
 };
 
 void rw_triggers_init(struct rw_triggers *triggers, const struct rw_options *options, uint64_t now_ns);
@@ -68,5 +70,6 @@ bool rw_triggers_gone(const struct rw_watched *watched, bool is_root, uint64_t n
 /* edges.c: a circle of threads that wait without a deadline for more than `age_ns`, of which at least one was
  * not part of a circle that was looked at before; all of them are marked. The pid of one of them, or 0. */
 int rw_find_circle(struct rw_watch *watch, uint64_t now_ns, uint64_t age_ns);
+void rw_forget_circles(struct rw_watch *watch); /* all count as not looked at */
 
 #endif

@@ -60,9 +60,11 @@ struct rw_watched {
         uint64_t runner_next_ns; /* the same for the runner's own time-out */
         uint64_t exit_next_ns;
         uint64_t early_next_ns;
-        uint64_t early_gap_ns;   /* doubles with each fruitless early look */
-        uint64_t aside_next_ns;  /* the same for looks at threads beside the one that does the work: */
-        uint64_t aside_gap_ns;   /* they do not begin anew with each test */
+        uint64_t early_gap_ns;  /* doubles with each fruitless early look */
+        uint64_t aside_next_ns; /* the same for looks at threads beside the one that does the work: */
+        uint64_t aside_gap_ns;  /* they do not begin anew with each test */
+        uint64_t again_next_ns; /* an early look at nothing but the same waits */
+        uint64_t again_gap_ns;
         uint64_t reported_ns;    /* when an incident last named it */
         double runner_timeout_s; /* pytest's --timeout; 0 none, -1 not looked for yet */
     } rules;

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <talloc.h>
+#include <time.h>
 
 #include "tools/incident/model.h"
 #include "tools/snapshot/calls.h"
@@ -20,6 +21,7 @@
 /* How deep below a public function libc's own waiting code may be, inlined calls and the shim's wrapper
  * included. */
 #define DEPTH_MAX 10
+#define BACK_TRIES 20 /* a millisecond apart */
 
 static const char *base_name(const char *path)
 {
@@ -126,10 +128,16 @@ static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct r
 static bool is_still_there(const struct rw_wait_look *look, const struct rw_thread *thread,
                            const struct rw_proc_syscall *call)
 {
-    struct rw_proc_syscall now;
+    const struct timespec moment = {0, 1000000};
+    struct rw_proc_syscall now = {.number = -1};
 
-    if (rw_proc_syscall(look->image->pid, thread->tid, &now) < 0)
-        return true; /* nobody can say */
+    /* One that was just let go may not be back in its call yet, where the machine is busy. */
+    for (int i = 0; i < BACK_TRIES && now.number < 0; i++) {
+        if (i > 0)
+            nanosleep(&moment, NULL);
+        if (rw_proc_syscall(look->image->pid, thread->tid, &now) < 0)
+            return true; /* nobody can say */
+    }
     rw_call_resolve(&now, look->image->memory);
     return now.number == call->number && now.argument[0] == call->argument[0] &&
            now.stack_pointer == call->stack_pointer;

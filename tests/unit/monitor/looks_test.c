@@ -57,8 +57,8 @@ static void standing_still_is_the_same_hang(void **state)
     talloc_free(second);
 }
 
-/* Threads 11 and 12 have it by turns: what two looks see is the same holder, but not whether it was so all the time. The
- * number of switches tells. */
+/* Threads 11 and 12 have it by turns: what two looks see is the same holder, but not whether it was so all
+ * the time. The number of switches tells. */
 static struct rw_incident *look_at_gil(uint64_t now_ns, int holder, uint64_t switches)
 {
     struct rw_incident *incident = look(now_ns, 9 * S, 0.5, 40);
@@ -140,6 +140,8 @@ static void a_hang_has_one_name(void **state)
     assert_string_equal(key, rw_hang_key(same, same, &same->verdict));
     assert_string_equal(key, rw_hang_key(later, later, &later->verdict));
     later->test = "another";
+    assert_string_equal(key, rw_hang_key(later, later, &later->verdict));
+    later->verdict.test = "another";
     assert_string_not_equal(key, rw_hang_key(later, later, &later->verdict));
     talloc_free(key);
     talloc_free(one);
@@ -252,10 +254,13 @@ static void a_process_that_is_gone_is_a_note(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(standing_still_is_the_same_hang),  cmocka_unit_test(what_moves_is_no_hang),
+        cmocka_unit_test(standing_still_is_the_same_hang),
+        cmocka_unit_test(what_moves_is_no_hang),
         cmocka_unit_test(a_gil_is_kept_while_nobody_else_gets_it),
-        cmocka_unit_test(waiting_for_the_gil_is_one_wait),  cmocka_unit_test(a_hang_has_one_name),
-        cmocka_unit_test(a_look_comes_back_whole),          cmocka_unit_test(a_look_that_is_stopped_says_so),
+        cmocka_unit_test(waiting_for_the_gil_is_one_wait),
+        cmocka_unit_test(a_hang_has_one_name),
+        cmocka_unit_test(a_look_comes_back_whole),
+        cmocka_unit_test(a_look_that_is_stopped_says_so),
         cmocka_unit_test(a_process_that_is_gone_is_a_note),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

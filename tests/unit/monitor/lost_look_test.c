@@ -122,7 +122,8 @@ static struct rw_incident *never_ends(void *parent, const struct rw_capture_plan
 
 static void look(struct stage *stage, rw_look_fn *what, enum rw_trigger trigger)
 {
-    struct rw_want want = {.trigger = trigger, .pid = stage->pid, .is_explicit = true, .detail = "it is time"};
+    struct rw_want want = {
+        .trigger = trigger, .pid = stage->pid, .is_explicit = true, .detail = "it is time"};
     rw_looks_set_look(stage->looks, what);
     rw_looks_begin(stage->looks, &want, now_ns(CLOCK_MONOTONIC));
     rw_looks_finish(stage->looks, 20 * MADE_S);

@@ -140,6 +140,31 @@ static void a_circle_of_joins_is_seen_at_once(void **state)
     assert_int_not_equal(due(stage, &want), RW_TRIGGER_CYCLE); /* once */
 }
 
+/* A look may miss what is there, on a busy machine; nothing new will ever block to ask for another. */
+static void a_circle_that_a_look_missed_is_looked_at_again(void **state)
+{
+    struct stage *stage = *state;
+    double when;
+    struct rw_want want;
+    waiting(stage, 0, 11, RW_WAIT_JOIN, 0x7000 + 12, 1);
+    waiting(stage, 1, 12, RW_WAIT_JOIN, 0x7000 + 11, 1);
+    show(stage);
+    assert_int_equal(first_due(stage, 1.1, 3, &when), RW_TRIGGER_CYCLE);
+    want = (struct rw_want){.trigger = RW_TRIGGER_CYCLE, .pid = stage->pid};
+    rw_triggers_done(&stage->triggers, stage->watch, &want, false, 0, stage->now_ns);
+    bool again = false;
+    for (double s = when + 0.1; s < when + 3 && !again; s += 0.1) {
+        look_at(stage, s);
+        again = due(stage, &want) == RW_TRIGGER_CYCLE;
+    }
+    assert_true(again);
+    rw_triggers_done(&stage->triggers, stage->watch, &want, true, 0, stage->now_ns);
+    for (double s = when + 3; s < when + 10; s += 0.1) {
+        look_at(stage, s);
+        assert_int_not_equal(due(stage, &want), RW_TRIGGER_CYCLE); /* it has been told */
+    }
+}
+
 static void a_chain_is_no_circle(void **state)
 {
     struct stage *stage = *state;
@@ -322,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_circle_of_joins_is_seen_at_once),
+        CASE(a_circle_that_a_look_missed_is_looked_at_again),
         CASE(a_chain_is_no_circle),
         CASE(a_semaphore_of_ones_own_is_no_circle),
         CASE(who_has_a_deadline_is_not_in_a_circle),
