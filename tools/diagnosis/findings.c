@@ -82,6 +82,14 @@ char *rw_at_place(struct rw_diagnosis *diagnosis, const struct rw_thread *thread
     return place ? rw_words(diagnosis->incident, " at %s", place) : rw_words(diagnosis->incident, "%s", "");
 }
 
+/* Who began to wait before the running test began has nothing to do with it. */
+static bool waits_since_an_earlier_test(const struct rw_process_info *process, const struct rw_thread *thread)
+{
+    const struct rw_wait_on *wait = thread->waits_on;
+
+    return wait && wait->since_ns && wait->since_ns < process->test_begin_ns;
+}
+
 void rw_finding_place(struct rw_diagnosis *diagnosis, struct rw_verdict *finding,
                       const struct rw_process_info *process, const struct rw_thread *where)
 {
@@ -89,7 +97,8 @@ void rw_finding_place(struct rw_diagnosis *diagnosis, struct rw_verdict *finding
         finding->look_at = rw_file_place(diagnosis->incident, where);
     if (finding->test)
         return;
-    finding->test = rw_running_test(process);
+    if (!waits_since_an_earlier_test(process, where))
+        finding->test = rw_running_test(process);
     if (!finding->test)
         finding->test = where->created_in_test && where->created_in_test[0] ? where->created_in_test : NULL;
 }
