@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which OS thread a thread state is on. Its own thread_id says which thread made it, and up to 3.12 another thread may run
- * it: a subinterpreter's first state belongs to whoever created the interpreter, and runs on whichever thread enters it
- * (_xxsubinterpreters.run_string). The evaluation loops tell: an anchor lies on the stack of the thread that runs. Where a
- * version has no anchors (3.8, 3.9), the number of loops on each native stack tells, if it leaves one answer. Where neither
- * tells, a state that may be another thread's is nobody's.
+ * Which OS thread a thread state is on. Its own thread_id says which thread made it, and up to 3.12 another
+ * thread may run it: a subinterpreter's first state belongs to whoever created the interpreter, and runs on
+ * whichever thread enters it
+ * (_xxsubinterpreters.run_string). The evaluation loops tell: an anchor lies on the stack of the thread that
+ * runs. Where a version has no anchors (3.8, 3.9), each loop still keeps its frame's address, in its native
+ * frame or in a register that an inner function saved; where that leads to no single thread, the number of
+ * loops on each native stack tells, if it leaves one answer. Where nothing tells, a state that may be another
+ * thread's is nobody's.
  */
 #include "tools/cpython/python.h"
 
@@ -12,8 +15,8 @@
 
 #include <talloc.h>
 
-/* Above all frames of a thread: its outermost frame, or without native frames glibc's struct pthread, which lies on top of
- * the stack that glibc made for it; the main thread's stack has a mapping of its own. */
+/* Above all frames of a thread: its outermost frame, or without native frames glibc's struct pthread, which
+ * lies on top of the stack that glibc made for it; the main thread's stack has a mapping of its own. */
 static uint64_t stack_top(const struct rw_python *py, const struct rw_thread *thread)
 {
     uint64_t pthread = thread->pthread;
@@ -28,8 +31,9 @@ static uint64_t stack_top(const struct rw_python *py, const struct rw_thread *th
     return pthread;
 }
 
-/* Stacks grow down from a thread's outermost frame: the one right above the address, in the same mapping, is whose stack
- * this is. (The innermost frame is no bound: a loop's local variables lie below its canonical address.) */
+/* Stacks grow down from a thread's outermost frame: the one right above the address, in the same mapping, is
+ * whose stack this is. (The innermost frame is no bound: a loop's local variables lie below its canonical
+ * address.) */
 static bool place_by_anchor(struct rw_python *py, struct rw_py_state *state)
 {
     uint64_t anchor = state->frames[0].anchor, nearest = UINT64_MAX;
@@ -45,11 +49,16 @@ static bool place_by_anchor(struct rw_python *py, struct rw_py_state *state)
     return nearest != UINT64_MAX;
 }
 
+static bool is_loop(const struct rw_frame *frame)
+{
+    return frame->is_python_eval && !frame->is_inlined;
+}
+
 static size_t count_loops(const struct rw_thread *thread)
 {
     size_t count = 0;
     for (size_t i = 0; i < thread->native_count; i++)
-        count += thread->native[i].is_python_eval && !thread->native[i].is_inlined;
+        count += is_loop(&thread->native[i]);
     return count;
 }
 
@@ -62,6 +71,94 @@ static size_t count_frames(const struct rw_python *py, int tid)
             count += py->states[i].frame_count;
     return count;
 }
+
+/* --- By the addresses of frames. */
+
+#define BELOW 256u           /* bytes of the innermost native frame that may hold something saved */
+#define STACK_MAX (1u << 20) /* bytes of a native stack that are searched */
+
+/* Part of a native stack as it is now, and for each loop where in it what it keeps may lie: from `from[i]`,
+ * where the next inner loop's native frame begins, up to its own canonical address. */
+struct native_stack {
+    uint64_t begin;
+    uint64_t *words;
+    size_t word_count;
+    uint64_t *from, *to;
+    size_t loop_count;
+};
+
+static bool read_native_stack(struct rw_python *py, const struct rw_thread *thread,
+                              struct native_stack *stack)
+{
+    *stack = (struct native_stack){.loop_count = count_loops(thread)};
+    if (!stack->loop_count)
+        return false;
+    stack->begin = (thread->native[0].cfa - BELOW) & ~UINT64_C(7);
+    uint64_t end = stack->begin, inner = stack->begin, from = stack->begin;
+    stack->from = talloc_array(py->scratch, uint64_t, stack->loop_count * 2);
+    if (!stack->from)
+        abort();
+    stack->to = stack->from + stack->loop_count;
+    for (size_t i = 0, loop = 0; i < thread->native_count; i++) {
+        const struct rw_frame *frame = &thread->native[i];
+        if (is_loop(frame)) {
+            stack->from[loop] = from;
+            stack->to[loop++] = end = frame->cfa;
+            from = inner;
+        }
+        if (!frame->is_inlined)
+            inner = frame->cfa;
+    }
+    if (end <= stack->begin || end - stack->begin > STACK_MAX)
+        return false;
+    stack->word_count = (end - stack->begin) / 8;
+    stack->words = talloc_array(py->scratch, uint64_t, stack->word_count);
+    if (!stack->words)
+        abort();
+    return !rw_py_read(py, stack->begin, stack->words, stack->word_count * 8);
+}
+
+static bool keeps(const struct native_stack *stack, size_t loop, uint64_t value)
+{
+    for (size_t i = (stack->from[loop] - stack->begin) / 8; i < (stack->to[loop] - stack->begin) / 8; i++)
+        if (stack->words[i] == value)
+            return true;
+    return false;
+}
+
+/* Whether neighbouring loops of the thread keep the state's frames, one each, in their order. */
+static bool runs_on(struct rw_python *py, const struct rw_py_state *state, const struct rw_thread *thread)
+{
+    struct native_stack stack;
+    bool found = false;
+    if (read_native_stack(py, thread, &stack))
+        for (size_t first = 0; !found && first + state->frame_count <= stack.loop_count; first++) {
+            found = true;
+            for (size_t i = 0; found && i < state->frame_count; i++)
+                found = keeps(&stack, first + i, state->frames[i].address);
+        }
+    talloc_free(stack.words);
+    talloc_free(stack.from);
+    return found;
+}
+
+static bool place_by_addresses(struct rw_python *py, struct rw_py_state *state)
+{
+    const struct rw_thread *found = NULL;
+    for (size_t i = 0; i < py->process->thread_count; i++) {
+        const struct rw_thread *thread = &py->process->threads[i];
+        if (!runs_on(py, state, thread))
+            continue;
+        if (found)
+            return false;
+        found = thread;
+    }
+    if (found)
+        state->tid = found->tid;
+    return found;
+}
+
+/* --- By the number of loops. */
 
 static bool place_by_loops(struct rw_python *py, struct rw_py_state *state)
 {
@@ -102,7 +199,11 @@ void rw_py_place_states(struct rw_python *py)
         if (py->states[i].frame_count && py->states[i].frames[0].anchor)
             is_placed[i] = place_by_anchor(py, &py->states[i]);
     for (size_t i = 0; i < py->state_count; i++)
-        if (py->states[i].frame_count && !py->states[i].frames[0].anchor && py->states[i].interpreter_id != 0)
+        if (py->states[i].frame_count && !py->states[i].frames[0].anchor && may_be_elsewhere(py, i))
+            is_placed[i] = place_by_addresses(py, &py->states[i]);
+    for (size_t i = 0; i < py->state_count; i++)
+        if (py->states[i].frame_count && !is_placed[i] && !py->states[i].frames[0].anchor &&
+            may_be_elsewhere(py, i))
             is_placed[i] = place_by_loops(py, &py->states[i]);
     for (size_t i = 0; i < py->state_count; i++) {
         if (!py->states[i].frame_count || is_placed[i] || !may_be_elsewhere(py, i))
@@ -112,6 +213,7 @@ void rw_py_place_states(struct rw_python *py)
     }
     if (lost)
         rw_process_note(py->incident, py->process,
-                        "it could not be found out which thread runs in %s: the native stacks that would tell are missing",
+                        "it could not be found out which thread runs in %s: the native stacks that would "
+                        "tell are missing",
                         lost == 1 ? "a subinterpreter" : "some subinterpreters");
 }
