@@ -144,6 +144,8 @@ char *rw_edge_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, 
         return rw_words(ctx, "waits for the GIL held by %s", owner);
     case RW_EDGE_JOINS:
         return rw_words(ctx, "waits for %s to end", owner);
+    case RW_EDGE_STARTS:
+        return rw_words(ctx, "has started %s and waits for it to begin", owner);
     case RW_EDGE_EXITS:
         return rw_words(ctx, "waits for process %d to end", edge->channel->holders[0].pid);
     case RW_EDGE_OTHER_END:

@@ -139,11 +139,14 @@ static void add_edges(struct builder *builder, size_t from)
         return;
     if (strcmp(kind->kind ? kind->kind : "", "gil") == 0) {
         add_gil_edge(builder, from);
-    } else if ((kind->ends == RW_ENDS_BY_RELEASE || kind->ends == RW_ENDS_BY_EXIT) && wait->owner.tid > 0 &&
-               !is_out_of_sight(builder, node)) {
+    } else if ((kind->ends == RW_ENDS_BY_RELEASE || kind->ends == RW_ENDS_BY_EXIT ||
+                kind->ends == RW_ENDS_BY_BEGIN) &&
+               wait->owner.tid > 0 && !is_out_of_sight(builder, node)) {
         struct rw_edge edge = {
             .from = from,
-            .kind = kind->ends == RW_ENDS_BY_EXIT ? RW_EDGE_JOINS : RW_EDGE_HOLDS,
+            .kind = kind->ends == RW_ENDS_BY_EXIT    ? RW_EDGE_JOINS
+                    : kind->ends == RW_ENDS_BY_BEGIN ? RW_EDGE_STARTS
+                                                     : RW_EDGE_HOLDS,
             .owner_tid = wait->owner.tid,
             .certainty = wait->owner.certainty,
             .ends_by_itself = wait->has_deadline,

@@ -19,6 +19,7 @@ enum rw_edge_kind {
     RW_EDGE_HOLDS, /* a lock, a mutex, a semaphore used as one */
     RW_EDGE_GIL,
     RW_EDGE_JOINS,     /* waits for the other one's end */
+    RW_EDGE_STARTS,    /* started the other one and waits until it says that it runs */
     RW_EDGE_DESTROYS,  /* destroys the interpreter that the other one is in, and so waits for its end */
     RW_EDGE_EXITS,     /* waits for the end of the other one's process */
     RW_EDGE_OTHER_END, /* waits for what must come by a pipe, a socket or the like; the other one's process

@@ -60,6 +60,11 @@ static char *origin(struct rw_diagnosis *diagnosis, const struct rw_process_info
         rw_append(incident, &text, ", created by %s", rw_thread_short_label(incident, creator));
     else if (thread->creator_name)
         rw_append(incident, &text, ", created by '%s'", thread->creator_name);
+    else if (thread->creator_tid > 0)
+        rw_append(incident, &text, ", created by thread %d", thread->creator_tid);
+    if (process->finalize_begin_ns && thread->created_ns > process->finalize_begin_ns)
+        rw_append(incident, &text, "%s %s after the finalisation had begun", text[0] ? "" : ", created",
+                  rw_duration(incident, (double)(thread->created_ns - process->finalize_begin_ns) / 1e9));
     if (thread->created_in_test && thread->created_in_test[0])
         rw_append(incident, &text, "%s in test %s", text[0] ? "" : ", created", thread->created_in_test);
     return text;

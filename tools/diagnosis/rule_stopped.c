@@ -11,13 +11,32 @@
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 
-/* Its own last word where the recording has it; else what was recorded of it last. */
-static uint64_t ended_ns(const struct rw_thread *thread)
+static const struct rw_transition *exit_of(const struct rw_thread *thread)
 {
     for (size_t i = thread->history_count; i > 0; i--)
         if (thread->history[i - 1].event && strcmp(thread->history[i - 1].event, "thread-exit") == 0)
-            return thread->history[i - 1].time_ns;
-    return thread->since_ns;
+            return &thread->history[i - 1];
+    return NULL;
+}
+
+/* Its own last word where the recording has it; else what was recorded of it last. */
+static uint64_t ended_ns(const struct rw_thread *thread)
+{
+    const struct rw_transition *exit = exit_of(thread);
+
+    return exit ? exit->time_ns : thread->since_ns;
+}
+
+/* It ended by pthread_exit when Python's finalisation was under way: up to 3.13 that is how Python itself
+ * ends a thread that asks for the GIL then, and what the thread was to say at its end it has not said. */
+static bool is_after_finalisation(const struct rw_diagnosis *diagnosis, const struct rw_edge *edge,
+                                  const struct rw_thread *thread)
+{
+    const struct rw_process_info *process = diagnosis->graph->nodes[edge->from].process;
+    const struct rw_transition *exit = exit_of(thread);
+
+    return process->python && process->finalize_begin_ns && exit &&
+           exit->time_ns > process->finalize_begin_ns && exit->detail && strstr(exit->detail, "pthread_exit");
 }
 
 /* "ended 2.0 s ago while it held it" */
@@ -26,11 +45,13 @@ static char *gone_words(struct rw_diagnosis *diagnosis, const struct rw_edge *ed
     struct rw_incident *incident = diagnosis->incident;
     const struct rw_thread *owner = diagnosis->graph->nodes[edge->to].thread;
     double seconds = rw_seconds_since(incident, ended_ns(owner));
-    const char *holding = edge->kind == RW_EDGE_HOLDS ? " while it held it" : "";
+    const char *how = edge->kind == RW_EDGE_HOLDS ? " while it held it" : "";
 
+    if (edge->kind != RW_EDGE_HOLDS && is_after_finalisation(diagnosis, edge, owner))
+        how = ": once Python's finalisation has begun, a thread that asks for the GIL is ended";
     if (seconds < 0)
-        return rw_words(incident, "has ended%s", holding);
-    return rw_words(incident, "ended %s ago%s", rw_duration(incident, seconds), holding);
+        return rw_words(incident, "has ended%s", how);
+    return rw_words(incident, "ended %s ago%s", rw_duration(incident, seconds), how);
 }
 
 /* The owner itself may still be there, in the process that forked: it shows what it took the lock for. */
@@ -93,10 +114,12 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
                      rw_wait_words(incident, from->process, edge->wait),
                      rw_for_how_long(incident, incident, edge->wait->since_ns), owner_name, why);
     else
-        finding->sentence =
-            rw_words(incident, "%s waits for %s %s%s, which %s.", rw_thread_label(incident, from->thread),
-                     edge->kind == RW_EDGE_GIL ? "the GIL of" : "the end of", owner_name,
-                     rw_for_how_long(incident, incident, edge->wait ? edge->wait->since_ns : 0), why);
+        finding->sentence = rw_words(
+            incident, "%s waits for %s %s%s, which %s.", rw_thread_label(incident, from->thread),
+            edge->kind == RW_EDGE_GIL      ? "the GIL of"
+            : edge->kind == RW_EDGE_STARTS ? "the beginning of"
+                                           : "the end of",
+            owner_name, rw_for_how_long(incident, incident, edge->wait ? edge->wait->since_ns : 0), why);
     rw_verdict_culprit(incident, finding, from->process->pid, from->thread, "waits", "%s%s",
                        rw_edge_words(diagnosis, edge, false), rw_at_place(diagnosis, from->thread));
     if (owner)

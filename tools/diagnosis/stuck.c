@@ -107,7 +107,8 @@ static bool can_owners_move(const struct search *search, const struct rw_node *n
         bool can_move = edge->to != RW_NO_NODE && !search->graph->nodes[edge->to].is_stuck;
 
         if (edge->end == RW_END_GONE)
-            can_move = edge->kind != RW_EDGE_HOLDS; /* a join of one that has ended is about to return */
+            /* A join of one that has ended is about to return. */
+            can_move = edge->kind != RW_EDGE_HOLDS && edge->kind != RW_EDGE_STARTS;
         else if (edge->end != RW_END_THREAD)
             can_move = false;
         /* All of them must act, where there are several. */

@@ -325,12 +325,22 @@ static int by_tid_then_truth(const void *left, const void *right)
                          *b = *(const struct rw_slot *const *)right;
     if (a->tid != b->tid)
         return a->tid < b->tid ? -1 : 1;
-    bool a_ended = a->state == RW_THREAD_EXITED, b_ended = b->state == RW_THREAD_EXITED;
+    bool a_ended = a->state >= RW_THREAD_EXITED, b_ended = b->state >= RW_THREAD_EXITED;
     if (a_ended != b_ended)
         return a_ended ? 1 : -1;
     if (a->created_ns != b->created_ns)
         return a->created_ns > b->created_ns ? -1 : 1;
     return a < b ? -1 : a > b;
+}
+
+/* Threads that are gone are not told, but for those that came when Python's finalisation had begun: it ends
+ * them before they can say anything to those that wait for it. */
+static bool is_not_told(const struct rw_fill *fill, const struct rw_slot *slot)
+{
+    uint64_t finalize_ns = fill->header->finalize_begin_ns;
+    bool is_late = finalize_ns != 0 && slot->created_ns > finalize_ns;
+    return slot->tid < 0 || slot->state > RW_THREAD_DETACHED ||
+           (is_gone(slot) && (!is_late || slot->tid == 0));
 }
 
 static void fill_threads(struct rw_fill *fill)
@@ -345,9 +355,7 @@ static void fill_threads(struct rw_fill *fill)
         const struct rw_slot *slot = sorted[i];
         unsigned index = (unsigned)(slot - fill->slots);
         struct rw_thread *thread = NULL;
-        bool is_told = slot->tid < 0 || is_gone(slot) || slot->state > RW_THREAD_DETACHED ||
-                       (slot->tid != 0 && slot->tid == last_tid);
-        if (!is_told) {
+        if (!is_not_told(fill, slot) && (slot->tid == 0 || slot->tid != last_tid)) {
             thread = rw_process_thread(fill->incident, fill->process, slot->tid);
             fill_thread(fill, thread, slot);
             last_tid = slot->tid;

@@ -49,6 +49,40 @@ static void who_waits_for_a_parked_thread_waits_for_ever(void **state)
     talloc_free(incident);
 }
 
+/* In a test nothing else explains: Thread.start() returns when the new thread says that it runs. */
+static void who_starts_a_thread_waits_for_it_to_begin(void **state)
+{
+    struct rw_incident *incident = bare(2);
+    struct rw_thread *started = thread_of(incident, 101);
+    const struct rw_transition ended = {.time_ns = incident->now_ns - 2000000000,
+                                        .tid = 101,
+                                        .event = "thread-exit",
+                                        .detail = "ends by pthread_exit or cancellation"};
+
+    (void)state;
+    waits(incident, 100, "thread-start", 101)->owner.certainty = RW_INFERRED;
+    waits(incident, 101, "thread-state", -1);
+    rw_diagnose(incident);
+    expect(incident, "waits-for-stopped-thread", RW_INFERRED);
+    expect_in_sentence(incident, "waits for the beginning of thread 101");
+    talloc_free(started->waits_on);
+    started->waits_on = NULL;
+
+    started->is_alive = false;
+    started->state = "exited";
+    thread_of(incident, 100)->moved = 0;
+    rw_thread_add_transition(incident, started, &ended);
+    rw_diagnose(incident);
+    expect(incident, "waits-for-stopped-thread", RW_INFERRED);
+    expect_in_sentence(incident, "which ended 2.0 s ago.");
+    incident->processes[0].python = "3.8.18";
+    incident->processes[0].finalize_begin_ns = incident->now_ns - 3000000000;
+    rw_diagnose(incident);
+    expect_in_sentence(incident,
+                       "once Python's finalisation has begun, a thread that asks for the GIL is ended");
+    talloc_free(incident);
+}
+
 static void without_a_process_a_thread_that_is_not_listed_is_only_inferred_to_be_missing(void **state)
 {
     struct rw_incident *incident = bare(1);
@@ -204,6 +238,7 @@ int main(void)
         cmocka_unit_test(a_lock_whose_owner_has_ended_is_orphaned),
         cmocka_unit_test(a_lock_of_a_thread_that_was_not_forked_is_orphaned_once_for_all_waiters),
         cmocka_unit_test(who_waits_for_a_parked_thread_waits_for_ever),
+        cmocka_unit_test(who_starts_a_thread_waits_for_it_to_begin),
         cmocka_unit_test(without_a_process_a_thread_that_is_not_listed_is_only_inferred_to_be_missing),
         cmocka_unit_test(all_waiting_for_signals_in_a_test_means_nobody_is_left),
         cmocka_unit_test(nobody_is_left_where_all_wait_for_each_other_to_signal),
