@@ -97,6 +97,15 @@ class Python:
                                check=False)
         return shown.returncode == 0
 
+    @functools.lru_cache(maxsize=None)
+    def takes_library(self):
+        """Whether the library can be preloaded: not where its C library is older than the one that it was built with."""
+        folder = os.path.dirname(machine.library())
+        shown = subprocess.run(self.command("-c", "", folders=[folder], env={"LD_PRELOAD": machine.library(), "RACEWATCH": "0"}),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               env=plain_environment(), check=False)
+        return shown.returncode == 0
+
     def describe(self):
         kinds = [("debug", self.is_debug), ("free-threaded", self.is_free_threaded), ("libpython", self.is_shared),
                  ("embedded", self.is_embedded)]
