@@ -38,6 +38,9 @@ int rw_cpython_inspect(struct rw_incident *incident, struct rw_process_info *pro
         abort();
     if (rw_py_discover(&py))
         rw_py_fill(&py);
+    else
+        for (size_t i = 0; py.runtime && i < process->thread_count; i++)
+            rw_py_refine_finalisation(&py, &process->threads[i]);
     rw_py_forget(&py);
     talloc_free(py.scratch);
     return 0;

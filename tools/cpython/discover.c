@@ -60,8 +60,10 @@ static bool try_debug_offsets(struct rw_python *py, const uint8_t *bytes, uint32
         if (!why)
             return true;
     }
-    py->process->python_note = talloc_asprintf(py->incident, "the process' own debug offsets (3.%u) are not believed: %s",
-                                               minor, why);
+    py->process->python_note =
+        why == rw_py_no_interpreter
+            ? why
+            : talloc_asprintf(py->incident, "the process' own debug offsets (3.%u) are not believed: %s", minor, why);
     return false;
 }
 
@@ -89,7 +91,9 @@ static bool try_row(struct rw_python *py, unsigned minor, uint32_t hex)
     if (from_sys && !why)
         py->process->python = version_text(py, from_sys, false);
     if (why)
-        py->process->python_note = talloc_asprintf(py->incident, "%s is not believed: %s", row->source, why);
+        py->process->python_note = why == rw_py_no_interpreter
+                                       ? why
+                                       : talloc_asprintf(py->incident, "%s is not believed: %s", row->source, why);
     return !why;
 }
 

@@ -12,6 +12,8 @@
 #define ATTEMPTS 4
 #define STATE_MAX 1024u /* bytes of a thread state up to the last field that matters */
 
+const char rw_py_no_interpreter[] = "Python has no interpreter: not started yet, or finalised";
+
 static bool has(uint32_t offset)
 {
     return offset != RW_NO_FIELD;
@@ -140,7 +142,7 @@ int rw_py_read_interpreters(struct rw_python *py, const char **why)
             return -EBADMSG;
         }
         if (!head) {
-            *why = "it has no interpreter: not started yet, or finalised";
+            *why = rw_py_no_interpreter;
             return -ENOENT;
         }
         is_whole = read_all(py, head) && !rw_py_read(py, at_head, &after, sizeof after) && after == head;

@@ -1,78 +1,133 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which native frame runs which Python frames: each evaluation loop on the native stack runs one chain of them. A chain
- * that has an anchor (an address in its loop's native frame) belongs to the loop whose frame holds that address. Without
- * anchors, chains and loops are matched in their order, and only if there are as many of one as of the other: native
- * and Python stack were read at two moments, and a wrong pairing would be worse than none.
+ * Which native frame runs which Python frames: each evaluation loop on the native stack runs one chain of
+ * them.
+ *
+ * The native stack was copied first, the Python frames were read later, and a thread that runs may have gone
+ * elsewhere in between: a wrong pairing would be worse than none, so each must be shown.
+ *
+ * A chain's anchor is a local variable of its loop: it lies at the same distance below the loop's canonical
+ * frame address in every call. The distance is what most chains agree on; the native frame that has it is the
+ * loop. That also finds loops without a name: where symbols are stripped, code that the compiler moved out of
+ * the function has none. Without anchors (3.8, 3.9) each frame is a chain, and its loop keeps its address.
+ *
+ * Chains are paired from the outermost one inwards, up to the first that has no loop: what is inside of that
+ * has moved.
  */
-#include "tools/cpython/python.h"
-
 #include <stdlib.h>
 
 #include <talloc.h>
 
-struct loops {
-    int *index;      /* into native[], innermost first */
-    uint64_t *begin; /* lowest and one past the highest address of the native frame */
-    uint64_t *end;
-    size_t count;
+#include "tools/cpython/loops.h"
+
+#define DISTANCES 64u
+
+struct distance {
+    uint64_t bytes;
+    unsigned count;
 };
 
-/* A frame reaches from the canonical address of the next inner one to its own. Inlined calls have their caller's. */
-static struct loops find_loops(struct rw_python *py, const struct rw_thread *thread)
+static bool may_be_loop(const struct rw_python *py, const struct rw_frame *frame)
 {
-    struct loops loops = {
-        .index = talloc_array(py->scratch, int, thread->native_count + 1),
-        .begin = talloc_array(py->scratch, uint64_t, thread->native_count + 1),
-        .end = talloc_array(py->scratch, uint64_t, thread->native_count + 1),
-    };
-    uint64_t inner = 0;
-    if (!loops.index || !loops.begin || !loops.end)
-        abort();
+    const struct rw_mapping *mapping;
+    if (frame->is_inlined)
+        return false;
+    if (frame->is_python_eval || frame->function)
+        return frame->is_python_eval;
+    mapping = rw_maps_find(py->maps, py->runtime);
+    return mapping && mapping->path && frame->module && !strcmp(mapping->path, frame->module);
+}
+
+static void count_distance(struct distance *distances, uint64_t bytes)
+{
+    for (unsigned i = 0; i < DISTANCES; i++)
+        if (!distances[i].count || distances[i].bytes == bytes) {
+            distances[i].bytes = bytes;
+            distances[i].count++;
+            return;
+        }
+}
+
+/* Both lists go from the innermost call outwards, to higher addresses. Of the innermost native frame only the
+ * end is known, so it tells nothing. */
+static void count_distances(const struct rw_python *py, const struct rw_thread *thread,
+                            const struct rw_py_stack *stack, struct distance *distances)
+{
+    size_t chain = 0;
+    uint64_t inner = UINT64_MAX;
     for (size_t i = 0; i < thread->native_count; i++) {
         const struct rw_frame *frame = &thread->native[i];
-        if (frame->is_python_eval && !frame->is_inlined) {
-            loops.index[loops.count] = (int)i;
-            loops.begin[loops.count] = inner;
-            loops.end[loops.count++] = frame->cfa;
-        }
+        while (chain < stack->count &&
+               (!stack->frames[chain].is_entry || stack->frames[chain].anchor < inner) && inner != UINT64_MAX)
+            chain++;
+        if (inner != UINT64_MAX && chain < stack->count && stack->frames[chain].anchor < frame->cfa &&
+            may_be_loop(py, frame))
+            count_distance(distances, frame->cfa - stack->frames[chain].anchor);
         if (!frame->is_inlined)
             inner = frame->cfa;
     }
-    return loops;
 }
 
-static int loop_of(const struct loops *loops, uint64_t anchor)
+/* 0 where no thread tells. */
+static uint64_t find_distance(struct rw_python *py)
 {
-    for (size_t i = 0; anchor && i < loops->count; i++)
-        if (anchor >= loops->begin[i] && anchor < loops->end[i])
-            return loops->index[i];
-    return -1;
+    struct distance distances[DISTANCES] = {{0}}, best = {0};
+    for (size_t i = 0; i < py->stack_count && i < py->process->thread_count; i++)
+        count_distances(py, &py->process->threads[i], &py->stacks[i], distances);
+    for (unsigned i = 0; i < DISTANCES; i++)
+        if (distances[i].count > best.count)
+            best = distances[i];
+    return best.bytes;
 }
 
-static void merge_thread(struct rw_python *py, struct rw_thread *thread, const struct rw_py_stack *stack)
+static void merge_by_anchors(struct rw_python *py, struct rw_thread *thread, const struct rw_py_stack *stack,
+                             uint64_t distance)
 {
-    struct loops loops = find_loops(py, thread);
-    bool has_anchors = true;
-    size_t chains = 0;
-    for (size_t i = 0; i < stack->count; i++) {
-        chains += stack->frames[i].is_entry;
-        has_anchors = has_anchors && stack->frames[i].anchor;
+    size_t native = thread->native_count;
+    int index = -1;
+    uint64_t anchor = 0;
+    for (size_t i = stack->count; i-- > 0;) {
+        if (stack->frames[i].is_torn || !stack->frames[i].anchor)
+            return;
+        if (stack->frames[i].anchor != anchor) {
+            anchor = stack->frames[i].anchor;
+            while (native > 0 && (thread->native[native - 1].cfa > anchor + distance ||
+                                  thread->native[native - 1].is_inlined))
+                native--;
+            if (native == 0 || thread->native[native - 1].cfa != anchor + distance ||
+                !may_be_loop(py, &thread->native[native - 1]))
+                return;
+            index = (int)native - 1;
+            thread->native[index].is_python_eval = true;
+        }
+        thread->python[i].native_index = index;
     }
-    size_t chain = 0;
-    for (size_t i = 0; i < stack->count; i++) {
-        struct rw_python_frame *frame = &thread->python[i];
-        if (stack->frames[i].anchor)
-            frame->native_index = loop_of(&loops, stack->frames[i].anchor);
-        else if (!has_anchors && chains == loops.count && !frame->is_torn)
-            frame->native_index = loops.index[chain];
-        chain += stack->frames[i].is_entry;
-    }
+}
+
+static void merge_by_addresses(struct rw_python *py, struct rw_thread *thread,
+                               const struct rw_py_stack *stack)
+{
+    struct rw_py_loops loops = rw_py_find_loops(py, thread);
+    if (loops.count == stack->count && rw_py_loops_read(py, thread, &loops))
+        for (size_t i = stack->count; i-- > 0;) {
+            if (stack->frames[i].is_torn || !rw_py_loops_keep(&loops, i, &stack->frames[i], 1))
+                break;
+            thread->python[i].native_index = loops.items[i].index;
+        }
+    rw_py_loops_free(&loops);
 }
 
 void rw_py_merge(struct rw_python *py)
 {
-    for (size_t i = 0; i < py->stack_count && i < py->process->thread_count; i++)
-        if (py->stacks[i].count && py->stacks[i].count == py->process->threads[i].python_count)
-            merge_thread(py, &py->process->threads[i], &py->stacks[i]);
+    bool has_anchors = py->layout.minor >= 10;
+    uint64_t distance = has_anchors ? find_distance(py) : 0;
+    for (size_t i = 0; i < py->stack_count && i < py->process->thread_count; i++) {
+        struct rw_thread *thread = &py->process->threads[i];
+        if (!py->stacks[i].count || py->stacks[i].count != thread->python_count || !thread->native_count)
+            continue;
+        if (!has_anchors)
+            merge_by_addresses(py, thread, &py->stacks[i]);
+        else if (distance)
+            merge_by_anchors(py, thread, &py->stacks[i], distance);
+    }
 }

@@ -38,6 +38,7 @@ static const struct {
     {"threading.py", "wait", "Condition", "python-condition", "Condition.wait"},
     {"threading.py", "wait_for", "Condition", "python-condition", "Condition.wait_for"},
     {"threading.py", "wait", "Event", "event", "Event.wait"},
+    {"threading.py", "start", "Thread", "thread-start", "Thread.start"},
     {"threading.py", "acquire", "Semaphore", "python-semaphore", "Semaphore.acquire"},
     {"threading.py", "wait", "Barrier", "barrier", "Barrier.wait"},
     {"queue.py", "get", "Queue", "queue", "Queue.get"},

@@ -124,6 +124,7 @@ bool rw_py_discover(struct rw_python *py);
 void rw_py_fill(struct rw_python *py);
 
 /* --- interpreters.c */
+extern const char rw_py_no_interpreter[]; /* the reason why there is nothing to read, though no layout is wrong */
 /* Reads interpreters and thread states into py; 0, or -EBADMSG with *why where they make no sense with the layout. */
 int rw_py_read_interpreters(struct rw_python *py, const char **why);
 void rw_py_fill_interpreters(struct rw_python *py);
@@ -145,6 +146,9 @@ void rw_py_fill_gil(struct rw_python *py);
 void rw_py_merge(struct rw_python *py);
 void rw_py_fill_threads(struct rw_python *py);
 void rw_py_refine_waits(struct rw_python *py);
+
+/* --- finalisation.c: whether the thread waits for what finalisation does; if so it says so. */
+bool rw_py_refine_finalisation(struct rw_python *py, struct rw_thread *thread);
 
 /* --- tasks.c */
 void rw_py_fill_tasks(struct rw_python *py);

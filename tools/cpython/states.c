@@ -9,7 +9,7 @@
  * loops on each native stack tells, if it leaves one answer. Where nothing tells, a state that may be another
  * thread's is nobody's.
  */
-#include "tools/cpython/python.h"
+#include "tools/cpython/loops.h"
 
 #include <stdlib.h>
 
@@ -49,16 +49,11 @@ static bool place_by_anchor(struct rw_python *py, struct rw_py_state *state)
     return nearest != UINT64_MAX;
 }
 
-static bool is_loop(const struct rw_frame *frame)
+static size_t count_loops(struct rw_python *py, const struct rw_thread *thread)
 {
-    return frame->is_python_eval && !frame->is_inlined;
-}
-
-static size_t count_loops(const struct rw_thread *thread)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < thread->native_count; i++)
-        count += is_loop(&thread->native[i]);
+    struct rw_py_loops loops = rw_py_find_loops(py, thread);
+    size_t count = loops.count;
+    rw_py_loops_free(&loops);
     return count;
 }
 
@@ -72,73 +67,14 @@ static size_t count_frames(const struct rw_python *py, int tid)
     return count;
 }
 
-/* --- By the addresses of frames. */
-
-#define BELOW 256u           /* bytes of the innermost native frame that may hold something saved */
-#define STACK_MAX (1u << 20) /* bytes of a native stack that are searched */
-
-/* Part of a native stack as it is now, and for each loop where in it what it keeps may lie: from `from[i]`,
- * where the next inner loop's native frame begins, up to its own canonical address. */
-struct native_stack {
-    uint64_t begin;
-    uint64_t *words;
-    size_t word_count;
-    uint64_t *from, *to;
-    size_t loop_count;
-};
-
-static bool read_native_stack(struct rw_python *py, const struct rw_thread *thread,
-                              struct native_stack *stack)
-{
-    *stack = (struct native_stack){.loop_count = count_loops(thread)};
-    if (!stack->loop_count)
-        return false;
-    stack->begin = (thread->native[0].cfa - BELOW) & ~UINT64_C(7);
-    uint64_t end = stack->begin, inner = stack->begin, from = stack->begin;
-    stack->from = talloc_array(py->scratch, uint64_t, stack->loop_count * 2);
-    if (!stack->from)
-        abort();
-    stack->to = stack->from + stack->loop_count;
-    for (size_t i = 0, loop = 0; i < thread->native_count; i++) {
-        const struct rw_frame *frame = &thread->native[i];
-        if (is_loop(frame)) {
-            stack->from[loop] = from;
-            stack->to[loop++] = end = frame->cfa;
-            from = inner;
-        }
-        if (!frame->is_inlined)
-            inner = frame->cfa;
-    }
-    if (end <= stack->begin || end - stack->begin > STACK_MAX)
-        return false;
-    stack->word_count = (end - stack->begin) / 8;
-    stack->words = talloc_array(py->scratch, uint64_t, stack->word_count);
-    if (!stack->words)
-        abort();
-    return !rw_py_read(py, stack->begin, stack->words, stack->word_count * 8);
-}
-
-static bool keeps(const struct native_stack *stack, size_t loop, uint64_t value)
-{
-    for (size_t i = (stack->from[loop] - stack->begin) / 8; i < (stack->to[loop] - stack->begin) / 8; i++)
-        if (stack->words[i] == value)
-            return true;
-    return false;
-}
-
-/* Whether neighbouring loops of the thread keep the state's frames, one each, in their order. */
 static bool runs_on(struct rw_python *py, const struct rw_py_state *state, const struct rw_thread *thread)
 {
-    struct native_stack stack;
+    struct rw_py_loops loops = rw_py_find_loops(py, thread);
     bool found = false;
-    if (read_native_stack(py, thread, &stack))
-        for (size_t first = 0; !found && first + state->frame_count <= stack.loop_count; first++) {
-            found = true;
-            for (size_t i = 0; found && i < state->frame_count; i++)
-                found = keeps(&stack, first + i, state->frames[i].address);
-        }
-    talloc_free(stack.words);
-    talloc_free(stack.from);
+    if (rw_py_loops_read(py, thread, &loops))
+        for (size_t first = 0; !found && first + state->frame_count <= loops.count; first++)
+            found = rw_py_loops_keep(&loops, first, state->frames, state->frame_count);
+    rw_py_loops_free(&loops);
     return found;
 }
 
@@ -158,19 +94,17 @@ static bool place_by_addresses(struct rw_python *py, struct rw_py_state *state)
     return found;
 }
 
-/* --- By the number of loops. */
-
 static bool place_by_loops(struct rw_python *py, struct rw_py_state *state)
 {
     const struct rw_thread *own = rw_process_find_thread(py->process, state->tid), *fits = NULL;
     if (!own || !own->native_count)
         return false;
-    if (count_loops(own) == count_frames(py, own->tid))
+    if (count_loops(py, own) == count_frames(py, own->tid))
         return true;
     for (size_t i = 0; i < py->process->thread_count; i++) {
         const struct rw_thread *thread = &py->process->threads[i];
         if (thread == own || !thread->native_count ||
-            count_loops(thread) != count_frames(py, thread->tid) + state->frame_count)
+            count_loops(py, thread) != count_frames(py, thread->tid) + state->frame_count)
             continue;
         if (fits)
             return false;

@@ -64,26 +64,6 @@ static bool refine_gil(struct rw_python *py, int tid, struct rw_wait_on *wait)
     return false;
 }
 
-/* --- Parked for ever: what 3.13.5+ and 3.14 do with a thread that wants the GIL of a finalised interpreter. */
-
-static bool is_hung(const struct rw_thread *thread)
-{
-    for (size_t i = 0; i < thread->native_count; i++)
-        if (thread->native[i].function && !strcmp(thread->native[i].function, "PyThread_hang_thread"))
-            return true;
-    return false;
-}
-
-static void refine_hung(struct rw_python *py, struct rw_thread *thread)
-{
-    struct rw_wait_on *wait = rw_thread_wait_on(py->incident, thread);
-    wait->kind = "thread-state";
-    wait->call = "PyThread_hang_thread";
-    wait->name = "its thread state, which finalisation took away";
-    wait->evidence = "native frame PyThread_hang_thread";
-    set_owner(py, wait, 0, RW_EXACT, "nobody will ever wake it");
-}
-
 /* --- Locks. */
 
 static void own_by_pthread(struct rw_python *py, struct rw_wait_on *wait, uint64_t pthread, enum rw_certainty certainty,
@@ -183,6 +163,21 @@ static uint64_t thread_with_lock(struct rw_python *py, uint64_t lock)
     return 0;
 }
 
+/* One that has ended, without saying so to whoever joins it; the recording remembers it. A pthread_t is used again only
+ * after its thread was joined or, if it was detached, has ended: the last one that had it is meant. */
+static void own_by_ended(struct rw_python *py, struct rw_wait_on *wait, uint64_t pthread)
+{
+    const struct rw_thread *last = NULL;
+    for (size_t i = 0; pthread && i < py->process->thread_count; i++) {
+        const struct rw_thread *thread = &py->process->threads[i];
+        if (thread->pthread == pthread && !thread->is_alive && thread->tid > 0 &&
+            (!last || thread->created_ns > last->created_ns))
+            last = thread;
+    }
+    if (last)
+        set_owner(py, wait, last->tid, RW_EXACT, "the thread that is joined, which has ended");
+}
+
 static void own_join(struct rw_python *py, struct rw_wait_on *wait, uint64_t thread, uint64_t lock, uint64_t semaphore)
 {
     uint64_t pthread = 0;
@@ -195,10 +190,30 @@ static void own_join(struct rw_python *py, struct rw_wait_on *wait, uint64_t thr
         pthread = rw_py_joined_pthread(py, semaphore);
     }
     own_by_pthread(py, wait, pthread, RW_EXACT, "the thread that is joined");
+    if (wait->owner.tid <= 0)
+        own_by_ended(py, wait, pthread);
     if (!wait->name && wait->owner.tid > 0) {
         const struct rw_thread *joined = rw_process_find_thread(py->process, wait->owner.tid);
         wait->name = joined && joined->name ? talloc_asprintf(py->incident, "thread %s", joined->name) : NULL;
     }
+}
+
+/* Thread.start() makes the thread and waits until it says that it runs. The thread that it made is the last one of
+ * this creator's: it can make no other in between, but for what a signal's handler does. */
+static void own_start(struct rw_python *py, struct rw_wait_on *wait, uint64_t object, int creator)
+{
+    struct rw_thread *started = NULL;
+    for (size_t i = 0; i < py->process->thread_count; i++) {
+        struct rw_thread *thread = &py->process->threads[i];
+        if (thread->creator_tid == creator && thread->created_ns && (!started || thread->created_ns > started->created_ns))
+            started = thread;
+    }
+    if (!started || started->tid <= 0)
+        return;
+    const char *name = rw_py_string(py, py->incident, rw_py_attribute(py, object, "_name"));
+    if (name && (!started->name || (started->comm && !strcmp(started->name, started->comm))))
+        started->name = name;
+    set_owner(py, wait, started->tid, RW_INFERRED, "the thread that it created last");
 }
 
 static void refine_place(struct rw_python *py, struct rw_wait_on *wait, const struct rw_py_stack *stack,
@@ -214,6 +229,8 @@ static void refine_place(struct rw_python *py, struct rw_wait_on *wait, const st
     set_owner(py, wait, -1, RW_UNKNOWN, NULL);
     if (!strcmp(place->kind, "thread-join")) {
         own_join(py, wait, place->object, lock, semaphore);
+    } else if (!strcmp(place->kind, "thread-start")) {
+        own_start(py, wait, place->object, stack->tid);
     } else if (!strcmp(place->kind, "import-lock")) {
         own_by_pthread(py, wait, ident_of(py, place->object, "owner"), RW_EXACT, "the module lock's owner field");
         const char *module = rw_py_string(py, py->incident, rw_py_attribute(py, place->object, "name"));
@@ -257,10 +274,8 @@ void rw_py_refine_waits(struct rw_python *py)
     for (size_t i = 0; i < py->stack_count && i < py->process->thread_count; i++) {
         struct rw_thread *thread = &py->process->threads[i];
         const struct rw_py_stack *stack = &py->stacks[i];
-        if (is_hung(thread))
-            refine_hung(py, thread);
-        else if (thread->waits_on && !refine_gil(py, thread->tid, thread->waits_on) && stack->count &&
-                 stack->count == thread->python_count)
+        if (!rw_py_refine_finalisation(py, thread) && thread->waits_on && !refine_gil(py, thread->tid, thread->waits_on) &&
+            stack->count && stack->count == thread->python_count)
             refine_lock(py, thread, stack);
     }
 }
