@@ -32,14 +32,14 @@
 #define RW_RECORDING_VERSION 1u
 #define RW_VERSION "0.1.0"
 
-#define RW_SLOT_MAX 16384u          /* threads alive at once in a process */
-#define RW_SLOT_FIRST 16u           /* slots that a new recording has room for */
-#define RW_TEST_MAX 32u             /* tests remembered */
-#define RW_INTERPRETER_MAX 64u      /* interpreters remembered, the main one included */
-#define RW_SEMAPHORE_MAX 1024u      /* semaphores held at once that can be remembered; a multiple of 4 */
+#define RW_SLOT_MAX 16384u     /* threads alive at once in a process */
+#define RW_SLOT_FIRST 16u      /* slots that a new recording has room for */
+#define RW_TEST_MAX 32u        /* tests remembered */
+#define RW_INTERPRETER_MAX 64u /* interpreters remembered, the main one included */
+#define RW_SEMAPHORE_MAX 1024u /* semaphores held at once that can be remembered; a multiple of 4 */
 #define RW_PROBLEM_MAX 16u
-#define RW_EVENT_MAX 32u            /* length of each of a slot's two rings */
-#define RW_STACK_MAX 12288u         /* bytes of stack that a capture can hold */
+#define RW_EVENT_MAX 32u    /* length of each of a slot's two rings */
+#define RW_STACK_MAX 12288u /* bytes of stack that a capture can hold */
 #define RW_TEST_NAME_MAX 200u
 #define RW_THREAD_NAME_MAX 16u
 
@@ -49,29 +49,30 @@ enum rw_thread_state {
     RW_THREAD_NEW,      /* pthread_create was called; the thread has not run yet */
     RW_THREAD_RUNNING,  /* not known to wait in a wrapped call */
     RW_THREAD_WAITING,  /* in a wrapped call that really blocked: see rw_slot.wait */
-    RW_THREAD_EXITED,   /* left its start routine (return, pthread_exit, cancellation); its TSD destructors may still run */
-    RW_THREAD_JOINED,   /* gone, its join returned; the slot may be used again */
+    RW_THREAD_EXITED, /* left its start routine (return, pthread_exit, cancellation); its TSD destructors may
+                         still run */
+    RW_THREAD_JOINED, /* gone, its join returned; the slot may be used again */
     RW_THREAD_DETACHED, /* gone, it was detached; the slot may be used again */
 };
 
 enum rw_slot_flag {
-    RW_SLOT_MAIN = 1u << 0,     /* the thread that ran main, or that forked this process */
-    RW_SLOT_DETACHED = 1u << 1, /* detached, at creation or later */
-    RW_SLOT_ADOPTED = 1u << 2,  /* not created through pthread_create; noticed at its first wrapped call */
-    RW_SLOT_CANCELLED = 1u << 3,/* its end was a cancellation or pthread_exit, not a return */
+    RW_SLOT_MAIN = 1u << 0,      /* the thread that ran main, or that forked this process */
+    RW_SLOT_DETACHED = 1u << 1,  /* detached, at creation or later */
+    RW_SLOT_ADOPTED = 1u << 2,   /* not created through pthread_create; noticed at its first wrapped call */
+    RW_SLOT_CANCELLED = 1u << 3, /* its end was a cancellation or pthread_exit, not a return */
 };
 
 /* What a WAITING thread waits for. `object` and `object2` of struct rw_wait depend on it. */
 enum rw_wait_kind {
     RW_WAIT_NONE = 0,
-    RW_WAIT_MUTEX,          /* object: pthread_mutex_t, object2: its owner's TID when the wait began */
-    RW_WAIT_RWLOCK_READ,    /* object: pthread_rwlock_t, object2: its writer's TID when the wait began */
-    RW_WAIT_RWLOCK_WRITE,   /* the same */
-    RW_WAIT_COND,           /* object: pthread_cond_t, object2: its pthread_mutex_t */
-    RW_WAIT_SEMAPHORE,      /* object: sem_t */
-    RW_WAIT_BARRIER,        /* object: pthread_barrier_t */
-    RW_WAIT_JOIN,           /* object: pthread_t of the thread joined */
-    RW_WAIT_FORK,           /* inside fork(), its atfork handlers included */
+    RW_WAIT_MUTEX,        /* object: pthread_mutex_t, object2: its owner's TID when the wait began */
+    RW_WAIT_RWLOCK_READ,  /* object: pthread_rwlock_t, object2: its writer's TID when the wait began */
+    RW_WAIT_RWLOCK_WRITE, /* the same */
+    RW_WAIT_COND,         /* object: pthread_cond_t, object2: its pthread_mutex_t */
+    RW_WAIT_SEMAPHORE,    /* object: sem_t */
+    RW_WAIT_BARRIER,      /* object: pthread_barrier_t */
+    RW_WAIT_JOIN,         /* object: pthread_t of the thread joined */
+    RW_WAIT_FORK,         /* inside fork(), its atfork handlers included */
 };
 
 /* Events. `object`, `arg` and `end_ns` of struct rw_event depend on the kind. */
@@ -96,18 +97,20 @@ enum rw_event_kind {
     RW_EVENT_MAIN_RETURNED, /* arg: what main returned */
     RW_EVENT_EXIT_BEGIN,    /* exit, quick_exit, _exit. arg: the status */
     RW_EVENT_FORK,          /* in the parent, when fork returned. arg: the child's pid or a negative errno */
-    RW_EVENT_FORKED,        /* in the child, its first event. arg: the parent's pid; object: the parent's slot index */
-    RW_EVENT_SPAWN,         /* posix_spawn returned. arg: the child's pid or a negative errno */
-    RW_EVENT_EXEC,          /* about to exec. A failed one is followed by RW_EVENT_EXEC_FAILED */
-    RW_EVENT_EXEC_FAILED,   /* arg: errno */
-    RW_EVENT_LIBRARY_LOADED,/* dlopen was called. arg: rw_header.dl_generation after it */
+    RW_EVENT_FORKED, /* in the child, its first event. arg: the parent's pid; object: the parent's slot index
+                      */
+    RW_EVENT_SPAWN,  /* posix_spawn returned. arg: the child's pid or a negative errno */
+    RW_EVENT_EXEC,   /* about to exec. A failed one is followed by RW_EVENT_EXEC_FAILED */
+    RW_EVENT_EXEC_FAILED,    /* arg: errno */
+    RW_EVENT_LIBRARY_LOADED, /* dlopen was called. arg: rw_header.dl_generation after it */
     /* tests; arg: rw_test.number */
     RW_EVENT_TEST_BEGIN,
     RW_EVENT_TEST_PHASE, /* object: enum rw_test_phase */
     RW_EVENT_TEST_END,
     /* a wait that really blocked; kept in the ring of waits. time_ns: begin, end_ns: end, 0 while it lasts.
      * arg: enum rw_wait_kind | result << 32. A wait that repeats the one before it (same kind, object and
-     * return address) within a second raises its `count` and moves its `end_ns` instead of taking a record. */
+     * return address) within a second raises its `count` and moves its `end_ns` instead of taking a record.
+     */
     RW_EVENT_WAIT,
 };
 
@@ -148,7 +151,7 @@ enum rw_interpreter_op {
 };
 
 struct rw_interpreter_call {
-    uint32_t op; /* enum rw_interpreter_op */
+    uint32_t op;    /* enum rw_interpreter_op */
     uint32_t depth; /* how many such calls are open in this thread */
     uint64_t interpreter;
     uint64_t interpreter_id; /* UINT64_MAX where not known */
@@ -171,14 +174,15 @@ struct rw_capture {
     uint64_t time_ns;
     uint64_t request; /* with RW_CAPTURE_HANDLER: rw_header.capture_request that it answers */
     uint64_t registers[RW_REGISTER_COUNT];
-    uint64_t stack_address; /* of the first byte in rw_slot_area.stack; equals the stack pointer (-128 for the red zone by handler) */
+    uint64_t stack_address; /* of the first byte in rw_slot_area.stack; equals the stack pointer (-128 for the
+                               red zone by handler) */
     uint32_t stack_length;  /* bytes; less than the whole stack where it did not fit */
     uint32_t stack_whole;   /* 1 if the copy reaches the outermost frame */
 };
 
 /* A thread: its state now, and its transitions. One page. */
 struct rw_slot {
-    uint32_t sequence; /* guards all from here to `capture`, exclusive of the rings */
+    uint32_t sequence;   /* guards all from here to `capture`, exclusive of the rings */
     uint32_t generation; /* times this slot was taken */
     uint32_t state;      /* enum rw_thread_state */
     uint32_t flags;      /* enum rw_slot_flag */
@@ -189,7 +193,7 @@ struct rw_slot {
     uint32_t creator_generation;
     uint64_t start_routine;
     uint64_t create_return_address;
-    uint64_t creator_interpreter; /* PyInterpreterState that the creator was attached to */
+    uint64_t creator_interpreter;    /* PyInterpreterState that the creator was attached to */
     uint64_t creator_interpreter_id; /* UINT64_MAX where not known */
     uint64_t created_ns;
     uint64_t started_ns;
@@ -221,12 +225,12 @@ struct rw_slot_area {
 
 struct rw_test {
     uint32_t sequence;
-    uint32_t phase;     /* enum rw_test_phase; RW_PHASE_NONE when it has ended */
-    uint64_t number;    /* 1 for the first test of the process */
+    uint32_t phase;  /* enum rw_test_phase; RW_PHASE_NONE when it has ended */
+    uint64_t number; /* 1 for the first test of the process */
     uint64_t begin_ns;
-    uint64_t phase_ns;  /* when the phase began */
-    uint64_t end_ns;    /* 0 while it runs */
-    int32_t tid;        /* the thread that runs it */
+    uint64_t phase_ns; /* when the phase began */
+    uint64_t end_ns;   /* 0 while it runs */
+    int32_t tid;       /* the thread that runs it */
     uint32_t name_truncated;
     char name[RW_TEST_NAME_MAX]; /* without the phase: "file.py::test" */
 };
@@ -327,8 +331,8 @@ struct rw_header {
     int32_t capture_signal;   /* whose handler is installed, 0 if none: tracing is allowed */
     uint32_t tracing_refused; /* errno that a trace of this process would meet, as far as the shim can tell */
     uint64_t capture_request; /* written by the monitor: which request the handler is to answer */
-    uint64_t monitor_seen_ns; /* written by the monitor: CLOCK_MONOTONIC when it last found the process alive; tells
-                               * a post-mortem how long the last states lasted */
+    uint64_t monitor_seen_ns; /* written by the monitor: CLOCK_MONOTONIC when it last found the process alive;
+                               * tells a post-mortem how long the last states lasted */
 
     uint32_t hooks[RW_HOOK_COUNT]; /* enum rw_hook_way */
     uint32_t problem_count;        /* problems met, also those that did not fit */

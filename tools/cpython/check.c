@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Offsets are a claim. The check walks the process with them and compares what it finds with what it knows: lists lead
- * back to where they began, thread states belong to threads, a chain of frames ends at an evaluation loop, and one
- * function that every Python has comes out with its name, its file, its line and the name of its first argument.
+ * Offsets are a claim. The check walks the process with them and compares what it finds with what it knows:
+ * lists lead back to where they began, thread states belong to threads, a chain of frames ends at an
+ * evaluation loop, and one function that every Python has comes out with its name, its file, its line and the
+ * name of its first argument.
  */
 #include "tools/cpython/check.h"
 
@@ -16,7 +17,7 @@
 #define KNOWN_FILE "<frozen importlib._bootstrap>"
 #define KNOWN_CLASS "_ModuleLock"
 #define KNOWN_FUNCTION "acquire"
-#define CALL_METHOD 161 /* 3.8 to 3.10 */
+#define CALL_METHOD 161         /* 3.8 to 3.10 */
 #define NEXT_FUNCTION "release" /* the one that follows in the file */
 
 static uint32_t hexversion(struct rw_python *py, const struct rw_py_interpreter *in)
@@ -47,13 +48,14 @@ static const char *wrong_code(struct rw_python *py, const struct rw_py_code *cod
         strcmp(code->name, has_objects ? KNOWN_FUNCTION : KNOWN_CLASS "." KNOWN_FUNCTION) ||
         strcmp(code->file, KNOWN_FILE))
         return "a known function has another name";
-    if (!rw_py_string_equals(py, rw_py_tuple_item(py, code->local_names[0], 0), "self") || code->local_count < 2 ||
-        (int64_t)code->local_count != rw_py_tuple_size(py, code->local_names[0]))
+    if (!rw_py_string_equals(py, rw_py_tuple_item(py, code->local_names[0], 0), "self") ||
+        code->local_count < 2 || (int64_t)code->local_count != rw_py_tuple_size(py, code->local_names[0]))
         return "a known function has other arguments";
     /* CO_OPTIMIZED | CO_NEWLOCALS, and no *args, **kwargs, generator or coroutine */
     if ((code->flags & 0x3af) != 3 || code->stack_size < 2 || code->stack_size > 200)
         return "a known function has other flags";
-    if (has_objects ? !rw_py_is(py, code->bytecode, "bytes") : !rw_py_bytes(py, code->exceptions, &exceptions))
+    if (has_objects ? !rw_py_is(py, code->bytecode, "bytes")
+                    : !rw_py_bytes(py, code->exceptions, &exceptions))
         return "a known function has no instructions";
     return NULL;
 }
@@ -63,12 +65,14 @@ static const struct rw_py_code *code_of(struct rw_python *py, uint64_t class_dic
     uint64_t function = rw_py_dict_get(py, class_dict, name);
     if (!rw_py_is(py, function, "function"))
         return NULL;
-    return rw_py_code_at(py, rw_py_kept_word(py, function + py->layout.object.size + (py->layout.minor >= 10 ? 32 : 0)));
+    return rw_py_code_at(
+        py, rw_py_kept_word(py, function + py->layout.object.size + (py->layout.minor >= 10 ? 32 : 0)));
 }
 
-/* What the types say of their size: a code object ends with its instructions, and a frame with its locals, be it an object
- * of its own or the end of a generator. */
-static const char *wrong_sizes(struct rw_python *py, const struct rw_py_interpreter *in, const struct rw_py_code *code)
+/* What the types say of their size: a code object ends with its instructions, and a frame with its locals, be
+ * it an object of its own or the end of a generator. */
+static const char *wrong_sizes(struct rw_python *py, const struct rw_py_interpreter *in,
+                               const struct rw_py_code *code)
 {
     const struct rw_layout *l = &py->layout;
     const struct rw_py_type *type = rw_py_type_of(py, code->address);
@@ -90,12 +94,13 @@ static const char *wrong_function(struct rw_python *py, const struct rw_py_inter
     uint64_t dict = type ? rw_py_kept_word(py, type + py->layout.type.flags + 96) : 0;
     if (!type) /* finalisation has begun */
         return NULL;
-    const struct rw_py_code *code = code_of(py, dict, KNOWN_FUNCTION), *next = code_of(py, dict, NEXT_FUNCTION);
+    const struct rw_py_code *code = code_of(py, dict, KNOWN_FUNCTION),
+                            *next = code_of(py, dict, NEXT_FUNCTION);
     if (!code || !next)
         return "a known function is not where it should be";
     const char *why = wrong_code(py, code);
-    if (!why && (code->first_line < 10 || next->first_line > 2000 || last_line(py, code) <= code->first_line ||
-                 last_line(py, code) >= next->first_line))
+    if (!why && (code->first_line < 10 || next->first_line > 2000 ||
+                 last_line(py, code) <= code->first_line || last_line(py, code) >= next->first_line))
         why = "known functions are not at their lines";
     return why ? why : wrong_sizes(py, in, code);
 }
@@ -106,7 +111,8 @@ static const char *wrong_interpreters(const struct rw_python *py)
     for (size_t i = 0; i < py->interpreter_count; i++) {
         mains += py->interpreters[i].id == 0;
         for (size_t j = 0; j < i; j++)
-            if (py->interpreters[j].id == py->interpreters[i].id || py->interpreters[j].address == py->interpreters[i].address)
+            if (py->interpreters[j].id == py->interpreters[i].id ||
+                py->interpreters[j].address == py->interpreters[i].address)
                 return "two interpreters are the same";
     }
     return mains == 1 ? NULL : "no interpreter is the main one";
@@ -143,7 +149,8 @@ static const char *wrong_frames(struct rw_python *py)
     bool is_run = false, seen = false, is_right = false;
     size_t deepest = 0;
     for (size_t i = 0; i < py->process->thread_count && !is_run; i++) {
-        const struct rw_thread *thread = &py->process->threads[i]; /* one that sleeps is likely to be there still */
+        const struct rw_thread *thread =
+            &py->process->threads[i]; /* one that sleeps is likely to be there still */
         for (size_t f = 0; f < thread->native_count && !is_run && thread->os_state == 'S'; f++)
             is_run = thread->native[f].is_python_eval;
     }

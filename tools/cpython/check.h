@@ -5,8 +5,8 @@
 
 #include "tools/cpython/python.h"
 
-/* What the layout gets wrong, in words; NULL if it is to be believed: then py has the interpreters and thread states.
- * *hex: sys.hexversion, 0 where it cannot be read. Forgets what was read with another layout. */
+/* What the layout gets wrong, in words; NULL if it is to be believed: then py has the interpreters and thread
+ * states. *hex: sys.hexversion, 0 where it cannot be read. Forgets what was read with another layout. */
 const char *rw_py_why_not(struct rw_python *py, uint32_t *hex);
 
 #endif

@@ -30,14 +30,15 @@ static void fill(struct rw_python *py, struct rw_py_code *code)
         return;
     code->file = rw_py_string(py, py->incident, rw_py_field(raw, l->code.filename));
     code->function = rw_py_string(py, py->incident, rw_py_field(raw, l->code.name));
-    code->name = has(l->code.qualname) ? rw_py_string(py, py->incident, rw_py_field(raw, l->code.qualname)) : NULL;
+    code->name =
+        has(l->code.qualname) ? rw_py_string(py, py->incident, rw_py_field(raw, l->code.qualname)) : NULL;
     if (!code->name)
         code->name = code->function;
     if (!code->name || !rw_py_bytes(py, rw_py_field(raw, l->code.lines), &code->lines))
         return;
     code->first_line = (int)rw_py_field32(raw, l->code.first_line);
-    /* What a call of a class returns to where its __init__ runs in the same loop (_Py_InitCleanup, 3.12 and later): a code
-     * object of the interpreter's own, whose file is its name. */
+    /* What a call of a class returns to where its __init__ runs in the same loop (_Py_InitCleanup, 3.12 and
+     * later): a code object of the interpreter's own, whose file is its name. */
     code->is_hidden = l->minor >= 12 && code->first_line == 0 &&
                       rw_py_field(raw, l->code.filename) == rw_py_field(raw, l->code.name);
     code->flags = rw_py_field32(raw, l->code.flags);
@@ -80,8 +81,8 @@ const struct rw_py_code *rw_py_code_at(struct rw_python *py, uint64_t address)
     return code;
 }
 
-/* Where the thread's copy of the instructions begins: free-threaded builds have one for each thread that specialised
- * them, in an array behind its size. */
+/* Where the thread's copy of the instructions begins: free-threaded builds have one for each thread that
+ * specialised them, in an array behind its size. */
 static uint64_t first_instruction(struct rw_python *py, const struct rw_py_frame *frame)
 {
     uint64_t index = frame->tlbc_index, tlbc = frame->code->tlbc;
@@ -91,7 +92,8 @@ static uint64_t first_instruction(struct rw_python *py, const struct rw_py_frame
     return copy ? copy : frame->code->instructions;
 }
 
-/* In bytes from the code's first instruction. Up to 3.10 f_lasti counts bytes, in 3.10 instructions of 2 bytes. */
+/* In bytes from the code's first instruction. Up to 3.10 f_lasti counts bytes, in 3.10 instructions of 2
+ * bytes. */
 int32_t rw_py_instruction_offset(struct rw_python *py, const struct rw_py_frame *frame)
 {
     int64_t at;

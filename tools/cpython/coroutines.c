@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A suspended coroutine keeps its frame, and on top of its value stack what it awaits: another coroutine, something that
- * wraps one, or at the end a future or whatever the event loop gives out. A generator may also have a value there that
- * it only iterates over; so of a generator, its instruction or its state must say `yield from`.
+ * A suspended coroutine keeps its frame, and on top of its value stack what it awaits: another coroutine,
+ * something that wraps one, or at the end a future or whatever the event loop gives out. A generator may also
+ * have a value there that it only iterates over; so of a generator, its instruction or its state must say
+ * `yield from`.
  *
- * Up to 3.10 a generator points to a frame object. From 3.11 it ends with the frame itself. Where the value stack ends
- * is a pointer (3.8, 3.9 and from 3.14) or a number of slots (3.10, counted without the locals; 3.11 to 3.13, with them);
- * from 3.15 a second slot lies above what is awaited.
+ * Up to 3.10 a generator points to a frame object. From 3.11 it ends with the frame itself. Where the value
+ * stack ends is a pointer (3.8, 3.9 and from 3.14) or a number of slots (3.10, counted without the
+ * locals; 3.11 to 3.13, with them); from 3.15 a second slot lies above what is awaited.
  */
 #include "tools/cpython/coroutines.h"
 
@@ -19,7 +20,8 @@
 
 #define ANY 127
 
-/* enum _framestate (Include/internal/pycore_frame.h) by the first version that has it so. Up to 3.10 there is none. */
+/* enum _framestate (Include/internal/pycore_frame.h) by the first version that has it so. Up to 3.10 there is
+ * none. */
 static const struct {
     unsigned minor;
     int8_t created, suspended, yields_from, executing, cleared;
@@ -67,7 +69,8 @@ static enum rw_py_progress progress_by_state(struct rw_python *py, uint64_t obje
     size_t i = 0;
     while (i < COUNT(frame_states) && frame_states[i].minor > py->layout.minor)
         i++;
-    if (i == COUNT(frame_states) || rw_py_read_kept(py, object + py->layout.generator.state, &state, sizeof state))
+    if (i == COUNT(frame_states) ||
+        rw_py_read_kept(py, object + py->layout.generator.state, &state, sizeof state))
         return RW_PY_GONE;
     *yields_from = state == frame_states[i].yields_from;
     if (state >= frame_states[i].cleared)
@@ -77,7 +80,8 @@ static enum rw_py_progress progress_by_state(struct rw_python *py, uint64_t obje
     return state == frame_states[i].created ? RW_PY_NEW : RW_PY_SUSPENDED;
 }
 
-/* Up to 3.12: what follows the instruction. Up to 3.10 that is YIELD_FROM, then a RESUME that says after what. */
+/* Up to 3.12: what follows the instruction. Up to 3.10 that is YIELD_FROM, then a RESUME that says after
+ * what. */
 static bool is_followed_by_yield_from(struct rw_python *py, const struct rw_py_frame *frame)
 {
     uint8_t next[2] = {0};
@@ -111,8 +115,8 @@ static uint64_t top_of_stack(struct rw_python *py, const struct rw_py_frame *fra
 }
 
 /* One frame of the chain, and what it awaits. False where there is none: it has ended, or is none. */
-static bool read_frame(struct rw_python *py, uint64_t object, struct rw_py_frame *frame, enum rw_py_progress *progress,
-                       uint64_t *awaits)
+static bool read_frame(struct rw_python *py, uint64_t object, struct rw_py_frame *frame,
+                       enum rw_py_progress *progress, uint64_t *awaits)
 {
     const struct rw_layout *l = &py->layout;
     uint8_t raw[256];

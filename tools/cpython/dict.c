@@ -2,14 +2,14 @@
 /*
  * Dicts and the attributes of instances.
  *
- * Keys. Up to 3.10: refcnt, size, lookup, usable, nentries, indices (Objects/dict-common.h); from 3.11 log2_size,
- * log2_index_bytes and kind are bytes 8 to 10 (Include/internal/pycore_dict.h). Entries follow the indices: hash, key
- * and value, or from 3.11 for keys that are all strings key and value.
+ * Keys. Up to 3.10: refcnt, size, lookup, usable, nentries, indices (Objects/dict-common.h); from 3.11
+ * log2_size, log2_index_bytes and kind are bytes 8 to 10 (Include/internal/pycore_dict.h). Entries follow the
+ * indices: hash, key and value, or from 3.11 for keys that are all strings key and value.
  *
- * Values. A dict with ma_values shares its keys with other instances of the class. From 3.11 an instance has its
- * values without a dict as long as nobody asks for its __dict__: in 3.11 behind a pointer 4 words before the object, in
- * 3.12 behind the tagged word 3 before it, from 3.13 behind the object itself; a dict, when there is one, is 3 words
- * before the object (1 in free-threaded builds).
+ * Values. A dict with ma_values shares its keys with other instances of the class. From 3.11 an instance has
+ * its values without a dict as long as nobody asks for its __dict__: in 3.11 behind a pointer 4 words before
+ * the object, in 3.12 behind the tagged word 3 before it, from 3.13 behind the object itself; a dict, when
+ * there is one, is 3 words before the object (1 in free-threaded builds).
  */
 #include "tools/cpython/object.h"
 
@@ -39,18 +39,22 @@ static bool read_keys(struct rw_python *py, uint64_t address, struct keys *keys)
         unsigned width = size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= 0xffffffff ? 4 : 8;
         if (size > ENTRIES_MAX * 4)
             return false;
-        *keys = (struct keys){.entries = address + 40 + size * width, .count = head[4], .stride = 24, .key_at = 8};
+        *keys = (struct keys){
+            .entries = address + 40 + size * width, .count = head[4], .stride = 24, .key_at = 8};
     } else {
         unsigned log2_index_bytes = head[1] >> 8 & 0xff, kind = head[1] >> 16 & 0xff;
         if (log2_index_bytes > 24 || kind > 2)
             return false;
-        *keys = (struct keys){.entries = address + 32 + (UINT64_C(1) << log2_index_bytes), .count = head[3],
-                              .stride = kind ? 16 : 24, .key_at = kind ? 0 : 8};
+        *keys = (struct keys){.entries = address + 32 + (UINT64_C(1) << log2_index_bytes),
+                              .count = head[3],
+                              .stride = kind ? 16 : 24,
+                              .key_at = kind ? 0 : 8};
     }
     return keys->count <= ENTRIES_MAX;
 }
 
-/* Entries with their own values, or with those in the array at `values`, of which there are at most `capacity`. */
+/* Entries with their own values, or with those in the array at `values`, of which there are at most
+ * `capacity`. */
 static int read_pairs(struct rw_python *py, const struct keys *keys, uint64_t values, uint64_t capacity,
                       struct rw_py_pair **pairs, size_t *count)
 {
@@ -134,12 +138,14 @@ int rw_py_attributes(struct rw_python *py, uint64_t object, struct rw_py_pair **
     return -ENOENT;
 }
 
-/* A member descriptor in the dict of the class: type, name and qualname, then the PyMemberDef {name, type, offset}. */
+/* A member descriptor in the dict of the class: type, name and qualname, then the PyMemberDef {name, type,
+ * offset}. */
 uint64_t rw_py_slot_attribute(struct rw_python *py, uint64_t object, const char *name)
 {
     const struct rw_py_type *type = rw_py_type_of(py, object);
     /* tp_dict comes 12 words behind tp_flags */
-    uint64_t dict = type && type->name[0] ? rw_py_kept_word(py, type->address + py->layout.type.flags + 96) : 0;
+    uint64_t dict =
+        type && type->name[0] ? rw_py_kept_word(py, type->address + py->layout.type.flags + 96) : 0;
     uint64_t descriptor = rw_py_dict_get(py, dict, name);
     if (!rw_py_is(py, descriptor, "member_descriptor"))
         return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which Python a process runs, and with what layout. _PyRuntime is found by its symbol, else by the section that
- * holds it and nothing else (3.11+). A layout is believed when it checks out: check.c.
+ * Which Python a process runs, and with what layout. _PyRuntime is found by its symbol, else by the section
+ * that holds it and nothing else (3.11+). A layout is believed when it checks out: check.c.
  */
 #include "tools/cpython/python.h"
 
@@ -11,16 +11,14 @@
 
 #include "tools/cpython/check.h"
 
-/* Functions by the version that brought them: for 3.8 to 3.10, which do not say their version before one knows
- * their layout. Newest first. */
+/* Functions by the version that brought them: for 3.8 to 3.10, which do not say their version before one
+ * knows their layout. Newest first. */
 static const struct {
     const char *symbol;
     unsigned minor;
 } firsts[] = {
-    {"Py_Version", 11},
-    {"PyModule_AddObjectRef", 10},
-    {"PyFrame_GetCode", 9},
-    {"PyCode_NewWithPosOnlyArgs", 8},
+    {"Py_Version", 11},     {"PyModule_AddObjectRef", 10},
+    {"PyFrame_GetCode", 9}, {"PyCode_NewWithPosOnlyArgs", 8},
     {"_PyRuntime", 7},
 };
 
@@ -63,7 +61,8 @@ static bool try_debug_offsets(struct rw_python *py, const uint8_t *bytes, uint32
     py->process->python_note =
         why == rw_py_no_interpreter
             ? why
-            : talloc_asprintf(py->incident, "the process' own debug offsets (3.%u) are not believed: %s", minor, why);
+            : talloc_asprintf(py->incident, "the process' own debug offsets (3.%u) are not believed: %s",
+                              minor, why);
     return false;
 }
 
@@ -91,9 +90,10 @@ static bool try_row(struct rw_python *py, unsigned minor, uint32_t hex)
     if (from_sys && !why)
         py->process->python = version_text(py, from_sys, false);
     if (why)
-        py->process->python_note = why == rw_py_no_interpreter
-                                       ? why
-                                       : talloc_asprintf(py->incident, "%s is not believed: %s", row->source, why);
+        py->process->python_note =
+            why == rw_py_no_interpreter
+                ? why
+                : talloc_asprintf(py->incident, "%s is not believed: %s", row->source, why);
     return !why;
 }
 

@@ -32,8 +32,9 @@ bool rw_exception_covering(const uint8_t *table, size_t size, uint32_t at, struc
     return false;
 }
 
-/* The handler lies behind what it handles; its ranges may have holes where inner blocks have handlers of their own. So a
- * block reaches from the first of its ranges to its handler, and of all that hold `at` the outermost is the one. */
+/* The handler lies behind what it handles; its ranges may have holes where inner blocks have handlers of
+ * their own. So a block reaches from the first of its ranges to its handler, and of all that hold `at` the
+ * outermost is the one. */
 bool rw_exception_block_start(const uint8_t *table, size_t size, uint32_t at, uint32_t depth, uint32_t *start)
 {
     struct rw_exception_entry entry, other;

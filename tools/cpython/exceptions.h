@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Instructions [start, end) are handled at target; `depth` slots of the value stack stay. Offsets in bytes. */
+/* Instructions [start, end) are handled at target; `depth` slots of the value stack stay. Offsets in bytes.
+ */
 struct rw_exception_entry {
     uint32_t start, end, target, depth;
 };
@@ -18,8 +19,10 @@ bool rw_exception_next(const uint8_t *table, size_t size, size_t *position, stru
 /* The entry that covers the instruction at byte offset `at`: there is at most one. */
 bool rw_exception_covering(const uint8_t *table, size_t size, uint32_t at, struct rw_exception_entry *entry);
 
-/* Where the block begins that has pushed the stack up to `depth` and is still open at `at`: the offset right behind the
- * instruction that opened it. Blocks inside it may have handlers of their own; those are told apart by their target. */
-bool rw_exception_block_start(const uint8_t *table, size_t size, uint32_t at, uint32_t depth, uint32_t *start);
+/* Where the block begins that has pushed the stack up to `depth` and is still open at `at`: the offset right
+ * behind the instruction that opened it. Blocks inside it may have handlers of their own; those are told
+ * apart by their target. */
+bool rw_exception_block_start(const uint8_t *table, size_t size, uint32_t at, uint32_t depth,
+                              uint32_t *start);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waits that finalisation brings about. A thread that wants back into an interpreter that is gone sleeps for ever in pause():
- * PyThread_hang_thread, from 3.13.1 on (before, it ended). And from 3.15 on the one who finalises waits until nobody holds a
- * guard of the interpreter.
+ * Waits that finalisation brings about. A thread that wants back into an interpreter that is gone sleeps for
+ * ever in pause(): PyThread_hang_thread, from 3.13.1 on (before, it ended). And from 3.15 on the one who
+ * finalises waits until nobody holds a guard of the interpreter.
  */
 #include "tools/cpython/python.h"
 
@@ -22,10 +22,12 @@ static bool is_paused_by_python(const struct rw_python *py, const struct rw_thre
 {
     const struct rw_mapping *python = rw_maps_find(py->maps, py->runtime);
     const struct rw_wait_on *wait = thread->waits_on;
-    if (thread->thread_state_count || !wait || !wait->call || strcmp(wait->call, "pause") || !python || !python->path)
+    if (thread->thread_state_count || !wait || !wait->call || strcmp(wait->call, "pause") || !python ||
+        !python->path)
         return false;
     size_t i = 0;
-    while (i < thread->native_count && !(thread->native[i].function && !strcmp(thread->native[i].function, "pause")))
+    while (i < thread->native_count &&
+           !(thread->native[i].function && !strcmp(thread->native[i].function, "pause")))
         i++;
     return i + 1 < thread->native_count && thread->native[i + 1].module &&
            !strcmp(thread->native[i + 1].module, python->path);
@@ -35,20 +37,22 @@ static bool refine_hung(struct rw_python *py, struct rw_thread *thread)
 {
     bool is_named = false;
     for (size_t i = 0; i < thread->native_count; i++)
-        is_named = is_named || (thread->native[i].function && !strcmp(thread->native[i].function, "PyThread_hang_thread"));
+        is_named = is_named || (thread->native[i].function &&
+                                !strcmp(thread->native[i].function, "PyThread_hang_thread"));
     if (!is_named && !is_paused_by_python(py, thread))
         return false;
     struct rw_wait_on *wait = rw_thread_wait_on(py->incident, thread);
     wait->kind = "thread-state";
     wait->call = "PyThread_hang_thread";
     wait->name = "its thread state, which finalisation took away";
-    wait->evidence = is_named ? "native frame PyThread_hang_thread" : "Python put it into pause(), and it has no thread state";
+    wait->evidence = is_named ? "native frame PyThread_hang_thread"
+                              : "Python put it into pause(), and it has no thread state";
     nobody_owns(wait, 0, is_named ? RW_EXACT : RW_INFERRED, "nobody will ever wake it");
     return true;
 }
 
-/* Where an interpreter counts its guards: no debug offset tells, but a function that does nothing but return it, which is
- * one load from its argument, with or without a frame of its own. 0: not known. */
+/* Where an interpreter counts its guards: no debug offset tells, but a function that does nothing but return
+ * it, which is one load from its argument, with or without a frame of its own. 0: not known. */
 static uint32_t guards_at(struct rw_python *py)
 {
     static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa}, frame[] = {0x55, 0x48, 0x89, 0xe5},
@@ -68,7 +72,8 @@ static uint32_t guards_at(struct rw_python *py)
     return rw_py_field32(code, (uint32_t)at + 3);
 }
 
-/* The other way to know, where there are symbols: who parks here is finalisation, and parks for nothing else. */
+/* The other way to know, where there are symbols: who parks here is finalisation, and parks for nothing else.
+ */
 static bool is_parked_by_finalisation(const struct rw_thread *thread)
 {
     for (size_t i = 0; i + 1 < thread->native_count; i++)
@@ -81,7 +86,8 @@ static bool is_parked_by_finalisation(const struct rw_thread *thread)
 static bool refine_guard(struct rw_python *py, struct rw_thread *thread)
 {
     struct rw_wait_on *wait = thread->waits_on;
-    if (py->layout.minor < 15 || !wait || !wait->kind || (strcmp(wait->kind, "futex") && strcmp(wait->kind, "semaphore")))
+    if (py->layout.minor < 15 || !wait || !wait->kind ||
+        (strcmp(wait->kind, "futex") && strcmp(wait->kind, "semaphore")))
         return false;
     /* The parking lot's entry has the address that is parked on before its semaphore. */
     uint64_t parked = rw_py_word(py, wait->object - 8);
@@ -90,13 +96,14 @@ static bool refine_guard(struct rw_python *py, struct rw_thread *thread)
     for (size_t i = 0; i < py->interpreter_count && (at || is_named); i++) {
         const struct rw_py_interpreter *in = &py->interpreters[i];
         uint64_t guards = rw_py_word(py, parked);
-        if (is_named ? parked < in->address || parked >= in->address + INTERPRETER_MAX : parked != in->address + at)
+        if (is_named ? parked < in->address || parked >= in->address + INTERPRETER_MAX
+                     : parked != in->address + at)
             continue;
         wait->kind = "interpreter-guard";
         wait->call = NULL;
         wait->object = parked;
-        wait->name = talloc_asprintf(py->incident, "%llu guard%s of interpreter %d", (unsigned long long)guards,
-                                     guards == 1 ? "" : "s", (int)in->id);
+        wait->name = talloc_asprintf(py->incident, "%llu guard%s of interpreter %d",
+                                     (unsigned long long)guards, guards == 1 ? "" : "s", (int)in->id);
         wait->evidence = is_named ? "native frames make_pre_finalization_calls and _PyParkingLot_Park"
                                   : "it is parked on the interpreter's count of guards";
         nobody_owns(wait, -1, RW_UNKNOWN, NULL); /* a guard does not say who took it */

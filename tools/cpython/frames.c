@@ -2,10 +2,11 @@
 /*
  * Each thread's Python frames, and which of them to believe.
  *
- * A running thread changes its frames while they are read, and what it leaves may be freed and used again. So all stacks
- * are walked, then their code objects read, then all stacks walked once more: a frame that both walks saw was there all
- * the time between them, and so was its code. Where the walks differ, that stack is tried again by itself; what still
- * differs then is marked as torn. The innermost frame that both saw may go on to its next instruction in between.
+ * A running thread changes its frames while they are read, and what it leaves may be freed and used again. So
+ * all stacks are walked, then their code objects read, then all stacks walked once more: a frame that both
+ * walks saw was there all the time between them, and so was its code. Where the walks differ, that stack is
+ * tried again by itself; what still differs then is marked as torn. The innermost frame that both saw may go
+ * on to its next instruction in between.
  */
 #include "tools/cpython/python.h"
 
@@ -26,7 +27,8 @@ struct walked {
     bool is_cut;
 };
 
-static void walk(struct rw_python *py, const struct rw_py_state *state, bool with_slots, struct walked *walked)
+static void walk(struct rw_python *py, const struct rw_py_state *state, bool with_slots,
+                 struct walked *walked)
 {
     walked->is_cut = rw_py_walk(py, state, with_slots, &walked->frames, &walked->count) != 0;
 }
@@ -69,8 +71,10 @@ static size_t without_hidden(struct rw_py_frame *frames, size_t count)
     return kept;
 }
 
-/* The second walk's frames, with what was learned of their code between the two; true if all is to be believed. */
-static bool accept(struct rw_python *py, struct rw_py_state *state, const struct walked *first, struct walked *second)
+/* The second walk's frames, with what was learned of their code between the two; true if all is to be
+ * believed. */
+static bool accept(struct rw_python *py, struct rw_py_state *state, const struct walked *first,
+                   struct walked *second)
 {
     bool is_whole = !first->is_cut && !second->is_cut;
     size_t same = is_whole ? count_same(first, second) : 0, skip = 0;
@@ -79,7 +83,8 @@ static bool accept(struct rw_python *py, struct rw_py_state *state, const struct
         frame->is_torn = i + same < second->count;
         frame->code = rw_py_code_at(py, frame->code_address);
         frame->at = rw_py_instruction_offset(py, frame);
-        if (!frame->code->is_code) /* what a frame becomes that was freed: neither it nor what it called can be told */
+        if (!frame->code->is_code) /* what a frame becomes that was freed: neither it nor what it called can
+                                      be told */
             skip = i + 1;
     }
     state->frames = second->frames + skip;
@@ -124,7 +129,10 @@ void rw_py_read_stacks(struct rw_python *py)
 
 static const char *kind_of(uint32_t flags)
 {
-    return flags & 0x200 ? "async generator" : flags & 0x180 ? "coroutine" : flags & 0x20 ? "generator" : NULL;
+    return flags & 0x200   ? "async generator"
+           : flags & 0x180 ? "coroutine"
+           : flags & 0x20  ? "generator"
+                           : NULL;
 }
 
 struct rw_python_frame rw_py_describe_frame(struct rw_python *py, const struct rw_py_frame *frame)
@@ -155,8 +163,9 @@ static void add_frames(struct rw_python *py, struct rw_thread *thread, struct rw
     }
 }
 
-/* A thread may have a state in each of several interpreters, one inside a call that the other made. The inner one lies
- * lower on the native stack; where that cannot be seen, the one that is attached, or of the younger interpreter. */
+/* A thread may have a state in each of several interpreters, one inside a call that the other made. The inner
+ * one lies lower on the native stack; where that cannot be seen, the one that is attached, or of the younger
+ * interpreter. */
 static bool is_inside(const struct rw_py_state *a, const struct rw_py_state *b)
 {
     if (a->frames[0].anchor && b->frames[0].anchor)
@@ -168,7 +177,8 @@ static bool is_inside(const struct rw_py_state *a, const struct rw_py_state *b)
 
 static void fill_thread(struct rw_python *py, struct rw_thread *thread, struct rw_py_stack *stack)
 {
-    const struct rw_py_state **parts = talloc_array(py->scratch, const struct rw_py_state *, py->state_count + 1);
+    const struct rw_py_state **parts =
+        talloc_array(py->scratch, const struct rw_py_state *, py->state_count + 1);
     size_t count = 0;
     if (!parts)
         abort();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who holds the GIL. Up to 3.11 there is one for all interpreters, and the runtime names the thread state that holds it;
- * in 3.12 and later each interpreter points to the one it uses, its own or the main interpreter's, with a flag and the
- * last holder. A free-threaded build has it too, switched off; there a thread state's own flag says that it is attached.
+ * Who holds the GIL. Up to 3.11 there is one for all interpreters, and the runtime names the thread state
+ * that holds it; in 3.12 and later each interpreter points to the one it uses, its own or the main
+ * interpreter's, with a flag and the last holder. A free-threaded build has it too, switched off; there a
+ * thread state's own flag says that it is attached.
  */
 #include "tools/cpython/python.h"
 
@@ -25,21 +26,22 @@ static void read_gil(struct rw_python *py, const struct rw_py_interpreter *in, s
         return;
     if (l->gil.enabled != RW_NO_FIELD)
         gil->is_enabled = rw_py_int(py, in->gil + l->gil.enabled) != 0;
-    gil->is_locked = locked == 1; /* -1: not made yet */
+    gil->is_locked = locked == 1;                                /* -1: not made yet */
     gil->switches = rw_py_word(py, in->gil + l->gil.locked + 8); /* switch_number, in all versions */
     if (!gil->is_locked) {
         gil->holder_tid = 0;
         gil->certainty = RW_EXACT;
         return;
     }
-    gil->holder_thread_state = l->runtime.current != RW_NO_FIELD ? rw_py_word(py, py->runtime + l->runtime.current)
-                                                                 : rw_py_word(py, in->gil + l->gil.holder);
+    gil->holder_thread_state = l->runtime.current != RW_NO_FIELD
+                                   ? rw_py_word(py, py->runtime + l->runtime.current)
+                                   : rw_py_word(py, in->gil + l->gil.holder);
     const struct rw_py_state *holder = state_at(py, gil->holder_thread_state);
     if (holder && holder->tid > 0) {
-        /* Up to 3.12 a subinterpreter's state may run on another thread than the one that made it; that its frames lie on
-         * a thread's stack is proof, that they are as many as its evaluation loops is not. */
-        bool is_placed =
-            holder->interpreter_id == 0 || l->minor >= 13 || (holder->frame_count && holder->frames[0].anchor);
+        /* Up to 3.12 a subinterpreter's state may run on another thread than the one that made it; that its
+         * frames lie on a thread's stack is proof, that they are as many as its evaluation loops is not. */
+        bool is_placed = holder->interpreter_id == 0 || l->minor >= 13 ||
+                         (holder->frame_count && holder->frames[0].anchor);
         gil->holder_tid = holder->tid;
         gil->certainty = is_placed ? RW_EXACT : RW_INFERRED;
     }

@@ -19,8 +19,9 @@ static bool has(uint32_t offset)
     return offset != RW_NO_FIELD;
 }
 
-/* glibc keeps a thread's TID in its struct pthread; the kernel clears it when the thread ends, and fork sets it anew in
- * the child. So it is truer than native_thread_id, which older versions do not have and forks have left behind. */
+/* glibc keeps a thread's TID in its struct pthread; the kernel clears it when the thread ends, and fork sets
+ * it anew in the child. So it is truer than native_thread_id, which older versions do not have and forks have
+ * left behind. */
 int rw_py_tid_of_pthread(struct rw_python *py, uint64_t pthread)
 {
     uint32_t tid;
@@ -51,8 +52,9 @@ static int tid_of_state(struct rw_python *py, uint64_t thread_id, uint64_t nativ
 /* One read gets all the fields that matter. */
 static uint32_t state_size(const struct rw_layout *l)
 {
-    const uint32_t fields[] = {l->thread_state.next,      l->thread_state.interp,           l->thread_state.id,
-                               l->thread_state.thread_id, l->thread_state.native_thread_id, l->thread_state.status};
+    const uint32_t fields[] = {
+        l->thread_state.next,      l->thread_state.interp,           l->thread_state.id,
+        l->thread_state.thread_id, l->thread_state.native_thread_id, l->thread_state.status};
     uint32_t size = 0;
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (has(fields[i]) && fields[i] + 8 > size)
@@ -60,7 +62,8 @@ static uint32_t state_size(const struct rw_layout *l)
     return size;
 }
 
-static bool read_state(struct rw_python *py, const struct rw_py_interpreter *in, uint64_t address, uint64_t *next)
+static bool read_state(struct rw_python *py, const struct rw_py_interpreter *in, uint64_t address,
+                       uint64_t *next)
 {
     const struct rw_layout *l = &py->layout;
     struct rw_py_state state = {.address = address, .interpreter = in->address, .interpreter_id = in->id};
@@ -73,8 +76,9 @@ static bool read_state(struct rw_python *py, const struct rw_py_interpreter *in,
     state.thread_id = rw_py_field(raw, l->thread_state.thread_id);
     state.id = has(l->thread_state.id) ? rw_py_field(raw, l->thread_state.id) : 0;
     state.status = has(l->thread_state.status) ? rw_py_field32(raw, l->thread_state.status) : 0;
-    state.tid = tid_of_state(py, state.thread_id,
-                             has(l->thread_state.native_thread_id) ? rw_py_field(raw, l->thread_state.native_thread_id) : 0);
+    state.tid = tid_of_state(
+        py, state.thread_id,
+        has(l->thread_state.native_thread_id) ? rw_py_field(raw, l->thread_state.native_thread_id) : 0);
     state.maker_tid = state.tid;
     py->states = talloc_realloc(py->scratch, py->states, struct rw_py_state, py->state_count + 1);
     if (!py->states)
@@ -130,8 +134,8 @@ static bool read_all(struct rw_python *py, uint64_t head)
     return is_whole && !address;
 }
 
-/* Threads and interpreters come and go while the lists are walked. A walk in which nothing came or went is waited for a
- * few times; what the last one found is right, but may not be all. */
+/* Threads and interpreters come and go while the lists are walked. A walk in which nothing came or went is
+ * waited for a few times; what the last one found is right, but may not be all. */
 int rw_py_read_interpreters(struct rw_python *py, const char **why)
 {
     uint64_t at_head = py->runtime + py->layout.runtime.interpreters_head, head, after = 0;
@@ -175,7 +179,8 @@ void rw_py_fill_interpreters(struct rw_python *py)
 {
     const struct rw_py_interpreter *main_one = rw_py_interpreter_of(py, 0);
     if (py->is_incomplete)
-        rw_process_note(py->incident, py->process, "interpreters or Python threads came and went while their lists were read: "
+        rw_process_note(py->incident, py->process,
+                        "interpreters or Python threads came and went while their lists were read: "
                         "some may be missing here");
     for (size_t i = 0; i < py->interpreter_count; i++) {
         const struct rw_py_interpreter *in = &py->interpreters[i];
@@ -190,10 +195,13 @@ void rw_py_fill_interpreters(struct rw_python *py)
             const struct rw_py_state *state = &py->states[s];
             if (state->interpreter != in->address)
                 continue;
-            struct rw_thread_state_ref ref = {.address = state->address, .interpreter = in->id, .id = state->id,
+            struct rw_thread_state_ref ref = {.address = state->address,
+                                              .interpreter = in->id,
+                                              .id = state->id,
                                               .is_attached = state->is_attached};
             rw_interpreter_add_state(py->incident, info, &ref, state->tid);
-            struct rw_thread *thread = state->tid > 0 ? rw_process_find_thread(py->process, state->tid) : NULL;
+            struct rw_thread *thread =
+                state->tid > 0 ? rw_process_find_thread(py->process, state->tid) : NULL;
             if (thread)
                 rw_thread_add_state(py->incident, thread, &ref);
         }

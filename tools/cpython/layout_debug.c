@@ -15,20 +15,22 @@
 #define AT(field) (uint16_t) offsetof(struct rw_layout, field)
 
 #define RUNTIME SKIP, AT(runtime.finalizing), AT(runtime.interpreters_head)
-#define INTERPRETER_GIL                                                                                                \
-    /* imports_modules sysdict builtins ceval_gil _gil enabled locked holder */                                        \
-    AT(interpreter.modules), SKIP, SKIP, AT(interpreter.gil), AT(interpreter.own_gil), AT(gil.enabled),                \
+#define INTERPRETER_GIL                                                                                      \
+    /* imports_modules sysdict builtins ceval_gil _gil enabled locked holder */                              \
+    AT(interpreter.modules), SKIP, SKIP, AT(interpreter.gil), AT(interpreter.own_gil), AT(gil.enabled),      \
         AT(gil.locked), AT(gil.holder)
 #define INTERPRETER_HEAD SKIP, AT(interpreter.id), AT(interpreter.next), AT(interpreter.threads_head)
 #define THREAD_HEAD SKIP, SKIP, AT(thread_state.next), AT(thread_state.interp), AT(thread_state.frame)
 /* thread_id native_thread_id datastack_chunk status */
-#define THREAD_IDS AT(thread_state.thread_id), AT(thread_state.native_thread_id), SKIP, AT(thread_state.status)
-#define FRAME SKIP, AT(frame.previous), AT(frame.code), AT(frame.instruction), AT(frame.locals), AT(frame.owner)
-/* size filename name qualname linetable firstlineno argcount localsplusnames localspluskinds co_code_adaptive; argcount
- * is kept where the flags go: flags come right before it (see derive) */
-#define CODE                                                                                                           \
-    SKIP, AT(code.filename), AT(code.name), AT(code.qualname), AT(code.lines), AT(code.first_line), AT(code.flags),    \
-        AT(code.local_names), SKIP, AT(code.instructions)
+#define THREAD_IDS                                                                                           \
+    AT(thread_state.thread_id), AT(thread_state.native_thread_id), SKIP, AT(thread_state.status)
+#define FRAME                                                                                                \
+    SKIP, AT(frame.previous), AT(frame.code), AT(frame.instruction), AT(frame.locals), AT(frame.owner)
+/* size filename name qualname linetable firstlineno argcount localsplusnames localspluskinds
+ * co_code_adaptive; argcount is kept where the flags go: flags come right before it (see derive) */
+#define CODE                                                                                                 \
+    SKIP, AT(code.filename), AT(code.name), AT(code.qualname), AT(code.lines), AT(code.first_line),          \
+        AT(code.flags), AT(code.local_names), SKIP, AT(code.instructions)
 #define OBJECT_TYPE AT(object.size), AT(object.type), AT(type.size), AT(type.name), SKIP, AT(type.flags)
 #define TUPLE SKIP, AT(tuple.items), SKIP
 #define LIST SKIP, SKIP, SKIP
@@ -39,24 +41,98 @@
 #define STRING SKIP, AT(string.state), AT(string.length), AT(string.ascii)
 
 static const uint16_t order_3_13[] = {
-    RUNTIME, INTERPRETER_HEAD, SKIP /* gc */, INTERPRETER_GIL, THREAD_HEAD, THREAD_IDS, FRAME, CODE,
-    OBJECT_TYPE, TUPLE, LIST, DICT, FLOAT_LONG_BYTES, STRING, END,
+    RUNTIME,
+    INTERPRETER_HEAD,
+    SKIP /* gc */,
+    INTERPRETER_GIL,
+    THREAD_HEAD,
+    THREAD_IDS,
+    FRAME,
+    CODE,
+    OBJECT_TYPE,
+    TUPLE,
+    LIST,
+    DICT,
+    FLOAT_LONG_BYTES,
+    STRING,
+    END,
 };
 
-/* threads_main before gc; generations of code; stackpointer and tlbc_index behind the frame's owner; co_tlbc; sets. */
+/* threads_main before gc; generations of code; stackpointer and tlbc_index behind the frame's owner; co_tlbc;
+ * sets. */
 static const uint16_t order_3_14[] = {
-    RUNTIME, INTERPRETER_HEAD, SKIP, SKIP, INTERPRETER_GIL, SKIP, SKIP, THREAD_HEAD, THREAD_IDS, FRAME,
-    AT(frame.stack_top), AT(frame.tlbc_index), CODE, AT(code.tlbc), OBJECT_TYPE, TUPLE, LIST, SET, DICT, FLOAT_LONG_BYTES, STRING,
-    SKIP, SKIP /* gc */, GENERATOR, END,
+    RUNTIME,
+    INTERPRETER_HEAD,
+    SKIP,
+    SKIP,
+    INTERPRETER_GIL,
+    SKIP,
+    SKIP,
+    THREAD_HEAD,
+    THREAD_IDS,
+    FRAME,
+    AT(frame.stack_top),
+    AT(frame.tlbc_index),
+    CODE,
+    AT(code.tlbc),
+    OBJECT_TYPE,
+    TUPLE,
+    LIST,
+    SET,
+    DICT,
+    FLOAT_LONG_BYTES,
+    STRING,
+    SKIP,
+    SKIP /* gc */,
+    GENERATOR,
+    END,
 };
 
-/* base_frame, last_profiled_frame and a counter before thread_id; holds_gil, gil_requested and two of the exception state
- * behind status, and one more; tp_basicsize, tp_dictoffset, and a heap type's size and cached keys before tuples. */
+/* base_frame, last_profiled_frame and a counter before thread_id; holds_gil, gil_requested and two of the
+ * exception state behind status, and one more; tp_basicsize, tp_dictoffset, and a heap type's size and cached
+ * keys before tuples. */
 static const uint16_t order_3_15[] = {
-    RUNTIME, INTERPRETER_HEAD, SKIP, SKIP, INTERPRETER_GIL, SKIP, SKIP, THREAD_HEAD, SKIP, SKIP, SKIP, THREAD_IDS, SKIP,
-    SKIP, SKIP, SKIP, SKIP, FRAME, AT(frame.stack_top), AT(frame.tlbc_index), CODE, AT(code.tlbc), OBJECT_TYPE, SKIP, SKIP, SKIP,
-    AT(type.cached_keys), TUPLE, LIST, SET, DICT, FLOAT_LONG_BYTES, STRING,
-    SKIP, SKIP, SKIP, SKIP, SKIP, SKIP /* gc */, GENERATOR, END,
+    RUNTIME,
+    INTERPRETER_HEAD,
+    SKIP,
+    SKIP,
+    INTERPRETER_GIL,
+    SKIP,
+    SKIP,
+    THREAD_HEAD,
+    SKIP,
+    SKIP,
+    SKIP,
+    THREAD_IDS,
+    SKIP,
+    SKIP,
+    SKIP,
+    SKIP,
+    SKIP,
+    FRAME,
+    AT(frame.stack_top),
+    AT(frame.tlbc_index),
+    CODE,
+    AT(code.tlbc),
+    OBJECT_TYPE,
+    SKIP,
+    SKIP,
+    SKIP,
+    AT(type.cached_keys),
+    TUPLE,
+    LIST,
+    SET,
+    DICT,
+    FLOAT_LONG_BYTES,
+    STRING,
+    SKIP,
+    SKIP,
+    SKIP,
+    SKIP,
+    SKIP,
+    SKIP /* gc */,
+    GENERATOR,
+    END,
 };
 
 /* A version that is not listed is read in the newest order that is. */
@@ -116,14 +192,16 @@ static void derive(struct rw_layout *l)
 /* The offsets' own sizes must make sense, so that one read gets all of a structure. */
 static bool is_sensible(const struct rw_layout *l)
 {
-    return l->object.type < l->object.size && l->object.size <= 64 && l->frame.size >= 48 && l->frame.size <= 256 &&
-           l->frame.previous + 24 <= l->frame.size && l->frame.code + 8 <= l->frame.size &&
-           l->frame.instruction + 8 <= l->frame.size && l->frame.stack_top + 8 <= l->frame.size && l->frame.owner < l->frame.size && l->code.size >= 128 &&
-           l->code.size <= 512 && l->code.exceptions + 8 <= l->code.size && l->code.first_line + 8 <= l->code.size &&
-           l->code.filename + 8 <= l->code.size && l->code.name + 8 <= l->code.size &&
-           l->code.qualname + 8 <= l->code.size && l->code.lines + 8 <= l->code.size &&
-           l->code.local_names + 8 <= l->code.size && l->gil.holder < 4096 && l->gil.locked == l->gil.holder + 8 &&
-           l->string.ascii <= 128 && l->string.length + 8 <= l->string.ascii && l->string.state + 4 <= l->string.ascii &&
+    return l->object.type < l->object.size && l->object.size <= 64 && l->frame.size >= 48 &&
+           l->frame.size <= 256 && l->frame.previous + 24 <= l->frame.size &&
+           l->frame.code + 8 <= l->frame.size && l->frame.instruction + 8 <= l->frame.size &&
+           l->frame.stack_top + 8 <= l->frame.size && l->frame.owner < l->frame.size && l->code.size >= 128 &&
+           l->code.size <= 512 && l->code.exceptions + 8 <= l->code.size &&
+           l->code.first_line + 8 <= l->code.size && l->code.filename + 8 <= l->code.size &&
+           l->code.name + 8 <= l->code.size && l->code.qualname + 8 <= l->code.size &&
+           l->code.lines + 8 <= l->code.size && l->code.local_names + 8 <= l->code.size &&
+           l->gil.holder < 4096 && l->gil.locked == l->gil.holder + 8 && l->string.ascii <= 128 &&
+           l->string.length + 8 <= l->string.ascii && l->string.state + 4 <= l->string.ascii &&
            (l->code.tlbc == RW_NO_FIELD || l->code.tlbc + 8 <= l->code.size) &&
            (l->frame.tlbc_index == RW_NO_FIELD || l->frame.tlbc_index + 4 <= l->frame.size);
 }

@@ -3,7 +3,8 @@
 
 #include <stdbool.h>
 
-/* 3.8 and 3.9, co_lnotab: pairs of an unsigned step in bytes and a signed step in lines (Objects/lnotab_notes.txt). */
+/* 3.8 and 3.9, co_lnotab: pairs of an unsigned step in bytes and a signed step in lines
+ * (Objects/lnotab_notes.txt). */
 static int from_lnotab(const uint8_t *table, size_t size, int first, int32_t at)
 {
     int line = first;
@@ -17,7 +18,8 @@ static int from_lnotab(const uint8_t *table, size_t size, int first, int32_t at)
     return line;
 }
 
-/* 3.10, co_linetable of PEP 626: pairs of a range's length in bytes and a signed step in lines; -128: no line. */
+/* 3.10, co_linetable of PEP 626: pairs of a range's length in bytes and a signed step in lines; -128: no
+ * line. */
 static int from_ranges(const uint8_t *table, size_t size, int first, int32_t at)
 {
     int line = first;
@@ -37,8 +39,8 @@ struct cursor {
     const uint8_t *at, *end;
 };
 
-/* Six bits a byte, the lowest first; the bit 64 says that more follow. The first byte of an entry is the only one
- * with the bit 128, so a number never runs over into the next entry. */
+/* Six bits a byte, the lowest first; the bit 64 says that more follow. The first byte of an entry is the only
+ * one with the bit 128, so a number never runs over into the next entry. */
 static uint32_t read_number(struct cursor *c)
 {
     uint32_t value = 0;
@@ -58,8 +60,8 @@ static int32_t read_signed(struct cursor *c)
     return value & 1 ? -(int32_t)(value >> 1) : (int32_t)(value >> 1);
 }
 
-/* 3.11 and later, co_linetable: entries of a byte 1ccccnnn (sort c, n+1 code units of 2 bytes) and what the sort needs
- * (Objects/locations.md; InternalDocs/code_objects.md). */
+/* 3.11 and later, co_linetable: entries of a byte 1ccccnnn (sort c, n+1 code units of 2 bytes) and what the
+ * sort needs (Objects/locations.md; InternalDocs/code_objects.md). */
 static int from_locations(const uint8_t *table, size_t size, int first, int32_t at)
 {
     struct cursor c = {table, table + size};

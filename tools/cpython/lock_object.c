@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two ways in which CPython's locks block. Up to 3.13.0 each lock has a sem_t of its own, to which the object points. Later
- * a lock is a byte in the object; who finds it taken parks on a semaphore on its own stack, in a wait_entry
- * {park_arg, address parked on, semaphore, ...} (Python/parking_lot.c). Either way the object is recognised by an exact
- * address, so it does not matter that slots of the value stack may be stale.
+ * Two ways in which CPython's locks block. Up to 3.13.0 each lock has a sem_t of its own, to which the object
+ * points. Later a lock is a byte in the object; who finds it taken parks on a semaphore on its own stack, in
+ * a wait_entry {park_arg, address parked on, semaphore, ...} (Python/parking_lot.c). Either way the object is
+ * recognised by an exact address, so it does not matter that slots of the value stack may be stale.
  */
 #include "tools/cpython/lock_object.h"
 
@@ -47,16 +47,18 @@ static bool look_at(struct rw_python *py, uint64_t object, uint64_t semaphore, u
     for (size_t i = 0; type && i < sizeof types / sizeof types[0]; i++) {
         if (strcmp(type->name, types[i].type) || !matches(py, object, type->basic_size, semaphore, parked))
             continue;
-        *found = (struct rw_py_lock_object){.address = object, .kind = types[i].kind, .call = types[i].call,
-                                            .semaphore = parked >= object && parked < object + type->basic_size
-                                                             ? 0
-                                                             : semaphore};
+        *found = (struct rw_py_lock_object){
+            .address = object,
+            .kind = types[i].kind,
+            .call = types[i].call,
+            .semaphore = parked >= object && parked < object + type->basic_size ? 0 : semaphore};
         return true;
     }
     return false;
 }
 
-struct rw_py_lock_object rw_py_lock_object(struct rw_python *py, const struct rw_py_frame *frame, uint64_t address)
+struct rw_py_lock_object rw_py_lock_object(struct rw_python *py, const struct rw_py_frame *frame,
+                                           uint64_t address)
 {
     struct rw_py_lock_object found = {0};
     struct rw_py_slots slots = rw_py_slots(frame);
@@ -73,7 +75,8 @@ struct rw_py_lock_object rw_py_lock_object(struct rw_python *py, const struct rw
     return found;
 }
 
-/* ThreadHandle: the event of its end comes 25 bytes behind its pthread_t (Modules/_threadmodule.c, 3.13 to 3.15). */
+/* ThreadHandle: the event of its end comes 25 bytes behind its pthread_t (Modules/_threadmodule.c, 3.13
+ * to 3.15). */
 uint64_t rw_py_joined_pthread(struct rw_python *py, uint64_t semaphore)
 {
     uint64_t entry[2]; /* park_arg, address */

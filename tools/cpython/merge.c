@@ -21,6 +21,7 @@
 #include "tools/cpython/loops.h"
 
 #define DISTANCES 64u
+#define FRAME_MAX 4096u /* bytes of a loop's native frame: some hundreds, in debug builds more */
 
 struct distance {
     uint64_t bytes;
@@ -49,22 +50,26 @@ static void count_distance(struct distance *distances, uint64_t bytes)
 }
 
 /* Both lists go from the innermost call outwards, to higher addresses. Of the innermost native frame only the
- * end is known, so it tells nothing. */
+ * end is known: what lies far below it is a frame that it has called since. It is asked only where no other
+ * frame tells. */
 static void count_distances(const struct rw_python *py, const struct rw_thread *thread,
-                            const struct rw_py_stack *stack, struct distance *distances)
+                            const struct rw_py_stack *stack, bool only_innermost, struct distance *distances)
 {
     size_t chain = 0;
-    uint64_t inner = UINT64_MAX;
+    uint64_t inner = 0;
     for (size_t i = 0; i < thread->native_count; i++) {
         const struct rw_frame *frame = &thread->native[i];
-        while (chain < stack->count &&
-               (!stack->frames[chain].is_entry || stack->frames[chain].anchor < inner) && inner != UINT64_MAX)
+        bool is_innermost = inner == 0;
+        if (frame->is_inlined)
+            continue;
+        if (is_innermost)
+            inner = frame->cfa - FRAME_MAX;
+        while (chain < stack->count && stack->frames[chain].anchor < inner)
             chain++;
-        if (inner != UINT64_MAX && chain < stack->count && stack->frames[chain].anchor < frame->cfa &&
-            may_be_loop(py, frame))
+        if (is_innermost == only_innermost && chain < stack->count &&
+            stack->frames[chain].anchor < frame->cfa && may_be_loop(py, frame))
             count_distance(distances, frame->cfa - stack->frames[chain].anchor);
-        if (!frame->is_inlined)
-            inner = frame->cfa;
+        inner = frame->cfa;
     }
 }
 
@@ -72,11 +77,13 @@ static void count_distances(const struct rw_python *py, const struct rw_thread *
 static uint64_t find_distance(struct rw_python *py)
 {
     struct distance distances[DISTANCES] = {{0}}, best = {0};
-    for (size_t i = 0; i < py->stack_count && i < py->process->thread_count; i++)
-        count_distances(py, &py->process->threads[i], &py->stacks[i], distances);
-    for (unsigned i = 0; i < DISTANCES; i++)
-        if (distances[i].count > best.count)
-            best = distances[i];
+    for (int only_innermost = 0; only_innermost <= 1 && !best.count; only_innermost++) {
+        for (size_t i = 0; i < py->stack_count && i < py->process->thread_count; i++)
+            count_distances(py, &py->process->threads[i], &py->stacks[i], only_innermost, distances);
+        for (unsigned i = 0; i < DISTANCES; i++)
+            if (distances[i].count > best.count)
+                best = distances[i];
+    }
     return best.bytes;
 }
 

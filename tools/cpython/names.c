@@ -18,10 +18,12 @@ static const char *key_of(struct rw_python *py, const struct rw_py_pair *pairs, 
     return NULL;
 }
 
-/* Types of the program's own have no module in tp_name; the built-in ones that have a dot in it hold no locks. */
+/* Types of the program's own have no module in tp_name; the built-in ones that have a dot in it hold no
+ * locks. */
 static bool may_have_attributes(const struct rw_py_type *type)
 {
-    static const char *const never[] = {"str", "int", "type", "function", "module", "dict", "bytes", "NoneType"};
+    static const char *const never[] = {"str",    "int",  "type",  "function",
+                                        "module", "dict", "bytes", "NoneType"};
     if (!type || !type->name[0] || strchr(type->name, '.'))
         return false;
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
@@ -65,7 +67,8 @@ static const char *element_of(struct rw_python *py, uint64_t holder, uint64_t ob
     if (!is_list && !rw_py_is(py, holder, "tuple"))
         return NULL;
     uint64_t size = rw_py_kept_word(py, holder + py->layout.object.size), items[ELEMENTS_MAX];
-    uint64_t begin = is_list ? rw_py_kept_word(py, holder + py->layout.object.size + 8) : holder + py->layout.tuple.items;
+    uint64_t begin =
+        is_list ? rw_py_kept_word(py, holder + py->layout.object.size + 8) : holder + py->layout.tuple.items;
     if (size > ELEMENTS_MAX)
         size = ELEMENTS_MAX;
     if (!size || rw_py_read_kept(py, begin, items, size * 8))
@@ -89,20 +92,24 @@ static const char *suffix(struct rw_python *py, uint64_t holder, uint64_t object
     return element_of(py, holder, object);
 }
 
-static const char *in_locals(struct rw_python *py, const struct rw_py_frame *frame, uint64_t object, bool deep)
+static const char *in_locals(struct rw_python *py, const struct rw_py_frame *frame, uint64_t object,
+                             bool deep)
 {
     struct rw_py_slots slots = rw_py_slots(frame);
     const char *found = NULL;
     for (size_t i = 0; i < slots.local_count && !found; i++) {
-        const char *behind = slots.values[i] ? suffix(py, rw_py_uncell(py, slots.values[i]), object, deep) : NULL;
-        const char *name = behind ? rw_py_string(py, py->incident, rw_py_local_name(py, frame->code, i)) : NULL;
+        const char *behind =
+            slots.values[i] ? suffix(py, rw_py_uncell(py, slots.values[i]), object, deep) : NULL;
+        const char *name =
+            behind ? rw_py_string(py, py->incident, rw_py_local_name(py, frame->code, i)) : NULL;
         if (name)
             found = talloc_asprintf(py->incident, "%s%s", name, behind);
     }
     return found;
 }
 
-static const char *in_globals(struct rw_python *py, const struct rw_py_frame *frame, uint64_t object, bool deep)
+static const char *in_globals(struct rw_python *py, const struct rw_py_frame *frame, uint64_t object,
+                              bool deep)
 {
     struct rw_py_pair *pairs;
     size_t count, holders = 0;

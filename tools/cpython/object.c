@@ -18,7 +18,8 @@ uint64_t rw_py_type_address(struct rw_python *py, uint64_t object)
     return object ? rw_py_kept_word(py, object + py->layout.object.type) : 0;
 }
 
-/* A C string, which may end right before a page that is not mapped: so by pieces that never cross into one. */
+/* A C string, which may end right before a page that is not mapped: so by pieces that never cross into one.
+ */
 static void read_name(struct rw_python *py, uint64_t address, char name[64])
 {
     size_t used = 0;
@@ -137,7 +138,8 @@ bool rw_py_string_equals(struct rw_python *py, uint64_t object, const char *asci
     char characters[64];
     size_t wanted = strlen(ascii);
     return wanted <= sizeof characters && locate(py, object, &data, &length, &width) && width == 1 &&
-           length == wanted && !rw_py_read_kept(py, data, characters, wanted) && !memcmp(characters, ascii, wanted);
+           length == wanted && !rw_py_read_kept(py, data, characters, wanted) &&
+           !memcmp(characters, ascii, wanted);
 }
 
 bool rw_py_bytes(struct rw_python *py, uint64_t object, struct rw_py_bytes *bytes)
@@ -154,8 +156,8 @@ bool rw_py_bytes(struct rw_python *py, uint64_t object, struct rw_py_bytes *byte
     return !size || !rw_py_read_kept(py, object + py->layout.object.size + 16, bytes->data, size);
 }
 
-/* Digits of 30 bits. Up to 3.11 their number is ob_size, negative for a negative number; from 3.12 it is lv_tag
- * from its third bit on, and 2 in the low bits stands for negative. */
+/* Digits of 30 bits. Up to 3.11 their number is ob_size, negative for a negative number; from 3.12 it is
+ * lv_tag from its third bit on, and 2 in the low bits stands for negative. */
 bool rw_py_integer(struct rw_python *py, uint64_t object, int64_t *value)
 {
     const struct rw_py_type *type = rw_py_type_of(py, object);
@@ -167,8 +169,10 @@ bool rw_py_integer(struct rw_python *py, uint64_t object, int64_t *value)
         rw_py_read_kept(py, object + py->layout.object.size, &in.tag, 12))
         return false;
     bool is_negative = py->layout.minor >= 12 ? (in.tag & 3) == 2 : in.tag < 0;
-    uint64_t digits = py->layout.minor >= 12 ? (uint64_t)in.tag >> 3 : (uint64_t)(in.tag < 0 ? -in.tag : in.tag);
-    if (digits > 3 || (digits > 1 && rw_py_read_kept(py, object + py->layout.object.size + 8, in.digit, digits * 4)))
+    uint64_t digits =
+        py->layout.minor >= 12 ? (uint64_t)in.tag >> 3 : (uint64_t)(in.tag < 0 ? -in.tag : in.tag);
+    if (digits > 3 ||
+        (digits > 1 && rw_py_read_kept(py, object + py->layout.object.size + 8, in.digit, digits * 4)))
         return false;
     uint64_t magnitude = 0;
     for (uint64_t i = digits; i-- > 0;)
@@ -190,15 +194,16 @@ uint64_t rw_py_tuple_item(struct rw_python *py, uint64_t object, int64_t index)
     return rw_py_kept_word(py, object + py->layout.tuple.items + (uint64_t)index * 8);
 }
 
-/* PySetObject: fill, used, mask, table; entries are {key, hash}. Removed elements leave a key behind whose type is no
- * element's: `object` itself. */
+/* PySetObject: fill, used, mask, table; entries are {key, hash}. Removed elements leave a key behind whose
+ * type is no element's: `object` itself. */
 bool rw_py_set(struct rw_python *py, uint64_t object, uint64_t **elements, size_t *count)
 {
     uint64_t head[4]; /* fill, used, mask, table */
     *elements = NULL;
     *count = 0;
-    if (!rw_py_is(py, object, "set") || rw_py_read_kept(py, object + py->layout.object.size, head, sizeof head) ||
-        head[2] >= SET_MAX || head[1] > head[2] + 1)
+    if (!rw_py_is(py, object, "set") ||
+        rw_py_read_kept(py, object + py->layout.object.size, head, sizeof head) || head[2] >= SET_MAX ||
+        head[1] > head[2] + 1)
         return false;
     uint64_t *table = talloc_array(py->scratch, uint64_t, (head[2] + 1) * 2);
     if (!table)
@@ -218,7 +223,8 @@ uint64_t rw_py_module_dict(struct rw_python *py, const struct rw_py_interpreter 
 {
     uint64_t modules = rw_py_kept_word(py, in->address + py->layout.interpreter.modules);
     uint64_t module = rw_py_dict_get(py, modules, name);
-    return rw_py_is(py, module, "module") ? rw_py_kept_word(py, module + py->layout.object.size) : 0; /* md_dict */
+    return rw_py_is(py, module, "module") ? rw_py_kept_word(py, module + py->layout.object.size)
+                                          : 0; /* md_dict */
 }
 
 /* m_self of a built-in method and im_self of a bound one are in the same place: behind one other pointer. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Python objects as they lie in memory. Internal to tools/cpython/. Every function returns 0, false or NULL where the
- * object is not what it was asked to be, or could not be read. Allocations are under `ctx`, or under py->scratch.
+ * Python objects as they lie in memory. Internal to tools/cpython/. Every function returns 0, false or NULL
+ * where the object is not what it was asked to be, or could not be read. Allocations are under `ctx`, or
+ * under py->scratch.
  */
 #ifndef RACEWATCH_TOOLS_CPYTHON_OBJECT_H
 #define RACEWATCH_TOOLS_CPYTHON_OBJECT_H

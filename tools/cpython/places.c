@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two tables. The first: which function of the library, blocked in which lock, does not want that lock but an event: the
- * lock is one that it made, or that was made for it, and took itself, to be released by whoever has news. Nobody owns
- * such a lock in any useful sense. The second: on behalf of which object a condition is waited for.
+ * Two tables. The first: which function of the library, blocked in which lock, does not want that lock but an
+ * event: the lock is one that it made, or that was made for it, and took itself, to be released by whoever
+ * has news. Nobody owns such a lock in any useful sense. The second: on behalf of which object a condition is
+ * waited for.
  */
 #include "tools/cpython/places.h"
 
@@ -23,9 +24,10 @@ static const struct {
     const char *kind, *call;
 } places[] = {
     {"threading.py", "wait", "Condition", LOCAL, "waiter", "python-condition", "Condition.wait"},
-    {"threading.py", "_wait_for_tstate_lock", "Thread", ATTRIBUTE, "_tstate_lock", "thread-join", "Thread.join"},
+    {"threading.py", "_wait_for_tstate_lock", "Thread", ATTRIBUTE, "_tstate_lock", "thread-join",
+     "Thread.join"},
     {"threading.py", "_wait_for_tstate_lock", "Thread", LOCAL, "lock", "thread-join", "Thread.join"},
-    {"threading.py", "join", "Thread", NOT_AN_OBJECT, NULL, "thread-join", "Thread.join"}, /* 3.13 */
+    {"threading.py", "join", "Thread", NOT_AN_OBJECT, NULL, "thread-join", "Thread.join"},          /* 3.13 */
     {"threading.py", "_shutdown", NULL, NOT_AN_OBJECT, NULL, "thread-join", "threading._shutdown"}, /* 3.13 */
     {"threading.py", "_shutdown", NULL, LOCAL, "lock", "thread-join", "threading._shutdown"},
     {FROZEN_IMPORT, "acquire", "_ModuleLock", ATTRIBUTE, "wakeup", "import-lock", "import"},
@@ -62,10 +64,10 @@ static bool is_library(const struct rw_py_frame *frame)
     return false;
 }
 
-/* A function of the library, by file, name and the class of its `self`: the program may have files and functions of
- * those names too. */
-static bool is_function(struct rw_python *py, const struct rw_py_frame *frame, const char *file, const char *function,
-                        const char *class_name, uint64_t *self)
+/* A function of the library, by file, name and the class of its `self`: the program may have files and
+ * functions of those names too. */
+static bool is_function(struct rw_python *py, const struct rw_py_frame *frame, const char *file,
+                        const char *function, const char *class_name, uint64_t *self)
 {
     const struct rw_py_code *code = frame->code;
     *self = 0;

@@ -3,8 +3,8 @@
  * What the files of this folder share: one look at one process. Internal to tools/cpython/.
  *
  * Memory that is read may have been freed and used again a moment later, and may be hostile: every length is
- * bounded, every list is walked at most so far, every object's type is looked at before its fields mean anything.
- * An address of 0 comes out of every failed read.
+ * bounded, every list is walked at most so far, every object's type is looked at before its fields mean
+ * anything. An address of 0 comes out of every failed read.
  */
 #ifndef RACEWATCH_TOOLS_CPYTHON_PYTHON_H
 #define RACEWATCH_TOOLS_CPYTHON_PYTHON_H
@@ -36,8 +36,8 @@ struct rw_py_state {
     uint64_t thread_id; /* pthread_t */
     uint64_t id;
     uint32_t status; /* 3.12 and later: bits of PyThreadState._status */
-    int maker_tid; /* of the OS thread that it was made for, as its thread_id says; 0 or -1 as tid */
-    int tid; /* of the OS thread; 0: none backs it, -1: not known */
+    int maker_tid;   /* of the OS thread that it was made for, as its thread_id says; 0 or -1 as tid */
+    int tid;         /* of the OS thread; 0: none backs it, -1: not known */
     bool is_attached;
     struct rw_py_frame *frames; /* innermost first */
     size_t frame_count;
@@ -47,7 +47,7 @@ struct rw_py_state {
 struct rw_py_interpreter {
     uint64_t address;
     int64_t id;
-    uint64_t gil; /* its struct, 0 if not known */
+    uint64_t gil;       /* its struct, 0 if not known */
     uint64_t threading; /* the __dict__ of its module `threading`; 0: not imported, or not known */
 };
 
@@ -108,7 +108,7 @@ struct rw_python {
     size_t interpreter_count;
     struct rw_py_state *states;
     size_t state_count;
-    bool is_incomplete; /* the lists of interpreters and states changed whenever they were read */
+    bool is_incomplete;         /* the lists of interpreters and states changed whenever they were read */
     struct rw_py_stack *stacks; /* one for each thread of the process, in its order */
     size_t stack_count;
     struct rw_py_with *withs;
@@ -117,15 +117,18 @@ struct rw_python {
     struct rw_py_type *types;
 };
 
-/* --- discover.c: which Python, and with what layout. False: none, or none that is believed (python_note says why). */
+/* --- discover.c: which Python, and with what layout. False: none, or none that is believed (python_note says
+ * why). */
 bool rw_py_discover(struct rw_python *py);
 
 /* --- cpython.c: fills the incident, by a layout that is believed. */
 void rw_py_fill(struct rw_python *py);
 
 /* --- interpreters.c */
-extern const char rw_py_no_interpreter[]; /* the reason why there is nothing to read, though no layout is wrong */
-/* Reads interpreters and thread states into py; 0, or -EBADMSG with *why where they make no sense with the layout. */
+extern const char
+    rw_py_no_interpreter[]; /* the reason why there is nothing to read, though no layout is wrong */
+/* Reads interpreters and thread states into py; 0, or -EBADMSG with *why where they make no sense with the
+ * layout. */
 int rw_py_read_interpreters(struct rw_python *py, const char **why);
 void rw_py_fill_interpreters(struct rw_python *py);
 /* The TID of the thread whose pthread_t this is, 0 if it has ended, -1 if it cannot be known. */
@@ -157,8 +160,9 @@ void rw_py_fill_tasks(struct rw_python *py);
 int rw_py_read(struct rw_python *py, uint64_t address, void *buffer, size_t size);
 uint64_t rw_py_word(struct rw_python *py, uint64_t address);
 uint32_t rw_py_int(struct rw_python *py, uint64_t address);
-/* as it was when its page was first read: for what does not change while it is alive, such as types, strings and code;
- * and for what is known to be alive since rw_py_forget, which drops the pages and all that was made of them. */
+/* as it was when its page was first read: for what does not change while it is alive, such as types, strings
+ * and code; and for what is known to be alive since rw_py_forget, which drops the pages and all that was made
+ * of them. */
 int rw_py_read_kept(struct rw_python *py, uint64_t address, void *buffer, size_t size);
 uint64_t rw_py_kept_word(struct rw_python *py, uint64_t address);
 void rw_py_forget(struct rw_python *py);

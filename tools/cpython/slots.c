@@ -6,7 +6,8 @@
 struct rw_py_slots rw_py_slots(const struct rw_py_frame *frame)
 {
     size_t locals = frame->code->local_count;
-    return (struct rw_py_slots){.values = frame->slots, .count = frame->slot_count,
+    return (struct rw_py_slots){.values = frame->slots,
+                                .count = frame->slot_count,
                                 .local_count = locals < frame->slot_count ? locals : frame->slot_count};
 }
 

@@ -8,7 +8,7 @@
 
 struct rw_py_slots {
     const uint64_t *values; /* objects, 0 where empty */
-    size_t local_count; /* the value stack begins here */
+    size_t local_count;     /* the value stack begins here */
     size_t count; /* all of it, also what was popped: such a slot holds what was there before, or anything */
 };
 

@@ -61,7 +61,8 @@ static size_t encode(char *out, uint32_t c)
 char *rw_string_utf8(void *ctx, const void *characters, size_t count, unsigned width)
 {
     size_t used = 0;
-    char *out = talloc_array(ctx, char, count * 10 + 11); /* 10: the longest escape, and sprintf's NUL at the end */
+    char *out =
+        talloc_array(ctx, char, count * 10 + 11); /* 10: the longest escape, and sprintf's NUL at the end */
     if (!out)
         abort();
     for (size_t i = 0; i < count; i++)

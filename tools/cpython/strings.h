@@ -13,12 +13,13 @@ struct rw_string_state {
     bool is_ascii;
 };
 
-/* False where this is no compact string: all that code objects and modules use are. The word's low part, which tells
- * whether the string is interned, has 2, 8 or 16 bits, by version and build; the rest tells itself apart. */
+/* False where this is no compact string: all that code objects and modules use are. The word's low part,
+ * which tells whether the string is interned, has 2, 8 or 16 bits, by version and build; the rest tells
+ * itself apart. */
 bool rw_string_state(uint32_t word, struct rw_string_state *state);
 
-/* `count` characters of `width` bytes (1: Latin-1) as UTF-8, under `ctx`. What is no character, such as half of a
- * surrogate pair, is written \udc80, as Python's backslashreplace does; so is a NUL, as \x00. */
+/* `count` characters of `width` bytes (1: Latin-1) as UTF-8, under `ctx`. What is no character, such as half
+ * of a surrogate pair, is written \udc80, as Python's backslashreplace does; so is a NUL, as \x00. */
 char *rw_string_utf8(void *ctx, const void *characters, size_t count, unsigned width);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks of event loops: which one runs in which thread, and where the others wait. A task runs where its coroutine's frame
- * is on a thread's stack. The others' chains of awaits are read twice, like stacks: a loop that runs changes them.
+ * Tasks of event loops: which one runs in which thread, and where the others wait. A task runs where its
+ * coroutine's frame is on a thread's stack. The others' chains of awaits are read twice, like stacks: a loop
+ * that runs changes them.
  */
 #include "tools/cpython/tasks.h"
 
@@ -48,8 +49,8 @@ static const struct rw_py_state *find_running(const struct rw_python *py, uint64
 }
 
 /* Innermost first, of frames that are in either order. */
-static void fill_frames(struct rw_python *py, struct rw_task *out, const struct rw_py_frame *frames, size_t count,
-                        bool is_outermost_first)
+static void fill_frames(struct rw_python *py, struct rw_task *out, const struct rw_py_frame *frames,
+                        size_t count, bool is_outermost_first)
 {
     out->frames = talloc_array(py->incident, struct rw_python_frame, count + 1);
     if (!out->frames)
@@ -60,7 +61,8 @@ static void fill_frames(struct rw_python *py, struct rw_task *out, const struct 
 }
 
 /* "Task 'name'" or the type of what is waited for, as a person writes it. */
-static void fill_waits(struct rw_python *py, const struct rw_py_tasks *tasks, struct rw_task *out, uint64_t object)
+static void fill_waits(struct rw_python *py, const struct rw_py_tasks *tasks, struct rw_task *out,
+                       uint64_t object)
 {
     const struct rw_py_type *type = object ? rw_py_type_of(py, object) : NULL;
     if (!type || !type->name[0] || !strcmp(type->name, "NoneType"))
@@ -81,7 +83,8 @@ static bool is_same(const struct rw_py_chain *a, const struct rw_py_chain *b)
     if (a->count != b->count || a->progress != b->progress || a->awaits != b->awaits)
         return false;
     for (size_t i = 0; i < a->count; i++)
-        if (a->frames[i].address != b->frames[i].address || a->frames[i].code_address != b->frames[i].code_address ||
+        if (a->frames[i].address != b->frames[i].address ||
+            a->frames[i].code_address != b->frames[i].code_address ||
             a->frames[i].instruction != b->frames[i].instruction)
             return false;
     return true;
@@ -146,5 +149,6 @@ void rw_py_fill_tasks(struct rw_python *py)
         rw_process_note(py->incident, py->process, "it has more than %u tasks: the others are left out",
                         RW_PY_TASKS_MAX);
     if (tasks.is_unreadable)
-        rw_process_note(py->incident, py->process, "it has tasks of an event loop that could not all be read");
+        rw_process_note(py->incident, py->process,
+                        "it has tasks of an event loop that could not all be read");
 }

@@ -21,7 +21,7 @@ struct rw_py_task {
 struct rw_py_tasks {
     struct rw_py_task *items; /* under scratch */
     size_t count;
-    bool is_cut; /* there are more than RW_PY_TASKS_MAX */
+    bool is_cut;        /* there are more than RW_PY_TASKS_MAX */
     bool is_unreadable; /* a library has tasks, but they could not be read */
 };
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * asyncio's tasks. Up to 3.13 asyncio.tasks has a WeakSet of all of them, and from 3.12 a set of eager ones. From 3.14 they
- * are in lists, one of each thread state and one of the interpreter for threads that have ended; where the heads and the
- * links are is in the section .AsyncioDebug (Modules/_asynciomodule.c). Tasks of other classes are in the WeakSet still.
+ * asyncio's tasks. Up to 3.13 asyncio.tasks has a WeakSet of all of them, and from 3.12 a set of eager ones.
+ * From 3.14 they are in lists, one of each thread state and one of the interpreter for threads that have
+ * ended; where the heads and the links are is in the section .AsyncioDebug (Modules/_asynciomodule.c). Tasks
+ * of other classes are in the WeakSet still.
  *
- * A C Task has its future's fields first, of which the first is the loop; then what it waits for, its coroutine and its
- * name, side by side in every version. Its coroutine is the first field that is one.
+ * A C Task has its future's fields first, of which the first is the loop; then what it waits for, its
+ * coroutine and its name, side by side in every version. Its coroutine is the first field that is one.
  */
 #include "tools/cpython/tasks.h"
 
@@ -65,7 +66,8 @@ static void add_c_task(struct rw_python *py, struct rw_py_tasks *tasks, struct r
 }
 
 /* Tasks written in Python have the same under names. */
-static void add_task(struct rw_python *py, struct rw_py_tasks *tasks, const struct rw_py_interpreter *in, uint64_t object)
+static void add_task(struct rw_python *py, struct rw_py_tasks *tasks, const struct rw_py_interpreter *in,
+                     uint64_t object)
 {
     struct rw_py_task task = {.library = "asyncio", .address = object, .interpreter = in->id};
     if (is_c_task(py, object)) {
@@ -83,8 +85,8 @@ static void add_task(struct rw_python *py, struct rw_py_tasks *tasks, const stru
         rw_py_add_task(py, tasks, &task);
 }
 
-static void add_set(struct rw_python *py, struct rw_py_tasks *tasks, const struct rw_py_interpreter *in, uint64_t set,
-                    bool is_weak)
+static void add_set(struct rw_python *py, struct rw_py_tasks *tasks, const struct rw_py_interpreter *in,
+                    uint64_t set, bool is_weak)
 {
     uint64_t *elements;
     size_t count;
@@ -93,7 +95,8 @@ static void add_set(struct rw_python *py, struct rw_py_tasks *tasks, const struc
         return;
     }
     for (size_t i = 0; i < count; i++) /* a weak reference has its object first */
-        add_task(py, tasks, in, is_weak ? rw_py_kept_word(py, elements[i] + py->layout.object.size) : elements[i]);
+        add_task(py, tasks, in,
+                 is_weak ? rw_py_kept_word(py, elements[i] + py->layout.object.size) : elements[i]);
     talloc_free(elements);
 }
 
@@ -112,8 +115,8 @@ static void add_sets(struct rw_python *py, struct rw_py_tasks *tasks, const stru
 }
 
 /* A ring of {next, previous} in the tasks, closed by the head. */
-static void add_list(struct rw_python *py, struct rw_py_tasks *tasks, const struct rw_py_interpreter *in, uint64_t head,
-                     uint64_t node_at)
+static void add_list(struct rw_python *py, struct rw_py_tasks *tasks, const struct rw_py_interpreter *in,
+                     uint64_t head, uint64_t node_at)
 {
     uint64_t node = rw_py_kept_word(py, head);
     for (size_t i = 0; node && node != head && i <= RW_PY_TASKS_MAX; i++) {
@@ -152,8 +155,9 @@ void rw_py_find_asyncio_tasks(struct rw_python *py, struct rw_py_tasks *tasks)
     if (!has_asyncio || py->layout.minor < 14)
         return;
     if (rw_symbols_section(py->symbols, NULL, ".AsyncioDebug", &section, &size) || size < sizeof offsets ||
-        rw_py_read(py, section, &offsets, sizeof offsets) || offsets.task_size > 4096 || offsets.node > offsets.task_size ||
-        offsets.thread_head > offsets.thread_size || offsets.interpreter_head > offsets.interpreter_size)
+        rw_py_read(py, section, &offsets, sizeof offsets) || offsets.task_size > 4096 ||
+        offsets.node > offsets.task_size || offsets.thread_head > offsets.thread_size ||
+        offsets.interpreter_head > offsets.interpreter_size)
         tasks->is_unreadable = true;
     else
         add_lists(py, tasks, &offsets);

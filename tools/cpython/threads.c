@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names and daemon flags, as threading knows them: its table _active, in each interpreter that imported it, from
- * pthread_t to Thread object. A thread that is in no such table keeps the name it has.
+ * Names and daemon flags, as threading knows them: its table _active, in each interpreter that imported it,
+ * from pthread_t to Thread object. A thread that is in no such table keeps the name it has.
  */
 #include "tools/cpython/python.h"
 
@@ -23,8 +23,8 @@ static void fill_thread(struct rw_python *py, struct rw_thread *thread, uint64_t
     talloc_free(attributes);
 }
 
-/* Later interpreters first: the main interpreter's word on a thread counts most. A foreign thread that merely passes
- * through an interpreter is a "Dummy-n" there. */
+/* Later interpreters first: the main interpreter's word on a thread counts most. A foreign thread that merely
+ * passes through an interpreter is a "Dummy-n" there. */
 void rw_py_fill_threads(struct rw_python *py)
 {
     for (size_t i = 0; i < py->interpreter_count; i++) {

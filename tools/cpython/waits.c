@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a thread waits for, in Python's words. The native snapshot knows a futex or a semaphore; here it becomes the GIL,
- * a lock, an RLock, or what the library made of one, with its name and its owner where they can be known.
+ * What a thread waits for, in Python's words. The native snapshot knows a futex or a semaphore; here it
+ * becomes the GIL, a lock, an RLock, or what the library made of one, with its name and its owner where they
+ * can be known.
  */
 #include "tools/cpython/python.h"
 
@@ -27,12 +28,12 @@ static bool is_one_of(const char *kind, const char *const *words)
 static void set_owner(struct rw_python *py, struct rw_wait_on *wait, int tid, enum rw_certainty certainty,
                       const char *how)
 {
-    wait->owner = (struct rw_owner){.tid = tid, .pid = tid > 0 ? py->process->pid : -1, .certainty = certainty,
-                                    .how = how};
+    wait->owner = (struct rw_owner){
+        .tid = tid, .pid = tid > 0 ? py->process->pid : -1, .certainty = certainty, .how = how};
 }
 
-/* --- The GIL. Its struct has, behind the flag `locked` and a counter, a condition and mutex to take it, and a second
- * pair to see it taken by another thread after a forced release: 16 bytes and 48 + 40 + 48 + 40. */
+/* --- The GIL. Its struct has, behind the flag `locked` and a counter, a condition and mutex to take it, and
+ * a second pair to see it taken by another thread after a forced release: 16 bytes and 48 + 40 + 48 + 40. */
 
 #define GIL_CONDITIONS_AT 16u
 #define GIL_CONDITIONS_SIZE 176u
@@ -52,7 +53,8 @@ static bool refine_gil(struct rw_python *py, int tid, struct rw_wait_on *wait)
         wait->kind = "gil";
         wait->object = in->gil;
         wait->call = "take_gil";
-        wait->name = in->id == 0 ? "the GIL" : talloc_asprintf(py->incident, "the GIL of interpreter %d", (int)in->id);
+        wait->name =
+            in->id == 0 ? "the GIL" : talloc_asprintf(py->incident, "the GIL of interpreter %d", (int)in->id);
         wait->has_deadline = false; /* it waits in a loop of 5 ms */
         wait->deadline_in_s = 0;
         set_owner(py, wait, info ? info->gil.holder_tid : -1, info ? info->gil.certainty : RW_UNKNOWN,
@@ -66,8 +68,8 @@ static bool refine_gil(struct rw_python *py, int tid, struct rw_wait_on *wait)
 
 /* --- Locks. */
 
-static void own_by_pthread(struct rw_python *py, struct rw_wait_on *wait, uint64_t pthread, enum rw_certainty certainty,
-                           const char *how)
+static void own_by_pthread(struct rw_python *py, struct rw_wait_on *wait, uint64_t pthread,
+                           enum rw_certainty certainty, const char *how)
 {
     int tid = rw_py_tid_of_pthread(py, pthread);
     if (tid > 0)
@@ -105,7 +107,8 @@ static void find_owner(struct rw_python *py, struct rw_wait_on *wait, const stru
         own_by_pthread(py, wait, rw_py_rlock_owner(py, lock->address), RW_EXACT, "the RLock's owner field");
     } else if (!strcmp(lock->kind, "lock")) {
         if (py->reader && lock->semaphore && !rw_reader_semaphore_owner(py->reader, lock->semaphore, &taken))
-            set_owner(py, wait, taken.tid, RW_EXACT, "the recording: it took the lock, and nobody has released it since");
+            set_owner(py, wait, taken.tid, RW_EXACT,
+                      "the recording: it took the lock, and nobody has released it since");
         else
             own_by_with_block(py, wait, lock->address);
     }
@@ -113,10 +116,10 @@ static void find_owner(struct rw_python *py, struct rw_wait_on *wait, const stru
         wait->owner.taken_at = rw_py_with_block(py, wait->owner.tid, lock->address);
 }
 
-/* A lock of the library is named as a part of what the program's own frame calls the library's object, or of its type:
- * "cache.condition._lock", "Condition._lock". */
-static const char *name_lock(struct rw_python *py, const struct rw_py_stack *stack, const struct rw_py_place *place,
-                             uint64_t object)
+/* A lock of the library is named as a part of what the program's own frame calls the library's object, or of
+ * its type: "cache.condition._lock", "Condition._lock". */
+static const char *name_lock(struct rw_python *py, const struct rw_py_stack *stack,
+                             const struct rw_py_place *place, uint64_t object)
 {
     if (place->user_frame == 0)
         return rw_py_name(py, &stack->frames[0], object);
@@ -163,8 +166,9 @@ static uint64_t thread_with_lock(struct rw_python *py, uint64_t lock)
     return 0;
 }
 
-/* One that has ended, without saying so to whoever joins it; the recording remembers it. A pthread_t is used again only
- * after its thread was joined or, if it was detached, has ended: the last one that had it is meant. */
+/* One that has ended, without saying so to whoever joins it; the recording remembers it. A pthread_t is used
+ * again only after its thread was joined or, if it was detached, has ended: the last one that had it is
+ * meant. */
 static void own_by_ended(struct rw_python *py, struct rw_wait_on *wait, uint64_t pthread)
 {
     const struct rw_thread *last = NULL;
@@ -178,7 +182,8 @@ static void own_by_ended(struct rw_python *py, struct rw_wait_on *wait, uint64_t
         set_owner(py, wait, last->tid, RW_EXACT, "the thread that is joined, which has ended");
 }
 
-static void own_join(struct rw_python *py, struct rw_wait_on *wait, uint64_t thread, uint64_t lock, uint64_t semaphore)
+static void own_join(struct rw_python *py, struct rw_wait_on *wait, uint64_t thread, uint64_t lock,
+                     uint64_t semaphore)
 {
     uint64_t pthread = 0;
     if (!thread && lock)
@@ -198,14 +203,15 @@ static void own_join(struct rw_python *py, struct rw_wait_on *wait, uint64_t thr
     }
 }
 
-/* Thread.start() makes the thread and waits until it says that it runs. The thread that it made is the last one of
- * this creator's: it can make no other in between, but for what a signal's handler does. */
+/* Thread.start() makes the thread and waits until it says that it runs. The thread that it made is the last
+ * one of this creator's: it can make no other in between, but for what a signal's handler does. */
 static void own_start(struct rw_python *py, struct rw_wait_on *wait, uint64_t object, int creator)
 {
     struct rw_thread *started = NULL;
     for (size_t i = 0; i < py->process->thread_count; i++) {
         struct rw_thread *thread = &py->process->threads[i];
-        if (thread->creator_tid == creator && thread->created_ns && (!started || thread->created_ns > started->created_ns))
+        if (thread->creator_tid == creator && thread->created_ns &&
+            (!started || thread->created_ns > started->created_ns))
             started = thread;
     }
     if (!started || started->tid <= 0)
@@ -232,15 +238,18 @@ static void refine_place(struct rw_python *py, struct rw_wait_on *wait, const st
     } else if (!strcmp(place->kind, "thread-start")) {
         own_start(py, wait, place->object, stack->tid);
     } else if (!strcmp(place->kind, "import-lock")) {
-        own_by_pthread(py, wait, ident_of(py, place->object, "owner"), RW_EXACT, "the module lock's owner field");
+        own_by_pthread(py, wait, ident_of(py, place->object, "owner"), RW_EXACT,
+                       "the module lock's owner field");
         const char *module = rw_py_string(py, py->incident, rw_py_attribute(py, place->object, "name"));
         wait->name = module ? talloc_asprintf(py->incident, "the import of %s", module) : NULL;
     }
 }
 
-static const char *evidence(struct rw_python *py, const struct rw_thread *thread, const struct rw_py_stack *stack)
+static const char *evidence(struct rw_python *py, const struct rw_thread *thread,
+                            const struct rw_py_stack *stack)
 {
-    return talloc_asprintf(py->incident, "Python frame %s:%d", rw_py_code_base(stack->frames[0].code), thread->python[0].line);
+    return talloc_asprintf(py->incident, "Python frame %s:%d", rw_py_code_base(stack->frames[0].code),
+                           thread->python[0].line);
 }
 
 static void refine_lock(struct rw_python *py, struct rw_thread *thread, const struct rw_py_stack *stack)
@@ -262,8 +271,8 @@ static void refine_lock(struct rw_python *py, struct rw_thread *thread, const st
         find_owner(py, wait, &lock);
         wait->evidence = evidence(py, thread, stack);
     } else if (wait->owner.tid == thread->tid) {
-        /* CPython's C code signals with semaphores that the waiter took itself: having taken it does not make the
-         * waiter the one who will post it. */
+        /* CPython's C code signals with semaphores that the waiter took itself: having taken it does not make
+         * the waiter the one who will post it. */
         set_owner(py, wait, -1, RW_UNKNOWN, NULL);
     }
 }
@@ -274,8 +283,9 @@ void rw_py_refine_waits(struct rw_python *py)
     for (size_t i = 0; i < py->stack_count && i < py->process->thread_count; i++) {
         struct rw_thread *thread = &py->process->threads[i];
         const struct rw_py_stack *stack = &py->stacks[i];
-        if (!rw_py_refine_finalisation(py, thread) && thread->waits_on && !refine_gil(py, thread->tid, thread->waits_on) &&
-            stack->count && stack->count == thread->python_count)
+        if (!rw_py_refine_finalisation(py, thread) && thread->waits_on &&
+            !refine_gil(py, thread->tid, thread->waits_on) && stack->count &&
+            stack->count == thread->python_count)
             refine_lock(py, thread, stack);
     }
 }

@@ -2,12 +2,13 @@
 /*
  * One walk over the frames of a thread state.
  *
- * Up to 3.10 every call is an evaluation loop of its own, and a frame object. From 3.11 one loop runs a chain of
- * interpreter frames, whose outermost one is the entry. 3.11 marks it; later a frame on the native stack of the
- * loop, that has no code, lies behind it. The cframes of 3.10 and 3.11 and that frame are local variables of the loop:
- * their address is what ties the chain to a native frame (anchor).
+ * Up to 3.10 every call is an evaluation loop of its own, and a frame object. From 3.11 one loop runs a chain
+ * of interpreter frames, whose outermost one is the entry. 3.11 marks it; later a frame on the native stack
+ * of the loop, that has no code, lies behind it. The cframes of 3.10 and 3.11 and that frame are local
+ * variables of the loop: their address is what ties the chain to a native frame (anchor).
  *
- * Frames lie close together, so memory is read by pages, each once in a walk: what is in one page was read at one moment.
+ * Frames lie close together, so memory is read by pages, each once in a walk: what is in one page was read at
+ * one moment.
  */
 #include "tools/cpython/walk.h"
 
@@ -94,8 +95,8 @@ static void end_chain(struct walk *w, uint64_t anchor)
     w->chain = w->count;
 }
 
-/* Locals, cells and value stack, and up to 3.10 the block stack. They are read with the frame, so that they and its
- * instruction belong together. The code says how many there are. */
+/* Locals, cells and value stack, and up to 3.10 the block stack. They are read with the frame, so that they
+ * and its instruction belong together. The code says how many there are. */
 static void read_slots(struct walk *w, struct rw_py_frame *frame)
 {
     const struct rw_layout *l = &w->py->layout;
@@ -112,7 +113,8 @@ static void read_slots(struct walk *w, struct rw_py_frame *frame)
         frame->slots[i] = rw_py_untag(w->py, frame->slots[i]);
     uint32_t blocks = 0;
     if (l->frame.block_count != RW_NO_FIELD &&
-        copy(w, frame->address + l->frame.block_count, &blocks, sizeof blocks) && blocks <= RW_PY_BLOCKS_MAX &&
+        copy(w, frame->address + l->frame.block_count, &blocks, sizeof blocks) &&
+        blocks <= RW_PY_BLOCKS_MAX &&
         copy(w, frame->address + l->frame.blocks, frame->blocks, blocks * sizeof frame->blocks[0]))
         frame->block_count = blocks;
 }
@@ -202,12 +204,13 @@ static uint64_t read_head(struct rw_python *py, uint64_t state, uint64_t *cframe
     return rw_py_word(py, head + py->layout.cframe.frame);
 }
 
-int rw_py_walk(struct rw_python *py, const struct rw_py_state *state, bool with_slots, struct rw_py_frame **frames,
-               size_t *count)
+int rw_py_walk(struct rw_python *py, const struct rw_py_state *state, bool with_slots,
+               struct rw_py_frame **frames, size_t *count)
 {
     struct walk w = {.py = py, .interpreter_id = state->interpreter_id, .with_slots = with_slots};
     uint64_t cframe, head = read_head(py, state->address, &cframe);
-    int result = py->layout.minor <= 10 ? walk_objects(&w, head, cframe) : walk_interpreter_frames(&w, head, cframe);
+    int result =
+        py->layout.minor <= 10 ? walk_objects(&w, head, cframe) : walk_interpreter_frames(&w, head, cframe);
     *frames = w.frames;
     *count = w.count;
     return result;

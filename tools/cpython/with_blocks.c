@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An open `with` block keeps on the value stack what it will call at its end: up to 3.13 the bound method __exit__, from
- * 3.14 the method and its object. Which slots are alive: up to 3.10 the block stack says; later the depth of the
- * exception table's entry that covers the instruction.
+ * An open `with` block keeps on the value stack what it will call at its end: up to 3.13 the bound method
+ * __exit__, from 3.14 the method and its object. Which slots are alive: up to 3.10 the block stack says;
+ * later the depth of the exception table's entry that covers the instruction.
  */
 #include "tools/cpython/with_blocks.h"
 
@@ -45,8 +45,9 @@ static void append(struct rw_python *py, struct rw_py_with block)
 }
 
 /* 3.11 and later. */
-static void by_exception_table(struct rw_python *py, const struct rw_py_frame *frame, const struct rw_py_code *code,
-                               const struct rw_py_slots *slots, struct rw_py_with block)
+static void by_exception_table(struct rw_python *py, const struct rw_py_frame *frame,
+                               const struct rw_py_code *code, const struct rw_py_slots *slots,
+                               struct rw_py_with block)
 {
     struct rw_py_bytes table;
     struct rw_exception_entry entry;
@@ -85,8 +86,9 @@ static int line_of_setup(struct rw_python *py, const struct rw_py_code *code, ui
 }
 
 /* 3.8 to 3.10. */
-static void by_block_stack(struct rw_python *py, const struct rw_py_frame *frame, const struct rw_py_code *code,
-                           const struct rw_py_slots *slots, struct rw_py_with block)
+static void by_block_stack(struct rw_python *py, const struct rw_py_frame *frame,
+                           const struct rw_py_code *code, const struct rw_py_slots *slots,
+                           struct rw_py_with block)
 {
     const struct rw_py_block *blocks = frame->blocks;
     for (uint32_t i = frame->block_count; i-- > 0;) {
@@ -104,7 +106,8 @@ static void by_block_stack(struct rw_python *py, const struct rw_py_frame *frame
 }
 
 /* Condition.wait lets go of its lock until it returns: the lock, or 0. */
-static uint64_t lock_let_go(struct rw_python *py, const struct rw_py_frame *frame, const struct rw_py_code *code)
+static uint64_t lock_let_go(struct rw_python *py, const struct rw_py_frame *frame,
+                            const struct rw_py_code *code)
 {
     if (!code->function || strcmp(code->function, "wait") || strcmp(rw_py_code_base(code), "threading.py"))
         return 0;

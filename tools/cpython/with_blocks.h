@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owners by the `with` blocks that are open: a frame that is inside `with lock:` has it, unless something in it let go of
- * the lock for a while, as Condition.wait does. Internal to tools/cpython/.
+ * Owners by the `with` blocks that are open: a frame that is inside `with lock:` has it, unless something in
+ * it let go of the lock for a while, as Condition.wait does. Internal to tools/cpython/.
  */
 #ifndef RACEWATCH_TOOLS_CPYTHON_WITH_BLOCKS_H
 #define RACEWATCH_TOOLS_CPYTHON_WITH_BLOCKS_H
@@ -20,8 +20,8 @@ struct rw_py_with {
 /* All open blocks on locks, of all threads, into py. */
 void rw_py_find_withs(struct rw_python *py);
 
-/* "file:line" of the innermost open block on `lock` (or on a Condition of it) of a thread, under the incident;
- * NULL if there is none. A frame that still waits to enter its block is not in it. */
+/* "file:line" of the innermost open block on `lock` (or on a Condition of it) of a thread, under the
+ * incident; NULL if there is none. A frame that still waits to enter its block is not in it. */
 const char *rw_py_with_block(struct rw_python *py, int tid, uint64_t lock);
 
 #endif

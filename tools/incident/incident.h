@@ -198,7 +198,8 @@ struct rw_gil {
     uint64_t holder_thread_state;
     enum rw_certainty certainty;
     uint64_t switches;      /* how often it went from one thread to another */
-    uint64_t kept_since_ns; /* no other thread has had it since then at the latest, as two looks tell; 0 not known */
+    uint64_t kept_since_ns; /* no other thread has had it since then at the latest, as two looks tell; 0 not
+                               known */
 };
 
 struct rw_interpreter_info {
@@ -226,12 +227,13 @@ struct rw_task {
     uint64_t address;    /* of the Task object */
     int64_t interpreter; /* id */
     int tid;             /* the thread that runs it, or whose loop will; 0 not known */
-    /* "running": its frames are on the thread's stack. "waiting" for something, "ready": its turn will come, "new": ready,
-     * and has not run yet. NULL: not known */
+    /* "running": its frames are on the thread's stack. "waiting" for something, "ready": its turn will come,
+     * "new": ready, and has not run yet. NULL: not known */
     const char *state;
-    const char *waits_on;  /* what it waits for: "Task-2", "asyncio.Future"; NULL not known */
-    uint64_t waits_for;    /* the Task object that it waits for; 0 none, or not known */
-    struct rw_python_frame *frames; /* what awaits what, innermost first; of a running one down to its own coroutine */
+    const char *waits_on; /* what it waits for: "Task-2", "asyncio.Future"; NULL not known */
+    uint64_t waits_for;   /* the Task object that it waits for; 0 none, or not known */
+    struct rw_python_frame
+        *frames; /* what awaits what, innermost first; of a running one down to its own coroutine */
     size_t frame_count;
 };
 

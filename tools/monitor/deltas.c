@@ -156,7 +156,7 @@ char *rw_hang_key(void *parent, const struct rw_incident *incident, const struct
         key = talloc_asprintf_append(key, " %s", words[i]);
     if (verdict->culprit_count == 0 && incident->process_count > 0)
         key = talloc_asprintf_append(key, " process %d", incident->processes[0].pid);
-    /* Not since when: a signal that is handled lets the same wait begin anew. And not the test that happens to run
-     * by now: threads that an earlier one left behind hang on. */
+    /* Not since when: a signal that is handled lets the same wait begin anew. And not the test that happens
+     * to run by now: threads that an earlier one left behind hang on. */
     return talloc_asprintf_append(key, " test %s", verdict->test != NULL ? verdict->test : "");
 }

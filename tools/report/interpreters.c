@@ -58,14 +58,14 @@ static void write_gil(struct rw_page *page, const struct rw_incident *incident,
     if (gil->is_enabled == 0)
         rw_page_line(page, "      no GIL: a free-threaded build");
     else if (gil->holder_tid > 0)
-        rw_page_wrap(page, 6, 2, "%s: held by %s%s%s%s", whose, tid_label(page->ctx, process, gil->holder_tid),
-                     gil->certainty == RW_EXACT
-                         ? ""
-                         : rw_words(page->ctx, " (%s)", rw_certainty_name(gil->certainty)),
-                     gil->kept_since_ns ? rw_words(page->ctx, ", no other thread has had it for %s or longer",
-                                                   rw_duration(page->ctx, rw_seconds_since(incident, gil->kept_since_ns)))
-                                        : "",
-                     holder_words(page->ctx, process, gil->holder_tid));
+        rw_page_wrap(
+            page, 6, 2, "%s: held by %s%s%s%s", whose, tid_label(page->ctx, process, gil->holder_tid),
+            gil->certainty == RW_EXACT ? "" : rw_words(page->ctx, " (%s)", rw_certainty_name(gil->certainty)),
+            gil->kept_since_ns
+                ? rw_words(page->ctx, ", no other thread has had it for %s or longer",
+                           rw_duration(page->ctx, rw_seconds_since(incident, gil->kept_since_ns)))
+                : "",
+            holder_words(page->ctx, process, gil->holder_tid));
     else if (interpreter->shares_gil && !interpreter->is_main && gil->holder_tid < 0)
         rw_page_line(page, "      shares main's GIL");
     else if (gil->holder_tid == 0 || gil->is_locked == 0)

@@ -28,7 +28,8 @@ static bool is_like(const struct rw_task *a, const struct rw_task *b)
         !is_same_text(a->waits_on, b->waits_on))
         return false;
     for (size_t i = 0; i < a->frame_count; i++)
-        if (a->frames[i].line != b->frames[i].line || !is_same_text(a->frames[i].function, b->frames[i].function) ||
+        if (a->frames[i].line != b->frames[i].line ||
+            !is_same_text(a->frames[i].function, b->frames[i].function) ||
             !is_same_text(a->frames[i].file, b->frames[i].file))
             return false;
     return true;
@@ -39,15 +40,15 @@ static void write_frames(struct rw_page *page, const struct rw_task *task)
     for (size_t i = 0; i < task->frame_count; i++) {
         const struct rw_python_frame *frame = &task->frames[i];
 
-        rw_page_wrap(page, 6, 2, "%s %s at %s:%d%s%s%s%s", i ? "awaited by" : "in", frame->function ? frame->function : "?",
-                     frame->file ? frame->file : "?", frame->line, frame->kind ? " (" : "",
-                     frame->kind ? frame->kind : "", frame->kind ? ")" : "",
+        rw_page_wrap(page, 6, 2, "%s %s at %s:%d%s%s%s%s", i ? "awaited by" : "in",
+                     frame->function ? frame->function : "?", frame->file ? frame->file : "?", frame->line,
+                     frame->kind ? " (" : "", frame->kind ? frame->kind : "", frame->kind ? ")" : "",
                      frame->is_torn ? ", which changed while it was read" : "");
     }
 }
 
-static void write_group(struct rw_page *page, const struct rw_process_info *process, const struct rw_task *task,
-                        bool *is_shown)
+static void write_group(struct rw_page *page, const struct rw_process_info *process,
+                        const struct rw_task *task, bool *is_shown)
 {
     const struct rw_thread *thread = rw_process_find_thread(process, task->tid);
     char *names = NULL;
@@ -63,8 +64,9 @@ static void write_group(struct rw_page *page, const struct rw_process_info *proc
     }
     if (count > NAMES_MAX)
         rw_append(page->ctx, &names, " and %zu more like them", count - NAMES_MAX);
-    rw_page_wrap(page, 2, 2, "%s: %s%s%s%s%s", names, task->state ? task->state : "in a state that is not known",
-                 task->waits_on ? " for " : "", task->waits_on ? task->waits_on : "",
+    rw_page_wrap(page, 2, 2, "%s: %s%s%s%s%s", names,
+                 task->state ? task->state : "in a state that is not known", task->waits_on ? " for " : "",
+                 task->waits_on ? task->waits_on : "",
                  thread ? is_running(task) ? ", in " : ", of the loop in " : "",
                  thread ? rw_thread_label(page->ctx, thread) : "");
     /* A running task's frames are those of its thread. */

@@ -68,9 +68,10 @@ int rw_proc_syscall(int pid, int tid, struct rw_proc_syscall *call);
 /* What a descriptor is: "pipe:[123]", "socket:[456]", a path. A string under `parent`. */
 int rw_proc_fd_target(void *parent, int pid, int tid, int fd, const char **target);
 
-/* Where this program can open a file that the process knows by that path, or that the kernel names so in the process'
- * maps: through its root, which may be another one than ours (a container's, a chroot's), and only then as it stands.
- * Whether it is the file that was meant, the caller must see. A string under `parent`; NULL for want of memory. */
+/* Where this program can open a file that the process knows by that path, or that the kernel names so in the
+ * process' maps: through its root, which may be another one than ours (a container's, a chroot's), and only
+ * then as it stands. Whether it is the file that was meant, the caller must see. A string under `parent`;
+ * NULL for want of memory. */
 const char *rw_proc_path(void *parent, int pid, const char *path);
 
 /* The executable's path; the name of the tracer of a thread, or of any process. Strings under `parent`. */

@@ -15,7 +15,8 @@
 
 struct rw_image;
 
-#define RW_FRAMES_MAX 4096u /* CPython up to 3.10 takes three for a call, and has a recursion limit of 1,000 */
+#define RW_FRAMES_MAX                                                                                        \
+    4096u /* CPython up to 3.10 takes three for a call, and has a recursion limit of 1,000 */
 
 /* Registers in the order of DWARF's numbering, as in struct rw_capture. */
 #define RW_REGISTERS_ALL ((1u << RW_REGISTER_COUNT) - 1)
@@ -28,7 +29,8 @@ struct rw_stack {
     uint64_t address;
     const uint8_t *bytes; /* not owned */
     size_t length;
-    bool is_still; /* the thread stands where it stood: what it has beyond the copy may be read as it is now */
+    bool
+        is_still; /* the thread stands where it stood: what it has beyond the copy may be read as it is now */
 };
 
 /* A capture out of a recording, as the unwinder takes it; `bytes` must outlive the result. */

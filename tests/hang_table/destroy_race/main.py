@@ -1,20 +1,34 @@
 # SPDX-License-Identifier: MIT
-import _interpreters as interpreters
+"""Threads that enter one interpreter and destroy it, again and again, until they meet inside."""
 import threading
 
-number = interpreters.create()
+import _interpreters as interpreters
+
+THREADS = 8
+numbers = [interpreters.create()]
+
+
+def replace():
+    numbers[0] = interpreters.create()
+
+
+together = threading.Barrier(THREADS, replace)
 
 
 def enter_and_destroy():
-    try:
-        interpreters.run_string(number, "1")
-        interpreters.destroy(number)
-    except interpreters.InterpreterNotFoundError:
-        pass
+    while True:
+        together.wait()
+        number = numbers[0]
+        together.wait()
+        try:
+            interpreters.run_string(number, "1")
+            interpreters.destroy(number)
+        except (interpreters.InterpreterNotFoundError, interpreters.InterpreterError):
+            pass
 
 
-threads = [threading.Thread(target=enter_and_destroy, name="entrant") for _ in range(200)]
+threads = [threading.Thread(target=enter_and_destroy, name="entrant-%d" % i) for i in range(THREADS)]
 for thread in threads:
     thread.start()
 for thread in threads:
-    thread.join()  # HERE joins
+    thread.join()

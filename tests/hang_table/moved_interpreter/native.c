@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes an interpreter with a GIL of its own, and imports a module in it on another thread, which it joins without
- * letting go of the main interpreter's GIL. The declarations are CPython's; its headers need not be installed. */
+/* Makes an interpreter with a GIL of its own, and imports a module in it on another thread, which it joins
+ * without letting go of the main interpreter's GIL. The declarations are CPython's; its headers need not be
+ * installed. */
 #include <pthread.h>
 
 typedef struct PyThreadState PyThreadState;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interpreters and thread states at odd moments: with a GIL of their own, inside each other, being destroyed, finalised under
- * their threads' feet. argv: the program interpreters.py.
+ * Interpreters and thread states at odd moments: with a GIL of their own, inside each other, being destroyed,
+ * finalised under their threads' feet. argv: the program interpreters.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,8 @@ static void see(const char *mode, moment_fn *is_seen)
             is_right = incident->processes[0].python && is_seen(&incident->processes[0], letter, given);
             if (is_right || looks == LOOKS)
                 print_message("%s: %s: %s, look %d\n", pythons[i], incident->processes[0].python,
-                              incident->processes[0].python_note ? incident->processes[0].python_note : mode, looks);
+                              incident->processes[0].python_note ? incident->processes[0].python_note : mode,
+                              looks);
             talloc_free(incident);
             nanosleep(&pause, NULL);
         }
@@ -91,7 +92,8 @@ static bool two_gils(const struct rw_process_info *process, char letter, int tid
         return main_one->gil.is_enabled == 0 && other->gil.is_enabled == 0 && main_one->gil.holder_tid == 0;
     assert_false(other->shares_gil);
     assert_true(main_one->gil.address != other->gil.address);
-    return main_one->gil.holder_tid == process->pid && other->gil.holder_tid == tid && other->gil.certainty == RW_EXACT;
+    return main_one->gil.holder_tid == process->pid && other->gil.holder_tid == tid &&
+           other->gil.certainty == RW_EXACT;
 }
 
 static void each_gil_has_its_own_holder(void **state)
@@ -100,7 +102,8 @@ static void each_gil_has_its_own_holder(void **state)
     see("own", two_gils);
 }
 
-/* The thread is in three interpreters, the one inside the other. 3.8 and 3.9 do not always tell; but never wrongly. */
+/* The thread is in three interpreters, the one inside the other. 3.8 and 3.9 do not always tell; but never
+ * wrongly. */
 static bool three_inside_each_other(const struct rw_process_info *process, char letter, int tid)
 {
     const struct rw_thread *thread = rw_process_find_thread(process, tid);
@@ -137,7 +140,8 @@ static bool destroyed_by_main(const struct rw_process_info *process, char letter
     assert_non_null(inside);
     assert_string_equal(inside->name, "inside");
     assert_int_equal(main_thread->waits_on->owner.certainty, RW_EXACT);
-    /* From 3.14 its own flag is raised only after its threads were joined; till then only a recording tells. */
+    /* From 3.14 its own flag is raised only after its threads were joined; till then only a recording tells.
+     */
     bool has_flag = !is_version(process, "3.14.") && !is_version(process, "3.15.");
     for (size_t i = 0; i < process->interpreter_count; i++)
         if (process->interpreters[i].id > 0 && has_flag) {
@@ -163,7 +167,8 @@ static bool threads_are_parked(const struct rw_process_info *process, char lette
     if (!main_one || !main_one->is_finalizing)
         return false;
     for (size_t i = 0; i < process->thread_count; i++)
-        parked += has_kind(&process->threads[i], "thread-state") && process->threads[i].waits_on->owner.tid == 0;
+        parked +=
+            has_kind(&process->threads[i], "thread-state") && process->threads[i].waits_on->owner.tid == 0;
     for (size_t i = 0; i < main_one->thread_state_count; i++)
         assert_true(main_one->thread_state_tids[i] == 0 ||
                     rw_process_find_thread(process, main_one->thread_state_tids[i])->is_alive);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A layout that is wrong in one place must not be believed, or must not matter: whatever field is off, what is said of a
- * process is what the right layout says, or less, never something else. argv: the program waits.py.
+ * A layout that is wrong in one place must not be believed, or must not matter: whatever field is off, what
+ * is said of a process is what the right layout says, or less, never something else. argv: the program
+ * waits.py.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -40,8 +41,12 @@ static struct look begin_look(const struct python_program *program)
     assert_int_equal(rw_image_open(look.incident, program->pid, NULL, &image), 0);
     assert_int_equal(rw_snapshot_process(look.incident, process, image, NULL, NULL), 0);
     look.py = (struct rw_python){
-        .incident = look.incident, .process = process, .memory = image->memory, .symbols = image->symbols,
-        .maps = image->maps, .scratch = talloc_new(look.incident),
+        .incident = look.incident,
+        .process = process,
+        .memory = image->memory,
+        .symbols = image->symbols,
+        .maps = image->maps,
+        .scratch = talloc_new(look.incident),
     };
     assert_true(rw_py_discover(&look.py));
     return look;
@@ -57,7 +62,8 @@ static bool is_frame_of(const struct rw_thread *thread, const struct rw_python_f
 {
     for (size_t i = 0; i < thread->python_count; i++) {
         const struct rw_python_frame *right = &thread->python[i];
-        if (right->line == frame->line && !strcmp(right->function, frame->function) && !strcmp(right->file, frame->file))
+        if (right->line == frame->line && !strcmp(right->function, frame->function) &&
+            !strcmp(right->file, frame->file))
             return true;
     }
     return false;
@@ -115,7 +121,9 @@ static void no_wrong_offset_is_believed(void **state)
         for (size_t i = 0; i < word_count(); i++)
             for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++) {
                 struct look look = begin_look(&program);
-                uint32_t *word = (uint32_t *)((char *)&look.py.layout + offsetof(struct rw_layout, runtime)) + i, hex;
+                uint32_t *word =
+                             (uint32_t *)((char *)&look.py.layout + offsetof(struct rw_layout, runtime)) + i,
+                         hex;
                 char what[64];
                 bool is_offset = *word != RW_NO_FIELD && (int64_t)*word + steps[s] >= 0;
                 snprintf(what, sizeof what, "layout word %zu, %u%+d", i, *word, steps[s]);
@@ -139,8 +147,8 @@ static void no_wrong_offset_is_believed(void **state)
     }
 }
 
-/* From 3.13 the offsets come from the process: of a version that nobody has seen yet, they are tried, and refused
- * with the reason when they do not fit. Everything else is as good as ever. */
+/* From 3.13 the offsets come from the process: of a version that nobody has seen yet, they are tried, and
+ * refused with the reason when they do not fit. Everything else is as good as ever. */
 static void offsets_of_a_process_are_checked_like_others(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Line tables of functions of oracle.py as each Python compiled them, and each instruction's line as that Python tells it
- * (dis.findlinestarts, co_lines, co_positions): runs of {line, code units of 2 bytes}; line 0: none. */
+/* Line tables of functions of oracle.py as each Python compiled them, and each instruction's line as that
+ * Python tells it (dis.findlinestarts, co_lines, co_positions): runs of {line, code units of 2 bytes}; line
+ * 0: none. */
 static const struct {
     unsigned minor;
     const char *name;

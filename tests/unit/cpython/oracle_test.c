@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every Python that is found is asked where its threads are, and looked at from outside: both must say the same, frame by
- * frame. argv: the programs oracle.py, waits.py and spin.py.
+ * Every Python that is found is asked where its threads are, and looked at from outside: both must say the
+ * same, frame by frame. argv: the programs oracle.py, waits.py and spin.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,8 +95,8 @@ static void compare(const struct rw_process_info *process, char *rest, const cha
         threads++;
         subinterpreters += interpreter != 0;
     }
-    print_message("%s: %s, %zu threads, %zu frames, %zu with native stacks, %zu in a subinterpreter\n", python,
-                  process->python, threads, frames, merged, subinterpreters);
+    print_message("%s: %s, %zu threads, %zu frames, %zu with native stacks, %zu in a subinterpreter\n",
+                  python, process->python, threads, frames, merged, subinterpreters);
     assert_true(threads > 0 && frames > threads);
 }
 
@@ -120,7 +120,8 @@ static void check_wait(const struct rw_process_info *process, const char *line)
 {
     int tid, owner, with_line;
     char kind[64], name[64], seen[512] = "no wait", taken[32];
-    assert_int_equal(sscanf(line, "W %d\t%63[^\t]\t%63[^\t]\t%d\t%d", &tid, kind, name, &owner, &with_line), 5);
+    assert_int_equal(sscanf(line, "W %d\t%63[^\t]\t%63[^\t]\t%d\t%d", &tid, kind, name, &owner, &with_line),
+                     5);
     const struct rw_thread *thread = rw_process_find_thread(process, tid);
     assert_non_null(thread);
     const struct rw_wait_on *wait = thread->waits_on;
@@ -169,8 +170,9 @@ static void every_wait_is_named_with_its_owner(void **state)
     }
 }
 
-/* The state of the subinterpreter was made by the main thread, and runs on another one: up to 3.12 its own word on its
- * thread is wrong. Nobody may be said to wait for himself. True if the spinner was seen with the GIL. */
+/* The state of the subinterpreter was made by the main thread, and runs on another one: up to 3.12 its own
+ * word on its thread is wrong. Nobody may be said to wait for himself. True if the spinner was seen with the
+ * GIL. */
 static bool see_holder(const struct rw_process_info *process, int tid)
 {
     const struct rw_thread *spinner = rw_process_find_thread(process, tid);
@@ -185,7 +187,8 @@ static bool see_holder(const struct rw_process_info *process, int tid)
             assert_int_not_equal(process->threads[i].waits_on->owner.tid, process->threads[i].tid);
     for (size_t i = 0; i < 2; i++) {
         const struct rw_gil *gil = &process->interpreters[i].gil;
-        if (strstr(process->python, "free-threaded")) { /* nobody holds what is switched off; the spinner runs */
+        if (strstr(process->python,
+                   "free-threaded")) { /* nobody holds what is switched off; the spinner runs */
             assert_int_equal(gil->is_enabled, 0);
             assert_int_equal(gil->holder_tid, 0);
             if (!spinner->thread_states[0].is_attached && !spinner->thread_states[1].is_attached)
@@ -218,7 +221,8 @@ static void the_gil_is_held_by_the_thread_that_runs(void **state)
     }
 }
 
-/* Only native stacks tell who runs in a subinterpreter, up to 3.12. Without them it is not known, or known otherwise. */
+/* Only native stacks tell who runs in a subinterpreter, up to 3.12. Without them it is not known, or known
+ * otherwise. */
 static void without_native_stacks_nobody_is_wronged(void **state)
 {
     (void)state;
@@ -237,14 +241,18 @@ static void without_native_stacks_nobody_is_wronged(void **state)
             for (size_t f = 0; f < process->threads[t].python_count; f++)
                 if (process->threads[t].python[f].interpreter != 0)
                     assert_int_equal(process->threads[t].tid, tid);
-        /* The holder may be any thread for a moment; but that of the state inside is the spinner, or nobody known. */
+        /* The holder may be any thread for a moment; but that of the state inside is the spinner, or nobody
+         * known. */
         for (size_t n = 0; n < process->interpreter_count; n++)
             for (size_t s = 0; s < process->interpreters[n].thread_state_count; s++)
                 if (process->interpreters[n].id != 0 && process->interpreters[n].gil.holder_tid > 0 &&
-                    process->interpreters[n].thread_states[s].address == process->interpreters[n].gil.holder_thread_state)
+                    process->interpreters[n].thread_states[s].address ==
+                        process->interpreters[n].gil.holder_thread_state)
                     assert_int_equal(process->interpreters[n].gil.holder_tid, tid);
         print_message("%s: %s: %s\n", pythons[i], process->python,
-                      spinner->python[0].interpreter ? "found" : process->note_count ? process->notes[0] : "?");
+                      spinner->python[0].interpreter ? "found"
+                      : process->note_count          ? process->notes[0]
+                                                     : "?");
         assert_true(spinner->python[0].interpreter || process->note_count);
         talloc_free(incident);
         end_python(&program);

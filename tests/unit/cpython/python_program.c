@@ -38,7 +38,8 @@ static size_t add_python(char **pythons, size_t count, const char *path)
 size_t find_pythons(char *pythons[PYTHONS_MAX])
 {
     const char *listed = getenv("RACEWATCH_TEST_PYTHONS"), *path = getenv("PATH");
-    char *list = strdup(listed ? listed : ""), *folders = strdup(path ? path : "/usr/bin"), *rest, candidate[PATH_MAX];
+    char *list = strdup(listed ? listed : ""), *folders = strdup(path ? path : "/usr/bin"), *rest,
+         candidate[PATH_MAX];
     size_t count = 0;
     for (char *item = strtok_r(list, ":", &rest); item; item = strtok_r(NULL, ":", &rest))
         count = add_python(pythons, count, item);
@@ -75,7 +76,8 @@ static void read_until_ready(struct python_program *program)
     }
 }
 
-struct python_program start_python(const char *python, const char *script, const char *first, const char *second)
+struct python_program start_python(const char *python, const char *script, const char *first,
+                                   const char *second)
 {
     struct python_program program;
     int input[2], output[2];
@@ -108,7 +110,8 @@ void end_python(struct python_program *program)
     free(program->lines);
 }
 
-static struct rw_incident *look(const struct python_program *program, const struct rw_snapshot_options *options)
+static struct rw_incident *look(const struct python_program *program,
+                                const struct rw_snapshot_options *options)
 {
     struct rw_incident *incident = rw_incident_new(NULL);
     struct rw_process_info *process = rw_incident_add_process(incident, program->pid);

@@ -16,12 +16,13 @@ struct python_program {
     char *lines; /* all that it printed up to READY */
 };
 
-/* The interpreters to test with: those in RACEWATCH_TEST_PYTHONS (paths, ":" between them), python3 and python3.8 to
- * python3.15 on PATH. Each once. */
+/* The interpreters to test with: those in RACEWATCH_TEST_PYTHONS (paths, ":" between them), python3 and
+ * python3.8 to python3.15 on PATH. Each once. */
 size_t find_pythons(char *pythons[PYTHONS_MAX]);
 
 /* Starts `python script first second` and waits until it says READY. Fails the test where it does not. */
-struct python_program start_python(const char *python, const char *script, const char *first, const char *second);
+struct python_program start_python(const char *python, const char *script, const char *first,
+                                   const char *second);
 void end_python(struct python_program *program);
 
 /* A whole look at it. The caller frees the incident with talloc_free. */

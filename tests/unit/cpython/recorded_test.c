@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a recording adds to a look at a Python: who took a lock by acquire(). Needs Pythons that the library can be preloaded
- * into. argv: libracewatch.so, the program recorded.py.
+ * What a recording adds to a look at a Python: who took a lock by acquire(). Needs Pythons that the library
+ * can be preloaded into. argv: libracewatch.so, the program recorded.py.
  */
 #include <dirent.h>
 #include <limits.h>
@@ -87,7 +87,8 @@ static struct rw_incident *look_with_recording(const struct python_program *prog
     struct rw_process_info *process = rw_incident_add_process(incident, program->pid);
     struct rw_image *image;
     assert_int_equal(rw_image_open(incident, program->pid, NULL, &image), 0);
-    assert_int_equal(rw_recording_fill(incident, process, session->reader, rw_symbols_describe, image->symbols), 0);
+    assert_int_equal(
+        rw_recording_fill(incident, process, session->reader, rw_symbols_describe, image->symbols), 0);
     assert_int_equal(rw_snapshot_process(incident, process, image, session->reader, NULL), 0);
     assert_int_equal(rw_cpython_inspect(incident, process, image, session->reader), 0);
     return incident;

@@ -70,9 +70,9 @@ static void a_table_of_any_bytes_ends(void **state)
  *     finally: pass
  *     lock()                         64
  *   return 1                         94; then the handlers */
-static const uint8_t exceptions[] = {131, 1,   65,  1,   3,   133, 7,   60,  2,   140, 8,   48,  7,   148, 10,
-                                     60,  2,   159, 8,   65,  1,   3,   176, 5,   57,  11,  181, 7,   60,  2,
-                                     188, 2,   62,  5,   190, 3,   65,  1,   3,   193, 1,   5,   65,  10,  7};
+static const uint8_t exceptions[] = {131, 1, 65,  1, 3,   133, 7,  60,  2, 140, 8,  48,  7,  148, 10,
+                                     60,  2, 159, 8, 65,  1,   3,  176, 5, 57,  11, 181, 7,  60,  2,
+                                     188, 2, 62,  5, 190, 3,   65, 1,   3, 193, 1,  5,   65, 10,  7};
 
 static void an_instruction_is_covered_by_its_handler(void **state)
 {
@@ -101,7 +101,8 @@ static void a_block_starts_behind_its_with(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         uint32_t start = 0;
-        assert_true(rw_exception_block_start(exceptions, sizeof exceptions, cases[i].at, cases[i].depth, &start));
+        assert_true(
+            rw_exception_block_start(exceptions, sizeof exceptions, cases[i].at, cases[i].depth, &start));
         assert_int_equal(start, cases[i].start);
     }
     uint32_t start;

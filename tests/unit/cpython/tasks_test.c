@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks of event loops: what waits where for what, and which one blocks the loop, as every Python that is found says
- * of itself. argv: the program tasks.py.
+ * Tasks of event loops: what waits where for what, and which one blocks the loop, as every Python that is
+ * found says of itself. argv: the program tasks.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,8 @@ static const char *tasks_script;
 static char *pythons[PYTHONS_MAX];
 static size_t python_count;
 
-/* "function:line" in the script, "function" in a library; methods without their class, as older versions have them. */
+/* "function:line" in the script, "function" in a library; methods without their class, as older versions have
+ * them. */
 static char *frame_words(void *ctx, const struct rw_python_frame *frame)
 {
     const char *dot = strrchr(frame->function, '.'), *slash = strrchr(frame->file, '/');
@@ -61,8 +62,8 @@ static bool is_task(const struct rw_task *task, const char *library, const char 
     /* A running task's thread may be deeper inside, in C code of the library. */
     for (size_t i = 0; i < task->frame_count; i++)
         words[i] = frame_words(ctx, &task->frames[i]);
-    bool is_right = !strcmp(task->library, library) && task->name && !strcmp(task->name, name) && task->state &&
-                    !strcmp(task->state, state) && task->tid == tid &&
+    bool is_right = !strcmp(task->library, library) && task->name && !strcmp(task->name, name) &&
+                    task->state && !strcmp(task->state, state) && task->tid == tid &&
                     !strcmp(task->waits_on ? task->waits_on : "-", waits) &&
                     fits(words, task->frame_count, frames);
     talloc_free(ctx);
@@ -74,8 +75,8 @@ static void check_task(const struct rw_process_info *process, const char *line)
     char library[16], name[64], state[16], waits[64], frames[1024];
     int tid;
     size_t found = 0;
-    assert_int_equal(sscanf(line, "K %15[^\t]\t%63[^\t]\t%15[^\t]\t%63[^\t]\t%d\t%1023[^\n]", library, name, state, waits,
-                            &tid, frames),
+    assert_int_equal(sscanf(line, "K %15[^\t]\t%63[^\t]\t%15[^\t]\t%63[^\t]\t%d\t%1023[^\n]", library, name,
+                            state, waits, &tid, frames),
                      6);
     for (size_t i = 0; i < process->task_count; i++)
         found += is_task(&process->tasks[i], library, name, state, waits, tid, frames);
