@@ -145,7 +145,10 @@ static int walk_objects(struct walk *w, uint64_t address, uint64_t cframe)
     return 0;
 }
 
-/* From 3.11. `cframe`: 3.11's innermost one, which `address` was read from, else 0. */
+/* From 3.11. `cframe`: the innermost one, which `address` was read from; 0 from 3.13. In 3.11 a loop that
+ * begins puts its cframe into place before it fills it in, so a stopped thread may point to a frame of long
+ * ago; but each cframe agrees with the chain of the one inside. The last one belongs to the thread state and
+ * is no loop's. */
 static int walk_interpreter_frames(struct walk *w, uint64_t address, uint64_t cframe)
 {
     struct rw_python *py = w->py;
@@ -177,9 +180,11 @@ static int walk_interpreter_frames(struct walk *w, uint64_t address, uint64_t cf
             append(w, &frame);
             if (has_marks && raw[l->frame.is_entry]) {
                 end_chain(w, cframe);
-                cframe = word(w, cframe ? cframe + l->cframe.previous : 0);
-                if (cframe && word(w, cframe + l->cframe.frame) != frame.previous)
-                    cframe = 0;
+                cframe = word(w, cframe + l->cframe.previous);
+                if (!cframe || word(w, cframe + l->cframe.frame) != frame.previous) {
+                    result = -EAGAIN;
+                    break;
+                }
             }
         }
         address = frame.previous;
