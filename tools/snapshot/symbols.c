@@ -131,6 +131,20 @@ static void call_site(Dwarf_Die *die, Dwarf_Die *unit, const char **file, int *l
         *file = dwarf_filesrc(files, number, NULL, NULL);
 }
 
+/* What `pc` lies in, innermost first, as the calls are nested in the code. dwarf_getscopes follows an inlined
+ * call to where the function stands in the source, and leaves out the calls that it was inlined through. */
+static int nested_scopes(Dwarf_Die *unit, Dwarf_Addr pc, Dwarf_Die **scopes)
+{
+    Dwarf_Die *lexical = NULL;
+    int depth = dwarf_getscopes(unit, pc, &lexical);
+
+    *scopes = NULL;
+    if (depth > 0)
+        depth = dwarf_getscopes_die(&lexical[0], scopes);
+    free(lexical);
+    return depth;
+}
+
 /* Source line and inlined calls. frames[0] holds the function as the symbol table has it; inlined ones go
  * before it. Returns the number of frames. */
 static size_t add_source(Dwfl_Module *dwfl, uint64_t pc, void *ctx, struct rw_frame frames[INLINES_MAX + 1])
@@ -144,7 +158,7 @@ static size_t add_source(Dwfl_Module *dwfl, uint64_t pc, void *ctx, struct rw_fr
     Dwfl_Line *source = dwfl_module_getsrc(dwfl, pc);
     const char *file = source ? dwfl_lineinfo(source, NULL, &line, NULL, NULL, NULL) : NULL;
     Dwarf_Die *unit = dwfl_module_addrdie(dwfl, pc, &bias);
-    int depth = unit ? dwarf_getscopes(unit, pc - bias, &scopes) : 0;
+    int depth = unit ? nested_scopes(unit, pc - bias, &scopes) : 0;
     for (int i = 0; i < depth && count < INLINES_MAX; i++) {
         int tag = dwarf_tag(&scopes[i]);
         if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)

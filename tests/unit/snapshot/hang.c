@@ -65,6 +65,18 @@ WAITER(wait_semaphore_until, struct timespec end; clock_gettime(CLOCK_REALTIME, 
 WAITER(wait_epoll, struct epoll_event event; epoll_wait(epoll_create1(0), &event, 1, -1))
 WAITER(wait_pipe, int ends[2]; char byte; if (pipe(ends) == 0 && read(ends[0], &byte, 1) < 0) errno = 0)
 
+static inline __attribute__((always_inline)) void innermost_inline(void)
+{
+    for (;;)
+        pause();
+}
+
+static inline __attribute__((always_inline)) void middle_inline(void)
+{
+    innermost_inline();
+}
+WAITER(wait_inlined, middle_inline())
+
 static void stay(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -111,7 +123,8 @@ WAITER(wait_raw_futex, static int word; syscall(SYS_futex, &word, 0, 0, NULL, NU
 static void *(*const waiters[])(void *) = {
     wait_b_then_a,  wait_pi,      wait_robust, wait_write, wait_read_lock, wait_cond,
     wait_semaphore, wait_barrier, wait_join,   wait_sleep, wait_pause,     wait_semaphore_until,
-    wait_epoll,     wait_pipe,    wait_child,  wait_deep,  wait_raw_futex, wait_handler,
+    wait_inlined,   wait_epoll,   wait_pipe,   wait_child, wait_deep,      wait_raw_futex,
+    wait_handler,
 };
 
 static volatile unsigned long turns;

@@ -136,6 +136,25 @@ static void names_file_and_line(void **state)
     hanging_end(&hanging);
 }
 
+/* Each call of a chain that the compiler made one function of. */
+static void names_every_inlined_call(void **state)
+{
+    struct hanging hanging = hanging_start(program, NULL, NULL, 0);
+    struct snapshot snapshot = snapshot_take(hanging.pid);
+
+    (void)state;
+    const struct rw_thread *thread = snapshot_thread(&snapshot, "wait_inlined");
+    assert_non_null(thread);
+    int outer = thread_frame(thread, "wait_inlined");
+    assert_int_equal(thread_frame(thread, "middle_inline"), outer - 1);
+    assert_int_equal(thread_frame(thread, "innermost_inline"), outer - 2);
+    assert_true(thread->native[outer - 1].is_inlined && thread->native[outer - 2].is_inlined);
+    assert_true(thread->native[outer - 2].line < thread->native[outer - 1].line);
+    assert_true(thread->native[outer - 1].line < thread->native[outer].line);
+    snapshot_free(&snapshot);
+    hanging_end(&hanging);
+}
+
 static void follows_stacks_longer_than_a_copy(void **state)
 {
     struct hanging hanging = hanging_start(program, NULL, NULL, 0);
@@ -291,6 +310,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(tells_every_wait),
         cmocka_unit_test(unwinds_static_programs),
         cmocka_unit_test(names_file_and_line),
+        cmocka_unit_test(names_every_inlined_call),
         cmocka_unit_test(follows_stacks_longer_than_a_copy),
         cmocka_unit_test(unwinds_through_signal_handlers),
         cmocka_unit_test(sees_past_a_main_thread_that_ended),
