@@ -8,9 +8,16 @@
 #include "tools/cpython/lines.h"
 #include "tools/cpython/object.h"
 
+#define CODE_MAX (1u << 28) /* instructions of one function */
+
 static bool has(uint32_t offset)
 {
     return offset != RW_NO_FIELD;
+}
+
+static int64_t bounded(uint64_t size)
+{
+    return size <= CODE_MAX ? (int64_t)size : 0;
 }
 
 static uint32_t tuple_count(struct rw_python *py, uint64_t tuple)
@@ -50,11 +57,11 @@ static void fill(struct rw_python *py, struct rw_py_code *code)
         code->local_names[2] = rw_py_field(raw, l->code.free_names);
         code->local_count += tuple_count(py, code->local_names[1]) + tuple_count(py, code->local_names[2]);
         code->bytecode = rw_py_field(raw, l->code.bytecode);
-        code->size = (int64_t)rw_py_kept_word(py, code->bytecode + l->object.size);
+        code->size = bounded(rw_py_kept_word(py, code->bytecode + l->object.size));
     } else {
         code->exceptions = rw_py_field(raw, l->code.exceptions);
         code->instructions = code->address + l->code.instructions;
-        code->size = (int64_t)rw_py_field(raw, l->object.size) * 2; /* ob_size counts instructions */
+        code->size = bounded(rw_py_field(raw, l->object.size)) * 2; /* ob_size counts instructions */
         code->tlbc = has(l->code.tlbc) ? rw_py_field(raw, l->code.tlbc) : 0;
     }
     code->is_code = code->stack_size <= RW_PY_SLOTS_MAX * 16 && code->local_count <= RW_PY_SLOTS_MAX * 16;
