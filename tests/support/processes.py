@@ -31,6 +31,8 @@ def _leave(*_):
 
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGTERM, _leave)  # a runner that is ended cleans up as well
+    # A shell without job control starts what it puts behind itself with SIGINT ignored, and programs would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _parents():
