@@ -20,8 +20,11 @@
 #include "tests/unit/cpython/python_program.h"
 #include "tools/cpython/check.h"
 #include "tools/cpython/cpython.h"
+#include "tools/cpython/object.h"
 #include "tools/incident/model.h"
 #include "tools/snapshot/process.h"
+
+#define NEWEST_MINOR 15
 
 static const char *waits_script;
 static char *pythons[PYTHONS_MAX];
@@ -188,11 +191,60 @@ static void offsets_of_a_process_are_checked_like_others(void **state)
     }
 }
 
+/* A process of the newest known version that says of itself, in both places, that it is the next one. */
+static void a_version_that_nobody_has_seen_is_read_like_the_newest(void **state)
+{
+    size_t seen = 0;
+    (void)state;
+    for (size_t p = 0; p < python_count; p++) {
+        struct python_program program = start_python(pythons[p], waits_script, NULL, NULL);
+        struct rw_incident *right = look_at(&program);
+        struct look look = begin_look(&program);
+        uint64_t sys = rw_py_module_dict(&look.py, &look.py.interpreters[0], "sys");
+        uint64_t number = rw_py_dict_get(&look.py, sys, "hexversion");
+        uint64_t digits = number + look.py.layout.object.size + 8, runtime = look.py.runtime;
+        uint32_t version[2], is_newest = look.py.layout.minor == NEWEST_MINOR;
+        uint8_t offsets_version[8];
+        assert_int_equal(rw_py_read(&look.py, digits, version, sizeof version), 0);
+        assert_int_equal(rw_py_read(&look.py, runtime + 8, offsets_version, sizeof offsets_version), 0);
+        end_look(&look);
+        if (is_newest) {
+            struct rw_incident *incident = rw_incident_new(NULL);
+            struct rw_process_info *process = rw_incident_add_process(incident, program.pid);
+            struct rw_image *image;
+            version[0] += 1u << 16; /* digits have 30 bits */
+            offsets_version[2]++;
+            assert_int_equal(rw_image_open(incident, program.pid, NULL, &image), 0);
+            assert_int_equal(rw_snapshot_process(incident, process, image, NULL, NULL), 0);
+            image->memory = rw_memory_overlay(incident, image->memory, digits, version, sizeof version);
+            image->memory = rw_memory_overlay(incident, image->memory, runtime + 8, offsets_version,
+                                              sizeof offsets_version);
+            assert_int_equal(rw_cpython_inspect(incident, process, image, NULL), 0);
+            print_message("%s: taken for %s: %s\n", pythons[p], process->python,
+                          process->python_note ? process->python_note : "believed");
+            assert_null(process->python_note);
+            for (size_t i = 0; i < process->thread_count; i++)
+                assert_int_equal(process->threads[i].python_count,
+                                 right->processes[0].threads[i].python_count);
+            compare(&right->processes[0], process, "the next version");
+            talloc_free(incident);
+            seen++;
+        }
+        talloc_free(right);
+        end_python(&program);
+    }
+    if (!seen) {
+        print_message("no Python here is 3.%d\n", NEWEST_MINOR);
+        skip();
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_wrong_offset_is_believed),
         cmocka_unit_test(offsets_of_a_process_are_checked_like_others),
+        cmocka_unit_test(a_version_that_nobody_has_seen_is_read_like_the_newest),
     };
     if (argc < 2)
         return 2;
