@@ -146,6 +146,45 @@ static void no_thread_is_cut_away(void **state)
     talloc_free(incident);
 }
 
+/* Three tasks wait at one place, one blocks the loop, one is not begun; equal ones are told once. */
+static void tasks_are_told_with_what_awaits_what(void **state)
+{
+    static const char *const texts[] = {
+        "Tasks of process 4100\n",
+        "  load: running, in MainThread (tid 4100)\n",
+        "  fetch-0, fetch-1, fetch-2: waiting for asyncio.Future, of the loop in MainThread (tid 4100)\n",
+        "      in read at /app/net.py:10 (coroutine)\n",
+        "      awaited by fetch at /app/net.py:20 (async generator)\n",
+        "  late: new\n",
+    };
+    static const char *const names[] = {"fetch-0", "fetch-1", "fetch-2", "load", "late"};
+    static const char *const states[] = {"waiting", "waiting", "waiting", "running", "new"};
+    struct rw_incident *incident = diagnosed("two_locks");
+    struct rw_python_frame *frames = talloc_zero_array(incident, struct rw_python_frame, 2);
+
+    (void)state;
+    frames[0] =
+        (struct rw_python_frame){.function = "read", .file = "/app/net.py", .line = 10, .kind = "coroutine"};
+    frames[1] = (struct rw_python_frame){
+        .function = "fetch", .file = "/app/net.py", .line = 20, .kind = "async generator"};
+    for (size_t i = 0; i < 5; i++) {
+        struct rw_task *task = rw_process_add_task(incident, &incident->processes[0]);
+
+        task->library = "asyncio";
+        task->name = names[i];
+        task->state = states[i];
+        task->tid = i < 4 ? 4100 : 0;
+        task->waits_on = i < 3 ? "asyncio.Future" : NULL;
+        task->frames = i < 3 ? frames : NULL;
+        task->frame_count = i < 3 ? 2 : 0;
+    }
+    char *report = text_of(incident);
+
+    expect_in_order(report, texts, sizeof texts / sizeof *texts);
+    free(report);
+    talloc_free(incident);
+}
+
 static void what_could_not_be_had_is_said(void **state)
 {
     struct rw_incident *incident = diagnosed("two_locks");
@@ -349,6 +388,7 @@ int main(void)
         cmocka_unit_test(python_frames_stand_where_their_loop_ran),
         cmocka_unit_test(frames_that_could_not_be_merged_are_all_there),
         cmocka_unit_test(no_thread_is_cut_away),
+        cmocka_unit_test(tasks_are_told_with_what_awaits_what),
         cmocka_unit_test(what_could_not_be_had_is_said),
         cmocka_unit_test(no_name_can_talk_to_a_terminal_or_break_a_line),
         cmocka_unit_test(lines_of_words_keep_to_the_width),
