@@ -22,8 +22,8 @@ def run(*argv, **more):
 
 
 def stuck_suite(program):
-    """Until the suite's test is stuck."""
-    return program.wait_until(lambda: "stuck" in program.stdout(), PATIENCE_S)
+    """Until the suite's test is stuck: its own line, not the file's name before it."""
+    return program.wait_until(lambda: "stuck\n" in program.stdout(), PATIENCE_S)
 
 
 class Ending(Case):
