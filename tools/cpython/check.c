@@ -157,7 +157,7 @@ static const char *wrong_frames(struct rw_python *py)
     for (size_t i = 0; i < py->state_count && (!is_right || deepest < 2); i++) {
         struct rw_py_frame *frames;
         size_t count;
-        int error = rw_py_walk(py, &py->states[i], false, &frames, &count);
+        int error = rw_py_walk(py, &py->states[i], false, &frames, &count, NULL);
         seen = seen || error || count;
         bool is_this_right = !error && count;
         for (size_t f = 0; f < count && is_this_right; f++)

@@ -18,19 +18,21 @@
 #include "tools/cpython/walk.h"
 
 #define ATTEMPTS 3
+#define LOOKS_AT_END 8
+#define GENERATORS 0x2a0u /* CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR */
 
 /* --- Two walks. */
 
 struct walked {
     struct rw_py_frame *frames;
     size_t count;
-    bool is_cut;
+    bool is_cut, ran;
 };
 
 static void walk(struct rw_python *py, const struct rw_py_state *state, bool with_slots,
                  struct walked *walked)
 {
-    walked->is_cut = rw_py_walk(py, state, with_slots, &walked->frames, &walked->count) != 0;
+    walked->is_cut = rw_py_walk(py, state, with_slots, &walked->frames, &walked->count, &walked->ran) != 0;
 }
 
 static void load_codes(struct rw_python *py, struct walked *walked)
@@ -61,6 +63,31 @@ static size_t count_same(const struct walked *first, const struct walked *second
     return same;
 }
 
+/* Generators, which lists are cut off at most, are hardly ever what a thread begins with. */
+static bool has_odd_end(struct rw_python *py, const struct rw_py_state *state, const struct walked *walked)
+{
+    const struct rw_thread *thread = rw_process_find_thread(py->process, state->tid);
+    uint64_t code = walked->count ? walked->frames[walked->count - 1].code_address : 0;
+    return walked->ran || !thread || thread->os_state == 'R' || rw_py_code_at(py, code)->flags & GENERATORS;
+}
+
+/* Most looks do end where the list does: the places where one may be cut are many. */
+static bool is_last(struct rw_python *py, const struct rw_py_state *state, const struct walked *walked)
+{
+    uint64_t last = walked->count ? walked->frames[walked->count - 1].address : 0;
+    int agree = 0;
+    bool is_inside = false;
+    for (int looks = 0; looks < LOOKS_AT_END && !is_inside; looks++) {
+        struct walked again;
+        walk(py, state, false, &again);
+        agree += (again.count ? again.frames[again.count - 1].address : 0) == last;
+        for (size_t i = 0; i + 1 < again.count; i++)
+            is_inside |= again.frames[i].address == last;
+        talloc_free(again.frames);
+    }
+    return !is_inside && agree > LOOKS_AT_END / 2;
+}
+
 /* Hidden frames lie between a caller and what it called in one loop: they are never the entry. */
 static size_t without_hidden(struct rw_py_frame *frames, size_t count)
 {
@@ -77,6 +104,9 @@ static bool accept(struct rw_python *py, struct rw_py_state *state, const struct
                    struct walked *second)
 {
     bool is_whole = !first->is_cut && !second->is_cut;
+    if (is_whole && py->layout.minor <= 10 &&
+        (has_odd_end(py, state, first) || has_odd_end(py, state, second)))
+        is_whole = is_last(py, state, second);
     size_t same = is_whole ? count_same(first, second) : 0, skip = 0;
     for (size_t i = 0; i < second->count; i++) {
         struct rw_py_frame *frame = &second->frames[i];

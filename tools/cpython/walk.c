@@ -210,12 +210,14 @@ static uint64_t read_head(struct rw_python *py, uint64_t state, uint64_t *cframe
 }
 
 int rw_py_walk(struct rw_python *py, const struct rw_py_state *state, bool with_slots,
-               struct rw_py_frame **frames, size_t *count)
+               struct rw_py_frame **frames, size_t *count, bool *ran)
 {
     struct walk w = {.py = py, .interpreter_id = state->interpreter_id, .with_slots = with_slots};
-    uint64_t cframe, head = read_head(py, state->address, &cframe);
+    uint64_t cframe, cframe_after, head = read_head(py, state->address, &cframe);
     int result =
         py->layout.minor <= 10 ? walk_objects(&w, head, cframe) : walk_interpreter_frames(&w, head, cframe);
+    if (ran)
+        *ran = read_head(py, state->address, &cframe_after) != head || cframe_after != cframe;
     *frames = w.frames;
     *count = w.count;
     return result;

@@ -7,9 +7,10 @@
 #include "tools/cpython/python.h"
 
 /* The frames as they are now, innermost first, an array under scratch; `code` is left NULL and `at` 0.
- * with_slots: also what frames hold, of those whose code is known (rw_py_code_known). 0, or -EAGAIN where the
- * list broke off: its end could not be read, or is no beginning of an evaluation loop. */
+ * with_slots: also what frames hold, of those whose code is known (rw_py_code_known). *ran (NULL: not asked):
+ * the thread called or returned meanwhile. 0, or -EAGAIN where the list broke off: its end could not be read,
+ * or is no beginning of an evaluation loop. */
 int rw_py_walk(struct rw_python *py, const struct rw_py_state *state, bool with_slots,
-               struct rw_py_frame **frames, size_t *count);
+               struct rw_py_frame **frames, size_t *count, bool *ran);
 
 #endif
