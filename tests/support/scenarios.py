@@ -191,8 +191,21 @@ def look(scenario, python, program):
 
 
 def run_one(scenario, python, keep):
+    """Problems of one run; of one that hangs, where only some do and the others end or crash. None if none of them hung."""
+    for _ in range(scenario.manifest.get("tries", 1)):
+        problems = run_once(scenario, python, keep)
+        if problems is not None:
+            return problems
+    return None
+
+
+def run_once(scenario, python, keep):
     argv, env = scenario.command(python)
     with processes.Program(argv, env) as program:
+        if "tries" in scenario.manifest:
+            program.wait_until(lambda: incidents.count(program.out) or program.child.poll() is not None, PATIENCE_S)
+            if program.child.poll() is not None:
+                return None
         problems = look(scenario, python, program)
         if problems and keep:
             kept = tempfile.mkdtemp(prefix="racewatch-miss-")

@@ -17,37 +17,42 @@ static void nobody_owns(struct rw_wait_on *wait, int tid, enum rw_certainty cert
     wait->deadline_in_s = 0;
 }
 
-/* Without symbols: it has no thread state, and it was Python that called pause(). */
-static bool is_paused_by_python(const struct rw_python *py, const struct rw_thread *thread)
+/* "jmp" by 8 or 32 bits back to the call that it follows, with an instruction or two between them at most. */
+static bool jumps_back(const uint8_t code[5])
 {
-    const struct rw_mapping *python = rw_maps_find(py->maps, py->runtime);
-    const struct rw_wait_on *wait = thread->waits_on;
-    if (thread->thread_state_count || !wait || !wait->call || strcmp(wait->call, "pause") || !python ||
-        !python->path)
-        return false;
-    size_t i = 0;
-    while (i < thread->native_count &&
-           !(thread->native[i].function && !strcmp(thread->native[i].function, "pause")))
-        i++;
-    return i + 1 < thread->native_count && thread->native[i + 1].module &&
-           !strcmp(thread->native[i + 1].module, python->path);
+    int32_t far;
+    memcpy(&far, code + 1, sizeof far);
+    int distance = code[0] == 0xeb ? (int8_t)code[1] + 2 : code[0] == 0xe9 ? far + 5 : 0;
+    return distance <= -5 && distance >= -16;
+}
+
+/* PyThread_hang_thread is a loop around pause(), mostly inlined into executables without symbols.
+ * signal.pause() and a program's own code go on after the call; so what follows the call is looked at. */
+static const char *why_hung(struct rw_python *py, const struct rw_thread *thread)
+{
+    for (size_t i = 0; i < thread->native_count; i++) {
+        const struct rw_frame *frame = &thread->native[i];
+        uint8_t code[5];
+        if (frame->function && !strcmp(frame->function, "PyThread_hang_thread"))
+            return "native frame PyThread_hang_thread";
+        if (frame->function && !strcmp(frame->function, "pause") && i + 1 < thread->native_count &&
+            !rw_py_read(py, thread->native[i + 1].pc, code, sizeof code) && jumps_back(code))
+            return "it is in a loop that does nothing but pause()";
+    }
+    return NULL;
 }
 
 static bool refine_hung(struct rw_python *py, struct rw_thread *thread)
 {
-    bool is_named = false;
-    for (size_t i = 0; i < thread->native_count; i++)
-        is_named = is_named || (thread->native[i].function &&
-                                !strcmp(thread->native[i].function, "PyThread_hang_thread"));
-    if (!is_named && !is_paused_by_python(py, thread))
+    const char *why = why_hung(py, thread);
+    if (!why)
         return false;
     struct rw_wait_on *wait = rw_thread_wait_on(py->incident, thread);
     wait->kind = "thread-state";
     wait->call = "PyThread_hang_thread";
     wait->name = "its thread state, which finalisation took away";
-    wait->evidence = is_named ? "native frame PyThread_hang_thread"
-                              : "Python put it into pause(), and it has no thread state";
-    nobody_owns(wait, 0, is_named ? RW_EXACT : RW_INFERRED, "nobody will ever wake it");
+    wait->evidence = why;
+    nobody_owns(wait, 0, RW_EXACT, "nobody will ever wake it");
     return true;
 }
 

@@ -54,13 +54,35 @@ static bool in_chain(const struct rw_graph *graph, const size_t *chain, size_t l
     return false;
 }
 
+static bool is_parked(const struct rw_thread *thread)
+{
+    return rw_wait_kind_of(thread->waits_on)->ends == RW_ENDS_NEVER;
+}
+
+/* Those that will never run again, before those that only wait. */
+static size_t move_parked_ahead(const struct rw_thread **others, size_t count)
+{
+    size_t parked = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct rw_thread *thread = others[i];
+
+        if (!is_parked(thread))
+            continue;
+        memmove(&others[parked + 1], &others[parked], (i - parked) * sizeof *others);
+        others[parked++] = thread;
+    }
+    return parked;
+}
+
 /* "; the only other thread, 'w' (tid 7), waits on condition `c` at x.py:3 in job, so nobody is left who could
  * end this wait" */
 static void append_others(struct rw_diagnosis *diagnosis, char **sentence,
-                          const struct rw_process_info *process, const struct rw_thread *const *others,
+                          const struct rw_process_info *process, const struct rw_thread **others,
                           size_t count, bool is_shared)
 {
     struct rw_incident *incident = diagnosis->incident;
+    size_t parked = move_parked_ahead(others, count), named = parked ? parked : NAMED_OTHERS;
 
     if (is_shared) {
         rw_append(incident, sentence,
@@ -77,10 +99,17 @@ static void append_others(struct rw_diagnosis *diagnosis, char **sentence,
                   rw_at_place(diagnosis, others[0]));
     else
         rw_append(incident, sentence, "; all %zu other threads wait as well (", count);
-    for (size_t i = 0; count > 1 && i < count && i < NAMED_OTHERS; i++)
+    if (named > NAMED_OTHERS)
+        named = NAMED_OTHERS;
+    for (size_t i = 0; count > 1 && i < count && i < named; i++)
         rw_append(incident, sentence, "%s%s", i ? ", " : "", rw_thread_short_label(incident, others[i]));
-    if (count > 1)
-        rw_append(incident, sentence, count > NAMED_OTHERS ? ", ...)" : ")");
+    if (count > 1 && parked)
+        rw_append(incident, sentence,
+                  parked > named ? ", ... for ever: Python has parked them)"
+                  : parked > 1   ? " for ever: Python has parked them)"
+                                 : " for ever: Python has parked it)");
+    else if (count > 1)
+        rw_append(incident, sentence, count > named ? ", ...)" : ")");
     rw_append(incident, sentence, ", so nobody is left who could end this wait.");
 }
 

@@ -79,7 +79,9 @@ static char *reason(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
     case RW_END_GONE:
         return gone_words(diagnosis, edge);
     case RW_END_PARKED:
-        return rw_words(ctx, "is parked for ever, because Python's finalisation began");
+        return rw_words(ctx, "is parked for ever, because %s",
+                        process->finalize_begin_ns ? "Python's finalisation began"
+                                                   : "the interpreter that it wants to enter was destroyed");
     case RW_END_MISSING:
         if (rw_was_forked(process))
             return rw_words(ctx,

@@ -12,12 +12,13 @@ def replace():
     numbers[0] = interpreters.create()
 
 
+replaced = threading.Barrier(THREADS, replace)
 together = threading.Barrier(THREADS, replace)
 
 
 def enter_and_destroy():
     while True:
-        together.wait()
+        replaced.wait()
         number = numbers[0]
         together.wait()
         try:
@@ -31,4 +32,4 @@ threads = [threading.Thread(target=enter_and_destroy, name="entrant-%d" % i) for
 for thread in threads:
     thread.start()
 for thread in threads:
-    thread.join()
+    thread.join()  # HERE joins
