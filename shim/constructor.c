@@ -8,6 +8,7 @@
 
 #include "shim/begin.h"
 #include "shim/maps_file.h"
+#include "shim/perturb.h"
 #include "shim/python_hooks.h"
 #include "shim/raw.h"
 #include "shim/real.h"
@@ -73,13 +74,13 @@ static void describe_process(void)
     }
 }
 
+static struct rw_shim_options options;
+
 static bool begin_session(void)
 {
-    static struct rw_shim_options options;
     static const char unwatched[] = "; the program runs unwatched";
     bool is_made;
     const char *culprit;
-    rw_shim_options_read(&options);
     if (options.is_help)
         rw_shim_options_print();
     if (options.unknown[0] != '\0')
@@ -123,9 +124,12 @@ __attribute__((constructor)) static void construct(void)
         return;
     know_stacks();
     rw_self.is_busy = true;
+    rw_shim_options_read(&options);
     bool is_on = begin();
-    if (is_on)
+    if (is_on) {
         describe_process();
+        rw_perturb_begin(&options);
+    }
     rw_self.is_busy = false;
     if (is_on) {
         rw_allow_monitor();

@@ -31,6 +31,9 @@ struct rw_self {
     uint64_t captured_object;
     uint64_t captured_return_address;
     uintptr_t captured_stack_pointer;
+    /* See perturb.h. */
+    uint64_t place;
+    uint64_t made; /* threads and processes so far */
 };
 
 /* Initial-exec: the dynamic models call malloc at a thread's first access, in the middle of whatever the

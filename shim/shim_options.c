@@ -37,6 +37,16 @@ static void set(char *buffer, size_t size, const char *value, size_t length)
     rw_text_add_bytes(&text, value, length);
 }
 
+static void read_mode(struct rw_shim_options *options, const char *value, size_t length)
+{
+    static const char *const words[] = {
+        [RW_PERTURB_OFF] = "off", [RW_PERTURB_DELAY] = "delay", [RW_PERTURB_SERIAL] = "serial"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (rw_text_length(words[i]) == length && rw_text_after(value, words[i]))
+            options->perturb = (enum rw_perturb_mode)i;
+    }
+}
+
 static void read_one(struct rw_shim_options *options, const char *item, size_t length)
 {
     size_t key_length = 0;
@@ -52,6 +62,12 @@ static void read_one(struct rw_shim_options *options, const char *item, size_t l
         set(options->dir, sizeof options->dir, value, value_length);
     } else if (key_length == 7 && rw_text_after(item, "monitor")) {
         set(options->monitor, sizeof options->monitor, value, value_length);
+    } else if (key_length == 7 && rw_text_after(item, "perturb")) {
+        read_mode(options, value, value_length);
+        options->is_perturb_given = true;
+    } else if (key_length == 4 && rw_text_after(item, "seed")) {
+        if (rw_text_read_decimal(value, &options->seed) && !options->is_perturb_given)
+            options->perturb = RW_PERTURB_DELAY;
     } else if (key_length == 4 && rw_text_after(item, "help")) {
         options->is_help = !(value_length == 1 && value[0] == '0');
     }
@@ -61,7 +77,9 @@ void rw_shim_options_read(struct rw_shim_options *options)
 {
     static const char *const folders[] = {"RACEWATCH_DIR", "TEST_UNDECLARED_OUTPUTS_DIR"};
     options->dir[0] = options->monitor[0] = options->unknown[0] = '\0';
-    options->is_help = false;
+    options->is_help = options->is_perturb_given = false;
+    options->perturb = RW_PERTURB_OFF;
+    options->seed = 0;
     const char *at = getenv("RACEWATCH_OPTIONS");
     while (at && *at != '\0') {
         size_t length = 0;

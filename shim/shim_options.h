@@ -5,11 +5,17 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "shim/perturb.h"
 
 struct rw_shim_options {
     char dir[PATH_MAX];     /* as it was given, or the default */
     char monitor[PATH_MAX]; /* "" if it was not given */
     bool is_help;
+    enum rw_perturb_mode perturb; /* by delays where only a seed is given */
+    bool is_perturb_given;
+    uint64_t seed;
     char unknown[64]; /* the first key that is none, "" if all are known */
 };
 

@@ -33,6 +33,7 @@ struct rw_launch {
     uint64_t pthread;          /* 0 until creator or thread stored it; atomic */
     struct rw_slot_area *area; /* the slot in the recording */
     size_t stack_size;
+    uint64_t place; /* see perturb.h */
     uint32_t slot;
     uint32_t generation;
     uint32_t steps;      /* enum rw_slot_step; atomic */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "shim/thread.h"
 
+#include "shim/perturb.h"
 #include "shim/python_hooks.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
@@ -19,6 +20,7 @@ struct rw_launch *rw_thread_prepare(uint64_t start_routine, bool is_detached, si
     struct rw_launch *launch = rw_slot_take();
     if (launch) {
         struct rw_slot *slot = &launch->area->slot;
+        launch->place = rw_place_next();
         launch->stack_size = stack_size != 0 ? stack_size : rw_default_stack_size;
         rw_write_begin(&slot->sequence);
         slot->flags = is_detached ? RW_SLOT_DETACHED : 0;
@@ -76,6 +78,7 @@ static void know_stack(struct rw_self *self, size_t size)
 void rw_thread_started(struct rw_launch *launch)
 {
     struct rw_self *self = &rw_self;
+    rw_place_take(launch->place);
     if (!rw_is_recording_own())
         return;
     self->is_busy = true;

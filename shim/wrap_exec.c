@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exec and posix_spawn. The environment is the program's to choose; nothing is put into it here. execl,
- * execle and execlp are not wrapped: their exec is seen by the recording that the new program begins under
- * the same pid.
+ * exec and posix_spawn. The environment is the program's to choose; nothing is put into it here (where the
+ * schedule is bent, the entry that names the process's place changes its value). execl, execle and execlp are
+ * not wrapped: their exec is seen by the recording that the new program begins under the same pid.
  */
 #include <errno.h>
 #include <unistd.h>
 
+#include "shim/perturb.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
@@ -34,9 +35,12 @@ static int failed(bool is_recorded, const void *return_address)
     return -1;
 }
 
-#define EXEC(call)                                                                                           \
+/* `placed` is the environment to hand on. */
+#define EXEC(environment, call)                                                                              \
     do {                                                                                                     \
         const void *return_address = __builtin_return_address(0);                                            \
+        char entry[RW_PLACE_ENTRY], **list = __builtin_alloca(rw_place_entries(environment) * sizeof *list); \
+        char *const *placed = rw_place_environment(environment, list, entry);                                \
         bool is_recorded = begin(return_address);                                                            \
         call;                                                                                                \
         return failed(is_recorded, return_address);                                                          \
@@ -44,33 +48,35 @@ static int failed(bool is_recorded, const void *return_address)
 
 RW_EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
 {
-    EXEC(RW_REAL_OF(execve)(path, arguments, environment));
+    EXEC(environment, RW_REAL_OF(execve)(path, arguments, placed));
 }
 
 RW_EXPORT int execv(const char *path, char *const arguments[])
 {
-    EXEC(RW_REAL_OF(execv)(path, arguments));
+    EXEC(environ, placed == environ ? RW_REAL_OF(execv)(path, arguments)
+                                    : RW_REAL_OF(execve)(path, arguments, placed));
 }
 
 RW_EXPORT int execvp(const char *file, char *const arguments[])
 {
-    EXEC(RW_REAL_OF(execvp)(file, arguments));
+    EXEC(environ, placed == environ ? RW_REAL_OF(execvp)(file, arguments)
+                                    : RW_REAL_OF(execvpe)(file, arguments, placed));
 }
 
 RW_EXPORT int execvpe(const char *file, char *const arguments[], char *const environment[])
 {
-    EXEC(RW_REAL_OF(execvpe)(file, arguments, environment));
+    EXEC(environment, RW_REAL_OF(execvpe)(file, arguments, placed));
 }
 
 RW_EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
-    EXEC(RW_REAL_OF(fexecve)(fd, arguments, environment));
+    EXEC(environment, RW_REAL_OF(fexecve)(fd, arguments, placed));
 }
 
 RW_EXPORT int execveat(int fd, const char *path, char *const arguments[], char *const environment[],
                        int flags)
 {
-    EXEC(RW_REAL_OF(execveat)(fd, path, arguments, environment, flags));
+    EXEC(environment, RW_REAL_OF(execveat)(fd, path, arguments, placed, flags));
 }
 
 typedef int spawn_fn RW_SPAWN_ARGUMENTS;
@@ -80,7 +86,9 @@ static int spawn(spawn_fn *real, pid_t *pid, const char *file, const posix_spawn
                  const void *return_address)
 {
     pid_t child = 0;
-    int error = real(&child, file, actions, attributes, arguments, environment);
+    char entry[RW_PLACE_ENTRY], **list = __builtin_alloca(rw_place_entries(environment) * sizeof *list);
+    int error = real(&child, file, actions, attributes, arguments,
+                     (char *const *)rw_place_environment(environment, list, entry));
     if (error == 0 && pid)
         *pid = child;
     if (!rw_is_vfork_child())
