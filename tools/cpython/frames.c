@@ -117,7 +117,7 @@ static bool accept(struct rw_python *py, struct rw_py_state *state, const struct
                                       be told */
             skip = i + 1;
     }
-    state->frames = second->frames + skip;
+    state->frames = second->count > 0 ? second->frames + skip : NULL;
     state->frame_count = without_hidden(state->frames, second->count - skip);
     return is_whole && !skip && same == second->count;
 }

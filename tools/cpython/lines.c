@@ -3,34 +3,38 @@
 
 #include <stdbool.h>
 
+/* What steps of any bytes add up to may be no line at all. */
+static int as_line(int64_t line)
+{
+    return line > 0 && line < INT32_MAX ? (int)line : 0;
+}
+
 /* 3.8 and 3.9, co_lnotab: pairs of an unsigned step in bytes and a signed step in lines
  * (Objects/lnotab_notes.txt). */
 static int from_lnotab(const uint8_t *table, size_t size, int first, int32_t at)
 {
-    int line = first;
-    int64_t address = 0;
+    int64_t line = first, address = 0;
     for (size_t i = 0; i + 1 < size; i += 2) {
         address += table[i];
         if (address > at)
             break;
         line += (int8_t)table[i + 1];
     }
-    return line;
+    return as_line(line);
 }
 
 /* 3.10, co_linetable of PEP 626: pairs of a range's length in bytes and a signed step in lines; -128: no
  * line. */
 static int from_ranges(const uint8_t *table, size_t size, int first, int32_t at)
 {
-    int line = first;
-    int64_t end = 0;
+    int64_t line = first, end = 0;
     for (size_t i = 0; i + 1 < size; i += 2) {
         int step = (int8_t)table[i + 1];
         end += table[i];
         if (step != -128)
             line += step;
         if (at < end)
-            return step == -128 ? 0 : line;
+            return step == -128 ? 0 : as_line(line);
     }
     return 0;
 }
@@ -78,7 +82,7 @@ static int from_locations(const uint8_t *table, size_t size, int first, int32_t 
         else if (sort == 13 || sort == 14)
             line += read_signed(&c);
         if (at < end)
-            return has_line && line > 0 && line < INT32_MAX ? (int)line : 0;
+            return has_line ? as_line(line) : 0;
         while (c.at < c.end && !(*c.at & 0x80)) /* columns */
             c.at++;
     }
