@@ -90,7 +90,11 @@ static void append_others(struct rw_diagnosis *diagnosis, char **sentence,
         return;
     }
     if (count == 0) {
-        rw_append(incident, sentence, "; no other thread is left in the process that could end this wait.");
+        const char *ended = rw_last_ended_words(diagnosis, process);
+
+        rw_append(incident, sentence,
+                  "; no other thread is left in the process that could end this wait%s%s.", ended ? ": " : "",
+                  ended ? ended : "");
         return;
     }
     if (count == 1)
@@ -130,6 +134,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
             !in_chain(diagnosis->graph, chain, length, thread))
             others[count++] = thread;
     }
+    rw_tell_blocked_loop(diagnosis, process, last, &sentence);
     append_others(diagnosis, &sentence, process, others, count, last->waits_on->channel_count > 0);
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, "waits");

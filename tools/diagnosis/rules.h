@@ -79,6 +79,13 @@ void rw_ring_members(struct rw_diagnosis *diagnosis, struct rw_verdict *finding,
 /* Whether a finding that is there already has both threads of the edge among its culprits. */
 bool rw_is_edge_told(const struct rw_diagnosis *diagnosis, const struct rw_edge *edge);
 
+/* Appends ", and so blocks the event loop (asyncio) that it runs, inside task 'Task-1'", where it does. */
+void rw_tell_blocked_loop(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
+                          const struct rw_thread *thread, char **sentence);
+/* "'setter' (tid 12) ended 3.0 s ago", of the thread that ended last, as far as the recording goes back; NULL
+ * if none has. */
+char *rw_last_ended_words(struct rw_diagnosis *diagnosis, const struct rw_process_info *process);
+
 /* " at test_x.py:12 in test_two", or "". */
 char *rw_at_place(struct rw_diagnosis *diagnosis, const struct rw_thread *thread);
 

@@ -111,18 +111,32 @@ static const char **keep_recordings(const struct rw_publisher *publisher, const 
     return kept;
 }
 
+static void send(const struct rw_publisher *publisher, int pid, int number)
+{
+    const struct rw_watched *watched = rw_watch_find(publisher->watch, pid);
+    if (watched != NULL) /* by descriptor: the number may be another's by now */
+        syscall(SYS_pidfd_send_signal, watched->pidfd, number, NULL, 0);
+}
+
+/* Processes that wait for each other are stuck all of them: to end one would leave the others behind. */
 static void act(struct rw_publisher *publisher, const struct rw_incident *incident)
 {
+    const struct rw_verdict *verdict = &incident->verdict;
     int number = strcmp(publisher->options->on_hang, "abort") == 0  ? SIGABRT
                  : strcmp(publisher->options->on_hang, "kill") == 0 ? SIGKILL
                                                                     : 0;
     if (number == 0 || incident->process_count == 0)
         return;
-    int pid =
-        incident->verdict.culprit_count > 0 ? incident->verdict.culprits[0].pid : incident->processes[0].pid;
-    const struct rw_watched *watched = rw_watch_find(publisher->watch, pid);
-    if (watched != NULL) /* by descriptor: the number may be another's by now */
-        syscall(SYS_pidfd_send_signal, watched->pidfd, number, NULL, 0);
+    size_t count = verdict->is_ring ? verdict->culprit_count : verdict->culprit_count > 0;
+    if (count == 0)
+        send(publisher, incident->processes[0].pid, number);
+    for (size_t i = 0; i < count; i++) {
+        bool was_sent = false;
+        for (size_t j = 0; j < i && !was_sent; j++)
+            was_sent = verdict->culprits[j].pid == verdict->culprits[i].pid;
+        if (!was_sent)
+            send(publisher, verdict->culprits[i].pid, number);
+    }
 }
 
 void rw_publish(struct rw_publisher *publisher, struct rw_incident *incident, bool acts, uint64_t now_ns)

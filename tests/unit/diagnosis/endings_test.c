@@ -148,6 +148,45 @@ static void nobody_is_left_where_all_wait_for_each_other_to_signal(void **state)
     }
 }
 
+static void who_ended_last_is_told_where_nobody_is_left(void **state)
+{
+    struct rw_incident *incident = bare(1);
+    const struct rw_transition ends[] = {
+        {.time_ns = incident->now_ns - 9000000000, .tid = 107, .event = "thread-exit", .detail = "ends"},
+        {.time_ns = incident->now_ns - 2000000000, .tid = 108, .event = "thread-exit", .detail = "ends"},
+    };
+
+    (void)state;
+    incident->processes[0].has_handlers = 0;
+    waits(incident, 100, "queue", -1);
+    rw_process_add_transition(incident, &incident->processes[0], &ends[0]);
+    rw_diagnose(incident);
+    expect(incident, "no-signaller", RW_INFERRED);
+    expect_in_sentence(incident, "that could end this wait: thread 107 ended 9.0 s ago.");
+    rw_process_add_transition(incident, &incident->processes[0], &ends[1]);
+    rw_diagnose(incident);
+    expect_in_sentence(incident, "that could end this wait: the last to end, thread 108, ended 2.0 s ago.");
+    assert_int_equal(incident->verdict.culprit_count, 1);
+    talloc_free(incident);
+}
+
+static void a_thread_that_blocks_its_own_event_loop_is_told_so(void **state)
+{
+    struct rw_incident *incident = bare(1);
+    struct rw_task *task = rw_process_add_task(incident, &incident->processes[0]);
+
+    (void)state;
+    incident->processes[0].has_handlers = 0;
+    waits(incident, 100, "python-condition", -1);
+    *task = (struct rw_task){.library = "asyncio", .name = "Task-1", .tid = 100, .state = "running"};
+    rw_diagnose(incident);
+    expect_in_sentence(incident, "and so blocks the event loop (asyncio) that it runs, inside task 'Task-1'");
+    task->state = "waiting";
+    rw_diagnose(incident);
+    assert_null(strstr(incident->verdict.sentence, "event loop"));
+    talloc_free(incident);
+}
+
 static void a_signal_handler_or_a_thread_that_is_not_known_could_still_signal(void **state)
 {
     struct rw_incident *incident = bare(2);
@@ -242,6 +281,8 @@ int main(void)
         cmocka_unit_test(without_a_process_a_thread_that_is_not_listed_is_only_inferred_to_be_missing),
         cmocka_unit_test(all_waiting_for_signals_in_a_test_means_nobody_is_left),
         cmocka_unit_test(nobody_is_left_where_all_wait_for_each_other_to_signal),
+        cmocka_unit_test(who_ended_last_is_told_where_nobody_is_left),
+        cmocka_unit_test(a_thread_that_blocks_its_own_event_loop_is_told_so),
         cmocka_unit_test(a_signal_handler_or_a_thread_that_is_not_known_could_still_signal),
         cmocka_unit_test(who_has_a_time_limit_or_waits_for_the_outside_could_still_signal),
         cmocka_unit_test(a_loop_at_one_place_spins),
