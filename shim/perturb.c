@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "shim/perturb_gil.h"
 #include "shim/self.h"
 #include "shim/shim_options.h"
 #include "shim/text.h"
@@ -46,6 +47,8 @@ void rw_perturb_begin(const struct rw_shim_options *options)
     write_entry(entry, rw_self.place);
     RW_REAL_OF(setenv)(RW_PLACE_VARIABLE, entry + sizeof RW_PLACE_VARIABLE, 1);
     rw_perturb_seed = options->seed;
+    if (options->perturb == RW_PERTURB_DELAY)
+        rw_gil_begin();
     rw_perturb_mode = options->perturb;
 }
 

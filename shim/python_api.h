@@ -29,6 +29,14 @@ bool rw_python_is_initialized(void);
  * cannot be had. */
 uint64_t rw_python_interpreter_id(void *interpreter);
 
+/* Whether the address lies in the code of the module that defines Python. */
+bool rw_python_is_code(uintptr_t address);
+
+/* Gives the GIL up for the time of a delay, and takes it again; only where the calling thread is attached and
+ * may be switched away from. detach() returns NULL where that cannot be done: attach() then does nothing. */
+void *rw_python_detach(void);
+void rw_python_attach(void *state);
+
 /*
  * The thread state that the calling thread is attached to, NULL where it is attached to none or where that
  * cannot be told. `caller` is the return address of a wrapped call, or 0.

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "shim/perturb_delay.h"
 #include "shim/python_api.h"
 #include "shim/python_hooks.h"
 #include "shim/recorder.h"
@@ -90,6 +91,16 @@ static void end(const struct call *call)
     innermost = call->outer;
 }
 
+/* Other threads go on meanwhile, so the GIL is given up for it. */
+static void delay(const void *return_address)
+{
+    if (__builtin_expect(rw_perturb_mode != RW_PERTURB_DELAY, 1))
+        return;
+    void *state = rw_python_detach();
+    rw_delay_at(RW_DELAY_INTERPRETER, return_address);
+    rw_python_attach(state);
+}
+
 /* Every replacement needs both of its own frame, so this is a macro. */
 #define HERE (uintptr_t) __builtin_frame_address(0), __builtin_return_address(0)
 
@@ -118,6 +129,7 @@ static struct rw_python_thread_state *replace_Py_NewInterpreter(void)
     struct rw_python_thread_state *(*original)(void) =
         (struct rw_python_thread_state * (*)(void)) rw_python_originals[RW_HOOK_Py_NewInterpreter];
     struct call call;
+    delay(__builtin_return_address(0));
     new_begins(&call, RW_HOOK_Py_NewInterpreter, HERE);
     struct rw_python_thread_state *state = original();
     new_ends(&call, interpreter_of(state), __builtin_return_address(0));
@@ -131,6 +143,7 @@ static struct rw_python_thread_state *replace__Py_NewInterpreter(int isolated)
     if (is_part(RW_HOOK__Py_NewInterpreter, 0, (uintptr_t)__builtin_frame_address(0)))
         return original(isolated);
     struct call call;
+    delay(__builtin_return_address(0));
     new_begins(&call, RW_HOOK__Py_NewInterpreter, HERE);
     struct rw_python_thread_state *state = original(isolated);
     new_ends(&call, interpreter_of(state), __builtin_return_address(0));
@@ -153,6 +166,7 @@ static struct python_status replace_Py_NewInterpreterFromConfig(struct rw_python
     if (is_part(RW_HOOK_Py_NewInterpreterFromConfig, 0, (uintptr_t)__builtin_frame_address(0)))
         return original(state, config);
     struct call call;
+    delay(__builtin_return_address(0));
     new_begins(&call, RW_HOOK_Py_NewInterpreterFromConfig, HERE);
     const struct python_status status = original(state, config);
     new_ends(&call, status.type == 0 && state ? interpreter_of(*state) : NULL, __builtin_return_address(0));
@@ -164,6 +178,7 @@ static void *replace__PyXI_NewInterpreter(void *config, long *whence, void **sta
     void *(*original)(void *, long *, void **, void **) =
         (void *(*)(void *, long *, void **, void **))rw_python_originals[RW_HOOK__PyXI_NewInterpreter];
     struct call call;
+    delay(__builtin_return_address(0));
     new_begins(&call, RW_HOOK__PyXI_NewInterpreter, HERE);
     void *interpreter = original(config, whence, state, saved_state);
     new_ends(&call, interpreter, __builtin_return_address(0));
@@ -196,8 +211,10 @@ static void replace_Py_EndInterpreter(struct rw_python_thread_state *state)
     struct call call;
     const bool part =
         is_part(RW_HOOK_Py_EndInterpreter, (uintptr_t)interpreter, (uintptr_t)__builtin_frame_address(0));
-    if (!part)
+    if (!part) {
+        delay(__builtin_return_address(0));
         destroy_begins(&call, RW_HOOK_Py_EndInterpreter, interpreter, HERE);
+    }
     original(state);
     if (!part)
         destroy_ends(&call, __builtin_return_address(0));
@@ -208,6 +225,7 @@ static void replace__PyXI_EndInterpreter(void *interpreter, void *state, void **
     void (*original)(void *, void *, void **) =
         (void (*)(void *, void *, void **))rw_python_originals[RW_HOOK__PyXI_EndInterpreter];
     struct call call;
+    delay(__builtin_return_address(0));
     destroy_begins(&call, RW_HOOK__PyXI_EndInterpreter, interpreter, HERE);
     original(interpreter, state, saved_state);
     destroy_ends(&call, __builtin_return_address(0));
@@ -255,6 +273,7 @@ static int replace_Py_FinalizeEx(void)
     if (!rw_python_is_initialized())
         return original(); /* does nothing */
     struct call call;
+    delay(__builtin_return_address(0));
     finalize_begins(&call, RW_HOOK_Py_FinalizeEx, HERE);
     const int result = original();
     finalize_ended(&call.self, __builtin_return_address(0));
@@ -266,8 +285,10 @@ static void replace_Py_Exit(int status)
 {
     void (*original)(int) = (void (*)(int))rw_python_originals[RW_HOOK_Py_Exit];
     struct call call;
-    if (rw_python_is_initialized())
+    if (rw_python_is_initialized()) {
+        delay(__builtin_return_address(0));
         finalize_begins(&call, RW_HOOK_Py_Exit, HERE);
+    }
     original(status);
 }
 

@@ -182,3 +182,18 @@ void rw_python_current_interpreter(uint64_t *interpreter, uint64_t *id)
 {
     rw_python_creator_interpreter(NULL, interpreter, id);
 }
+
+bool rw_python_is_attached(void)
+{
+    return rw_python_current(0) != NULL;
+}
+
+bool rw_python_is_caller(const void *return_address)
+{
+    return rw_python_is_code((uintptr_t)return_address);
+}
+
+bool rw_python_is_there(void)
+{
+    return __atomic_load_n(&state, __ATOMIC_RELAXED) != ABSENT;
+}

@@ -9,6 +9,7 @@
 #ifndef RACEWATCH_SHIM_PYTHON_HOOKS_H
 #define RACEWATCH_SHIM_PYTHON_HOOKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -31,6 +32,13 @@ void rw_python_current_interpreter(uint64_t *interpreter, uint64_t *id);
  * the thread.
  */
 void rw_python_creator_interpreter(const void *return_address, uint64_t *interpreter, uint64_t *id);
+
+/* Whether there is a Python here; whether the calling thread is attached to an interpreter, and so holds its
+ * GIL, as far as that can be told (see rw_python_current in python_api.h); and whether a call came from
+ * CPython's own code. As above. */
+bool rw_python_is_there(void);
+bool rw_python_is_attached(void);
+bool rw_python_is_caller(const void *return_address);
 
 /*
  * exit() begins in the calling thread. A finalisation that Py_Exit began is over then: in 3.13 it calls

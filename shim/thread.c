@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "shim/thread.h"
 
-#include "shim/perturb.h"
+#include "shim/perturb_delay.h"
 #include "shim/python_hooks.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
@@ -60,6 +60,8 @@ void rw_thread_created(struct rw_launch *launch, uint64_t pthread, int error, co
         rw_leave(self);
     }
     rw_slot_step(launch, RW_STEP_CREATOR_DONE);
+    rw_delay_thread_made();
+    rw_delay(RW_DELAY_CREATED, return_address);
 }
 
 /* The thread's frames end a little above this function's caller: in start_thread() and clone3(), whose frames

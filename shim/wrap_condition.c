@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Condition variables. Each wait blocks; each is a cancellation point. Both versions of the older two
  * functions are there: see shim/export.map. */
+#include "shim/perturb_delay.h"
+#include "shim/perturb_gil.h"
 #include "shim/real.h"
 #include "shim/wait.h"
 
@@ -8,14 +10,22 @@
     do {                                                                                                     \
         int result;                                                                                          \
         struct rw_wait_scope wait;                                                                           \
+        rw_delay(RW_DELAY_WAIT, __builtin_return_address(0));                                                \
         rw_wait_begin(&wait, RW_WAIT_COND, condition, (uint64_t)mutex, deadline, clock,                      \
                       __builtin_return_address(0));                                                          \
         pthread_cleanup_push(rw_wait_cancelled, &wait);                                                      \
         result = call;                                                                                       \
         pthread_cleanup_pop(0);                                                                              \
         rw_wait_end(&wait, result);                                                                          \
+        rw_delay(RW_DELAY_WOKEN, __builtin_return_address(0));                                               \
         return result;                                                                                       \
     } while (0)
+
+/* A wait for the GIL may be bent: perturb_gil.h. */
+#define GIL_WAIT(deadline, clock)                                                                            \
+    struct timespec sooner;                                                                                  \
+    if (rw_gil_wait(mutex, &(deadline), &sooner, clock, __builtin_return_address(0)))                        \
+    return 0
 
 #define VERSION(function, symbol) __asm__(".symver " #function ", " symbol)
 
@@ -44,7 +54,9 @@ VERSION(rw_cond_timedwait_2_3_2, "pthread_cond_timedwait@@@GLIBC_2.3.2");
 int rw_cond_timedwait_2_3_2(pthread_cond_t *condition, pthread_mutex_t *mutex,
                             const struct timespec *deadline)
 {
-    WAIT(deadline, clock_of(condition), RW_REAL_OF(pthread_cond_timedwait)(condition, mutex, deadline));
+    const clockid_t clock = clock_of(condition);
+    GIL_WAIT(deadline, clock);
+    WAIT(deadline, clock, RW_REAL_OF(pthread_cond_timedwait)(condition, mutex, deadline));
 }
 
 VERSION(rw_cond_wait_2_2_5, "pthread_cond_wait@GLIBC_2.2.5, remove");
@@ -63,6 +75,7 @@ int rw_cond_timedwait_2_2_5(pthread_cond_t *condition, pthread_mutex_t *mutex,
 RW_EXPORT int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock,
                                      const struct timespec *deadline)
 {
+    GIL_WAIT(deadline, clock);
     WAIT(deadline, clock, RW_REAL_OF(pthread_cond_clockwait)(condition, mutex, clock, deadline));
 }
 

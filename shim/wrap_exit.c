@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "shim/perturb_delay.h"
 #include "shim/python_hooks.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
@@ -31,6 +32,7 @@ static void begin_exit(int status, const void *return_address)
 {
     note_exit(status);
     rw_record_event(RW_EVENT_EXIT_BEGIN, 0, (uint64_t)(uint32_t)status, return_address);
+    rw_delay(RW_DELAY_EXIT, return_address);
 }
 
 /* glibc goes on to exit by itself when main has returned; that call is not seen. */
@@ -44,6 +46,7 @@ static int call_main(int count, char **arguments, char **environment)
     rw_record_milestone(RW_MILESTONE_MAIN_RETURNED);
     note_exit(status);
     rw_record_event(RW_EVENT_MAIN_RETURNED, 0, (uint64_t)(uint32_t)status, NULL);
+    rw_delay(RW_DELAY_EXIT, NULL);
     return status;
 }
 

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "shim/perturb.h"
+#include "shim/perturb_delay.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
 #include "shim/wait.h"
@@ -15,11 +15,13 @@
 static pid_t fork_by(pid_t (*real)(void), const void *return_address)
 {
     struct rw_wait_scope wait;
+    rw_delay(RW_DELAY_FORK, return_address);
     rw_wait_begin(&wait, RW_WAIT_FORK, NULL, 0, NULL, 0, return_address);
     uint64_t place = rw_place_next();
     pid_t pid = real();
     if (pid == 0) {
         rw_place_take(place);
+        rw_delay_forked();
         struct rw_self *self = rw_enter(); /* finds the page empty */
         if (self)
             rw_leave(self);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Joining and detaching, in every form. */
+#include "shim/perturb_delay.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
 #include "shim/thread.h"
@@ -46,11 +47,13 @@ static void end(struct join *join, int result)
 #define JOIN(result, pthread, deadline, clock, call)                                                         \
     do {                                                                                                     \
         struct join join;                                                                                    \
+        rw_delay(RW_DELAY_JOIN, __builtin_return_address(0));                                                \
         begin(&join, (uint64_t)(pthread), deadline, clock, __builtin_return_address(0));                     \
         pthread_cleanup_push(rw_wait_cancelled, &join.wait);                                                 \
         result = call;                                                                                       \
         pthread_cleanup_pop(0);                                                                              \
         end(&join, result);                                                                                  \
+        rw_delay(RW_DELAY_JOINED, __builtin_return_address(0));                                              \
     } while (0)
 
 RW_EXPORT int pthread_join(pthread_t thread, void **value)

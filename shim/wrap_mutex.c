@@ -2,11 +2,12 @@
 /*
  * Mutexes: the real trylock first, and only where that finds the mutex taken a wait is recorded. For every
  * kind of mutex trylock does all that lock does, but for one thing: EBUSY where lock would wait or say
- * EDEADLK. Unlocking is not wrapped at all: the owner is in the mutex.
+ * EDEADLK. Unlocking records nothing: the owner is in the mutex.
  */
 #include <errno.h>
 #include <stdint.h>
 
+#include "shim/perturb_delay.h"
 #include "shim/real.h"
 #include "shim/wait.h"
 
@@ -30,6 +31,7 @@ static __attribute__((noinline, cold)) int lock_taken(pthread_mutex_t *mutex, co
 
 static __attribute__((noinline)) int lock_by_trying(pthread_mutex_t *mutex, const void *return_address)
 {
+    rw_delay(RW_DELAY_LOCK, return_address);
     int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
     if (__builtin_expect(result != EBUSY, 1))
         return result;
@@ -74,6 +76,11 @@ RW_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
     result = RW_REAL_OF(pthread_mutex_clocklock)(mutex, clock, deadline);
     rw_wait_end(&wait, result);
     return result;
+}
+
+RW_EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+    return RW_REAL_OF(pthread_mutex_unlock)(mutex);
 }
 
 /* C11's mutex is a pthread_mutex_t under another name, nptl/thrd_priv.h; not so in the wrapped calls. */

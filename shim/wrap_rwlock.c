@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "shim/perturb_delay.h"
 #include "shim/real.h"
 #include "shim/wait.h"
 
@@ -23,6 +24,7 @@ static bool is_valid(clockid_t clock, const struct timespec *deadline)
 
 #define LOCK(attempt, kind, deadline, clock, call)                                                           \
     do {                                                                                                     \
+        rw_delay(RW_DELAY_LOCK, __builtin_return_address(0));                                                \
         int result = attempt;                                                                                \
         if (__builtin_expect(result != EBUSY, 1))                                                            \
             return result;                                                                                   \

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "shim/perturb_delay.h"
 #include "shim/real.h"
 #include "shim/semaphore_table.h"
 #include "shim/wait.h"
@@ -43,6 +44,7 @@ static bool is_valid(const struct timespec *deadline)
         result = call;                                                                                       \
         pthread_cleanup_pop(0);                                                                              \
         rw_wait_end(&wait, result == 0 ? 0 : errno);                                                         \
+        rw_delay(RW_DELAY_TAKEN, __builtin_return_address(0));                                               \
         return taken(semaphore, result);                                                                     \
     } while (0)
 
@@ -53,6 +55,7 @@ RW_EXPORT int sem_trywait(sem_t *semaphore)
 
 RW_EXPORT int sem_wait(sem_t *semaphore)
 {
+    rw_delay(RW_DELAY_TAKE, __builtin_return_address(0));
     if (try_first(semaphore))
         return 0;
     WAIT(NULL, 0, RW_REAL_OF(sem_wait)(semaphore));
@@ -62,6 +65,7 @@ RW_EXPORT int sem_timedwait(sem_t *semaphore, const struct timespec *deadline)
 {
     if (!is_valid(deadline))
         return RW_REAL_OF(sem_timedwait)(semaphore, deadline);
+    rw_delay(RW_DELAY_TAKE, __builtin_return_address(0));
     if (try_first(semaphore))
         return 0;
     WAIT(deadline, CLOCK_REALTIME, RW_REAL_OF(sem_timedwait)(semaphore, deadline));
@@ -71,15 +75,27 @@ RW_EXPORT int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct time
 {
     if (!is_valid(deadline) || (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC))
         return RW_REAL_OF(sem_clockwait)(semaphore, clock, deadline);
+    rw_delay(RW_DELAY_TAKE, __builtin_return_address(0));
     if (try_first(semaphore))
         return 0;
     WAIT(deadline, clock, RW_REAL_OF(sem_clockwait)(semaphore, clock, deadline));
 }
 
+/* struct new_sem where 64 bits can be changed at once: the upper half of `data`; glibc 2.21 to 2.36,
+ * sysdeps/nptl/internaltypes.h. */
+static bool has_waiters(const sem_t *semaphore)
+{
+    return __atomic_load_n((const uint64_t *)semaphore, __ATOMIC_RELAXED) >> 32 != 0;
+}
+
 RW_EXPORT int sem_post(sem_t *semaphore)
 {
+    bool wakes_somebody = rw_perturb_mode == RW_PERTURB_DELAY && has_waiters(semaphore);
     rw_semaphore_given(semaphore);
-    return RW_REAL_OF(sem_post)(semaphore);
+    int result = RW_REAL_OF(sem_post)(semaphore);
+    if (__builtin_expect(wakes_somebody, 0))
+        rw_delay_at(RW_DELAY_SIGNALLED, __builtin_return_address(0));
+    return result;
 }
 
 RW_EXPORT int sem_destroy(sem_t *semaphore)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pthread_create: the thread starts in a function of ours, which tells its begin and its end. */
+#include "shim/perturb_delay.h"
 #include "shim/real.h"
 #include "shim/thread.h"
 
@@ -11,6 +12,7 @@ static void *begin_thread(void *argument)
     void *(*start)(void *) = launch->start;
     void *result, *start_argument = launch->argument;
     rw_thread_started(launch);
+    rw_delay(RW_DELAY_START, (const void *)start);
     pthread_cleanup_push(rw_thread_unwound, NULL);
     result = start(start_argument);
     pthread_cleanup_pop(0);
@@ -25,6 +27,7 @@ static int begin_thread_c11(void *argument)
     void *start_argument = launch->argument;
     int result;
     rw_thread_started(launch);
+    rw_delay(RW_DELAY_START, (const void *)start);
     pthread_cleanup_push(rw_thread_unwound, NULL);
     result = start(start_argument);
     pthread_cleanup_pop(0);
