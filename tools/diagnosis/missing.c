@@ -9,6 +9,8 @@
 #include "tools/incident/model.h"
 #include "tools/incident/words.h"
 
+#define CHILDREN_NAMED 3
+
 void rw_tell_blocked_loop(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
                           const struct rw_thread *thread, char **sentence)
 {
@@ -21,6 +23,56 @@ void rw_tell_blocked_loop(struct rw_diagnosis *diagnosis, const struct rw_proces
                   ", and so blocks the event loop (%s) that it runs, inside task '%s'", task->library,
                   task->name ? task->name : "?");
         return;
+    }
+}
+
+/* A child that failed while others waited, or just before, may have been what they wait for. */
+#define BEFORE_NS 1000000000u
+
+static char *how_it_ended(struct rw_incident *incident, const struct rw_failed_child *child)
+{
+    const char *name = child->signal ? sigabbrev_np(child->signal) : NULL;
+
+    if (name)
+        return rw_words(incident, "was ended by SIG%s", name);
+    if (child->signal)
+        return rw_words(incident, "was ended by signal %d", child->signal);
+    if (child->status >= 0)
+        return rw_words(incident, "exited with status %d", child->status);
+    return rw_words(incident, "%s", "ended by a signal, or without exit(),");
+}
+
+char *rw_failed_child_words(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
+                            uint64_t since_ns)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    const struct rw_failed_child *child =
+        process->failed_child_count ? &process->failed_children[process->failed_child_count - 1] : NULL;
+
+    if (!child || !since_ns || child->ended_ns + BEFORE_NS < since_ns)
+        return NULL;
+    return rw_words(incident, "its child process %d %s %s ago", child->pid, how_it_ended(incident, child),
+                    rw_duration(incident, rw_seconds_since(incident, child->ended_ns)));
+}
+
+void rw_tell_failed_children(struct rw_diagnosis *diagnosis, struct rw_verdict *finding)
+{
+    struct rw_incident *incident = diagnosis->incident;
+
+    for (size_t i = 0; i < incident->process_count; i++) {
+        const struct rw_process_info *process = &incident->processes[i];
+        size_t count = process->failed_child_count;
+        bool is_concerned = false;
+
+        for (size_t j = 0; j < finding->culprit_count; j++)
+            is_concerned |= finding->culprits[j].pid == process->pid;
+        for (size_t j = count > CHILDREN_NAMED ? count - CHILDREN_NAMED : 0; is_concerned && j < count; j++)
+            rw_verdict_evidence(
+                incident, finding, "child process %d (%s) of process %d %s %s ago",
+                process->failed_children[j].pid,
+                process->failed_children[j].name ? process->failed_children[j].name : "?", process->pid,
+                how_it_ended(incident, &process->failed_children[j]),
+                rw_duration(incident, rw_seconds_since(incident, process->failed_children[j].ended_ns)));
     }
 }
 

@@ -86,15 +86,14 @@ static void append_others(struct rw_diagnosis *diagnosis, char **sentence,
 
     if (is_shared) {
         rw_append(incident, sentence,
-                  "; all who share its memory wait as well, so nobody is left who could end this wait.");
+                  "; all who share its memory wait as well, so nobody is left who could end this wait");
         return;
     }
     if (count == 0) {
         const char *ended = rw_last_ended_words(diagnosis, process);
 
-        rw_append(incident, sentence,
-                  "; no other thread is left in the process that could end this wait%s%s.", ended ? ": " : "",
-                  ended ? ended : "");
+        rw_append(incident, sentence, "; no other thread is left in the process that could end this wait%s%s",
+                  ended ? ": " : "", ended ? ended : "");
         return;
     }
     if (count == 1)
@@ -114,7 +113,7 @@ static void append_others(struct rw_diagnosis *diagnosis, char **sentence,
                                  : " for ever: Python has parked it)");
     else if (count > 1)
         rw_append(incident, sentence, count > named ? ", ...)" : ")");
-    rw_append(incident, sentence, ", so nobody is left who could end this wait.");
+    rw_append(incident, sentence, ", so nobody is left who could end this wait");
 }
 
 static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info *process, size_t index,
@@ -125,6 +124,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
         talloc_array(diagnosis->graph, const struct rw_thread *, (unsigned)process->thread_count + 1);
     struct rw_verdict *finding = rw_finding(diagnosis, "no-signaller", RW_INFERRED);
     char *sentence = rw_chain_words(diagnosis, index, chain, length);
+    const char *child = rw_failed_child_words(diagnosis, process, rw_waits_since(incident, last));
     size_t count = 0;
 
     for (size_t i = 0; others && i < process->thread_count; i++) {
@@ -136,6 +136,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     }
     rw_tell_blocked_loop(diagnosis, process, last, &sentence);
     append_others(diagnosis, &sentence, process, others, count, last->waits_on->channel_count > 0);
+    rw_append(incident, &sentence, "%s%s.", child ? "; " : "", child ? child : "");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, "waits");
     for (size_t i = 0; i < count; i++)

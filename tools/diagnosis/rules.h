@@ -86,6 +86,13 @@ void rw_tell_blocked_loop(struct rw_diagnosis *diagnosis, const struct rw_proces
  * if none has. */
 char *rw_last_ended_words(struct rw_diagnosis *diagnosis, const struct rw_process_info *process);
 
+/* "its child process 12 was ended by SIGKILL 3.0 s ago", of the last one that failed, if that was not long
+ * before `since_ns`; else NULL. */
+char *rw_failed_child_words(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
+                            uint64_t since_ns);
+/* The last children of the culprits' processes that failed, as evidence. */
+void rw_tell_failed_children(struct rw_diagnosis *diagnosis, struct rw_verdict *finding);
+
 /* " at test_x.py:12 in test_two", or "". */
 char *rw_at_place(struct rw_diagnosis *diagnosis, const struct rw_thread *thread);
 

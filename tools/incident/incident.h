@@ -237,6 +237,15 @@ struct rw_task {
     size_t frame_count;
 };
 
+/* A child that ended badly, as far as the monitor saw it end. */
+struct rw_failed_child {
+    int pid;
+    const char *name;  /* base name of its executable */
+    uint64_t ended_ns; /* at the latest */
+    int signal;        /* that ended it; 0: none, or not known */
+    int status;        /* that it exited with; -1: none, or not known */
+};
+
 struct rw_process_info {
     int pid;
     int ppid;
@@ -261,6 +270,8 @@ struct rw_process_info {
     size_t interpreter_count;
     struct rw_task *tasks;
     size_t task_count;
+    struct rw_failed_child *failed_children; /* in the order of time */
+    size_t failed_child_count;
     struct rw_transition *history; /* lifecycle events of all threads in the order of time */
     size_t history_count;
     int has_handlers; /* 1: a signal could make it act: it has handlers, fatal signals, SIGINT and racewatch's

@@ -236,6 +236,14 @@ static const struct rw_field task_fields[] = {
 RECORD(task_record, task_fields);
 #undef THIS
 
+#define THIS rw_failed_child
+static const struct rw_field failed_child_fields[] = {
+    KEEP("pid", INT, pid),      KEEP("name", STRING, name),    ROW("ended", TIME, ended_ns),
+    ROW("signal", INT, signal), ROW("status", INT_M1, status), END,
+};
+RECORD(failed_child_record, failed_child_fields);
+#undef THIS
+
 #define THIS rw_process_info
 static const struct rw_field process_fields[] = {
     KEEP("pid", INT, pid),
@@ -260,6 +268,7 @@ static const struct rw_field process_fields[] = {
     MANY("interpreters", interpreters, interpreter_count, interpreter_record),
     MANY("threads", threads, thread_count, thread_record),
     MANY("tasks", tasks, task_count, task_record),
+    MANY("failed_children", failed_children, failed_child_count, failed_child_record),
     MANY("history", history, history_count, transition_record),
     ROW("has_handlers", TRISTATE, has_handlers),
     LIST("notes", STRINGS, notes, note_count),

@@ -110,6 +110,15 @@ struct rw_task *rw_process_add_task(struct rw_incident *incident, struct rw_proc
     return task;
 }
 
+struct rw_failed_child *rw_process_add_failed_child(struct rw_incident *incident,
+                                                    struct rw_process_info *process)
+{
+    struct rw_failed_child *child = APPEND(incident, process->failed_children, process->failed_child_count);
+
+    child->status = -1;
+    return child;
+}
+
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
                                                    struct rw_process_info *process, uint64_t address)
 {

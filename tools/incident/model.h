@@ -37,6 +37,10 @@ struct rw_thread *rw_process_find_thread(const struct rw_process_info *process, 
 /* A new task; pointer valid until the next add. */
 struct rw_task *rw_process_add_task(struct rw_incident *incident, struct rw_process_info *process);
 
+/* A child that ended badly; pointer valid until the next add. */
+struct rw_failed_child *rw_process_add_failed_child(struct rw_incident *incident,
+                                                    struct rw_process_info *process);
+
 /* The interpreter at this address, added if there is none. */
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
                                                    struct rw_process_info *process, uint64_t address);

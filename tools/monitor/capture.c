@@ -23,6 +23,7 @@
 #include "tools/incident/json.h"
 #include "tools/incident/model.h"
 #include "tools/monitor/deltas.h"
+#include "tools/monitor/failures.h"
 #include "tools/recording/model.h"
 #include "tools/recording/postmortem.h"
 #include "tools/recording/reader.h"
@@ -103,6 +104,7 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
         incident->test = incident->processes[0].test;
     if (plan->previous != NULL)
         rw_fill_deltas(incident, plan->previous);
+    rw_failures_fill(plan->failures, incident);
     rw_incident_complete_names(incident);
     rw_diagnose(incident);
     incident->took_ms = (double)(now_ns() - incident->now_ns) / 1e6;

@@ -14,6 +14,7 @@
 
 #include "tools/incident/incident.h"
 
+struct rw_failures;
 struct rw_reader;
 
 struct rw_capture_target {
@@ -30,6 +31,7 @@ struct rw_capture_plan {
     const char *trigger_detail;
     const char *command;
     const struct rw_incident *previous; /* the look before, NULL if none: fills what moved since */
+    const struct rw_failures *failures; /* processes of the run that ended badly; may be NULL */
     bool native;
     bool python;
     bool recordings_only; /* nothing of the processes themselves is read */

@@ -132,6 +132,7 @@ static void start_look(struct rw_looks *looks, uint64_t now_ns)
         .trigger_detail = looks->want.detail,
         .command = looks->command,
         .previous = looks->first,
+        .failures = looks->publisher->failures,
         .native = options->native && looks->level < NO_STACKS && !is_light(looks),
         .python = options->python && looks->level < NO_PYTHON,
         .recordings_only = looks->level == RECORDINGS_ONLY,

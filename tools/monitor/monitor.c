@@ -89,6 +89,7 @@ static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t
         if (rw_reader_header(watched->reader)->exit_begin_ns != 0)
             monitor->exit_status = rw_reader_header(watched->reader)->exit_status & 0xff;
     }
+    rw_failures_note(monitor->publisher->failures, watched, now_ns);
     rw_looks_gone(monitor->looks, watched, now_ns);
     if (!monitor->was_signalled && rw_triggers_gone(watched, is_root, now_ns, &want)) {
         begin_look(monitor, &want, now_ns);

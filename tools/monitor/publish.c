@@ -22,6 +22,7 @@ struct rw_publisher *rw_publisher_new(void *parent, const struct rw_options *opt
     publisher->session = session;
     publisher->watch = watch;
     publisher->out = out;
+    publisher->failures = rw_failures_new(publisher);
     return publisher;
 }
 

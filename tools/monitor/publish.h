@@ -11,6 +11,7 @@
 
 #include "tools/command/options.h"
 #include "tools/incident/incident.h"
+#include "tools/monitor/failures.h"
 #include "tools/monitor/out_folder.h"
 #include "tools/monitor/session.h"
 #include "tools/monitor/watch.h"
@@ -20,6 +21,7 @@ struct rw_publisher {
     const struct rw_session *session;
     struct rw_watch *watch;
     struct rw_out *out;
+    struct rw_failures *failures;
     char **keys; /* hangs told already */
     size_t key_count;
     const char **notes; /* about the run: in the index and in each report */

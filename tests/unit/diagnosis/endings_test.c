@@ -170,6 +170,42 @@ static void who_ended_last_is_told_where_nobody_is_left(void **state)
     talloc_free(incident);
 }
 
+static void a_child_that_died_while_others_waited_is_told(void **state)
+{
+    static const struct {
+        int signal, status, seconds_ago;
+        const char *says;
+    } cases[] = {
+        {9, -1, 4, "; its child process 200 was ended by SIGKILL 4.0 s ago."},
+        {64, -1, 4, "; its child process 200 was ended by signal 64 4.0 s ago."},
+        {0, 3, 4, "; its child process 200 exited with status 3 4.0 s ago."},
+        {0, -1, 4, "; its child process 200 ended by a signal, or without exit(), 4.0 s ago."},
+        {9, -1, 60, "that could end this wait."}, /* long before */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rw_incident *incident = bare(1);
+        struct rw_failed_child *child = rw_process_add_failed_child(incident, &incident->processes[0]);
+
+        incident->processes[0].has_handlers = 0;
+        waits(incident, 100, "queue", -1);
+        *child = (struct rw_failed_child){
+            200, "worker", incident->now_ns - UINT64_C(1000000000) * (unsigned)cases[i].seconds_ago,
+            cases[i].signal, cases[i].status};
+        rw_diagnose(incident);
+        expect(incident, "no-signaller", RW_INFERRED);
+        expect_in_sentence(incident, cases[i].says);
+        bool is_evidence = false;
+        for (size_t j = 0; j < incident->verdict.evidence_count; j++)
+            is_evidence |=
+                strstr(incident->verdict.evidence[j], "child process 200 (worker) of process 100") != NULL;
+        assert_true(is_evidence);
+        assert_int_equal(incident->verdict.culprit_count, 1);
+        talloc_free(incident);
+    }
+}
+
 static void a_thread_that_blocks_its_own_event_loop_is_told_so(void **state)
 {
     struct rw_incident *incident = bare(1);
@@ -282,6 +318,7 @@ int main(void)
         cmocka_unit_test(all_waiting_for_signals_in_a_test_means_nobody_is_left),
         cmocka_unit_test(nobody_is_left_where_all_wait_for_each_other_to_signal),
         cmocka_unit_test(who_ended_last_is_told_where_nobody_is_left),
+        cmocka_unit_test(a_child_that_died_while_others_waited_is_told),
         cmocka_unit_test(a_thread_that_blocks_its_own_event_loop_is_told_so),
         cmocka_unit_test(a_signal_handler_or_a_thread_that_is_not_known_could_still_signal),
         cmocka_unit_test(who_has_a_time_limit_or_waits_for_the_outside_could_still_signal),

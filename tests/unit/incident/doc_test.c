@@ -32,6 +32,7 @@ static const struct {
     {"interpreters", "\n### interpreters[]\n"},
     {"history", "\n### history[]\n"},
     {"tasks", "\n### tasks[]\n"},
+    {"failed_children", "\n### failed_children[]\n"},
     {"frames", "\n### python[]\n"},
 };
 
