@@ -81,9 +81,9 @@ int rw_proc_comm(int pid, char comm[RW_COMM_MAX]);
 /* argv[0] and, for an interpreter, the script or module: arguments may hold secrets, so no others. */
 int rw_proc_command(void *parent, int pid, const char **command);
 
-/* What a process ended with, as waitpid would tell its parent. `pidfd` was opened while it lived. -ESRCH where
- * it lives, or was waited for and the kernel (before Linux 6.15) does not know any more; -ENODATA where it is
- * not for us to know; a zombie that ended well counts as such. */
+/* What a process ended with, as waitpid would tell its parent. `pidfd` was opened while it lived. -ESRCH
+ * where it lives, or was waited for and the kernel (before Linux 6.15) does not know any more; -ENODATA where
+ * it is not for us to know; a zombie that ended well counts as such. */
 int rw_proc_ended_with(int pid, int pidfd, int *status);
 
 #endif
