@@ -7,11 +7,14 @@
 #include <time.h>
 
 #include "shim/maps_file.h"
+#include "shim/misuse.h"
 #include "shim/raw.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
 #include "shim/slot.h"
 #include "shim/text.h"
+
+int32_t rw_parent_of_fork;
 
 static struct rw_live *live_page;
 static uint32_t epochs;
@@ -57,6 +60,7 @@ int rw_begin_recording(struct rw_self *self)
     rw_header->created_realtime_ns = clock_ns(CLOCK_REALTIME);
     self->tid = (int32_t)rw_raw0(SYS_gettid);
     rw_slot_begin_with(self, now);
+    rw_misuse_begin();
     live_page->epoch = ++epochs;
     live_page->pid = pid;
     rw_live = live_page;
@@ -115,6 +119,7 @@ bool rw_begin_in_child(struct rw_self *self)
         return false;
     }
     take_over(forking_tid, self->tid);
+    rw_parent_of_fork = rw_header->ppid;
     struct rw_slot *slot = &self->area->slot;
     rw_write_begin(&slot->sequence);
     rw_copy(slot->test, test, sizeof test);

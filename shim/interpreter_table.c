@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "shim/misuse.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
 #include "shim/self.h"
@@ -77,4 +78,25 @@ void rw_record_interpreter(enum rw_interpreter_state state, uint64_t address, ui
         rw_record_problem(error, "what interpreters there are is not all recorded",
                           error == ENOSPC ? "more are alive than the table holds"
                                           : "another thread kept the table");
+}
+
+void rw_check_interpreter_destroyed(uint64_t address, uint64_t id, const void *return_address)
+{
+    if (!rw_is_recording_own())
+        return;
+    for (uint32_t i = 0; i < RW_INTERPRETER_MAX; i++) {
+        const struct rw_interpreter *entry = &rw_interpreters[i];
+        int32_t destroyer = __atomic_load_n(&entry->destroyer_tid, __ATOMIC_RELAXED);
+        if (entry->state != RW_INTERPRETER_DESTROYING || entry->address != address ||
+            !rw_slot_of_tid(destroyer) || destroyer == rw_self_tid(&rw_self))
+            continue;
+        rw_misuse_record(&(struct rw_misuse){
+            .kind = RW_MISUSE_INTERPRETER_AGAIN,
+            .object = address,
+            .arg = id,
+            .return_address = (uint64_t)return_address,
+            .other_tid = destroyer,
+            .other_ns = entry->destroy_begin_ns,
+        });
+    }
 }

@@ -46,8 +46,14 @@ static void copy(int from, int to)
 
 void rw_maps_save_unless_watched(void)
 {
+    if (!is_watched())
+        rw_maps_save();
+}
+
+void rw_maps_save(void)
+{
     static char path[PATH_MAX + 64];
-    if (is_watched() || !make_path(path, sizeof path))
+    if (!make_path(path, sizeof path))
         return;
     long maps = rw_raw3(SYS_open, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
     if (maps < 0)

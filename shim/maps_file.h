@@ -2,7 +2,7 @@
 /*
  * What was mapped where, beside the recording: without it the addresses in a recording cannot be named once
  * the process is gone. It is the monitor's to save and to keep up to date; the shim saves it, once, where
- * there is no monitor. Internal to shim/; in the constructor and in a fresh fork child.
+ * there is no monitor, or where the monitor may come too late. Internal to shim/; one thread at a time.
  */
 #ifndef RACEWATCH_SHIM_MAPS_FILE_H
 #define RACEWATCH_SHIM_MAPS_FILE_H
@@ -10,5 +10,8 @@
 /* Does nothing while the session's monitor lives. What fails is not told: a post-mortem says that there is no
  * map. */
 void rw_maps_save_unless_watched(void);
+
+/* The same whether or not the monitor lives. Leaves alone what is there already. */
+void rw_maps_save(void);
 
 #endif

@@ -190,6 +190,7 @@ static void destroy_begins(struct call *call, enum rw_hook hook, void *interpret
 {
     const uint64_t id = rw_python_interpreter_id(interpreter);
     begin(call, hook, (uintptr_t)interpreter, id, frame, return_address);
+    rw_check_interpreter_destroyed((uintptr_t)interpreter, id, return_address);
     if (interpreter)
         rw_record_interpreter(RW_INTERPRETER_DESTROYING, (uintptr_t)interpreter, id);
     rw_record_event(RW_EVENT_INTERPRETER_DESTROY_BEGIN, (uintptr_t)interpreter, id, return_address);

@@ -21,6 +21,7 @@
  *     struct rw_test        [test_count]     a ring, oldest overwritten
  *     struct rw_interpreter [interpreter_count]
  *     struct rw_semaphore   [semaphore_count] a 4-way hash table of semaphores that are held now
+ *     struct rw_misuse      [misuse_count]   what threads did that they must not, in the order of time
  *     struct rw_slot_area   [slot_allocated]  grows with the number of threads; the file grows with it
  */
 #ifndef RACEWATCH_SHIM_RECORDING_H
@@ -29,7 +30,7 @@
 #include <stdint.h>
 
 #define RW_RECORDING_MAGIC UINT64_C(0x31434552574b4352) /* "RCKWREC1", little endian */
-#define RW_RECORDING_VERSION 1u
+#define RW_RECORDING_VERSION 2u
 #define RW_VERSION "0.1.0"
 
 #define RW_SLOT_MAX 16384u     /* threads alive at once in a process */
@@ -37,6 +38,7 @@
 #define RW_TEST_MAX 32u        /* tests remembered */
 #define RW_INTERPRETER_MAX 64u /* interpreters remembered, the main one included */
 #define RW_SEMAPHORE_MAX 1024u /* semaphores held at once that can be remembered; a multiple of 4 */
+#define RW_MISUSE_MAX 64u      /* misuses remembered */
 #define RW_PROBLEM_MAX 16u
 #define RW_EVENT_MAX 32u    /* length of each of a slot's two rings */
 #define RW_STACK_MAX 12288u /* bytes of stack that a capture can hold */
@@ -265,6 +267,59 @@ struct rw_semaphore {
     uint32_t since_ms; /* since rw_header.created_ns */
 };
 
+/* What a thread did to a thread, a lock or an interpreter that must not be done to it in that state. "Other"
+ * is who or what it was done to: see each kind. */
+enum rw_misuse_kind {
+    RW_MISUSE_NONE = 0,
+    /* A thread was created after the end of the program began. tid: its creator; other: the thread, and its
+     * start routine. object: slot index | generation << 32; arg: enum rw_ending, other_ns: when that began.
+     */
+    RW_MISUSE_LATE_THREAD,
+    /* A thread began to destroy an interpreter that another one was destroying. object: the interpreter, arg:
+     * its id; other: who began first, other_ns: when. */
+    RW_MISUSE_INTERPRETER_AGAIN,
+    /* object: the pthread_t; other: who joined or detached it before. */
+    RW_MISUSE_JOIN_JOINED,
+    RW_MISUSE_JOIN_DETACHED,
+    RW_MISUSE_DETACH_GONE, /* detached after it was joined, or detached and had ended */
+    /* object: what was destroyed; other: who holds it or waits for it. */
+    RW_MISUSE_MUTEX_DESTROYED,
+    RW_MISUSE_CONDITION_DESTROYED,
+    RW_MISUSE_SEMAPHORE_DESTROYED,
+    RW_MISUSE_FOREIGN_UNLOCK, /* object: a mutex; other: its owner */
+    /* A fork child asked in vain for a mutex that another thread of its parent held at the fork. other: that
+     * thread, which is none of this process. */
+    RW_MISUSE_FORK_LOCK,
+    RW_MISUSE_KINDS,
+};
+
+enum rw_ending { RW_ENDING_MAIN_RETURNED = 1, RW_ENDING_EXIT, RW_ENDING_FINALIZE };
+
+/* What came of it, where that decides whether it was one. */
+enum rw_misuse_outcome {
+    RW_OUTCOME_OPEN = 0, /* it stands; of a thread: it has not ended */
+    RW_OUTCOME_WELL,     /* it came to nothing: the thread returned or was joined, the destruction was over at
+                            once */
+    RW_OUTCOME_CUT,      /* the thread was ended by pthread_exit or cancellation */
+};
+
+struct rw_misuse {
+    uint32_t sequence;
+    uint32_t kind;    /* enum rw_misuse_kind; RW_MISUSE_NONE: free */
+    uint32_t count;   /* how often it was done from the same two places */
+    uint32_t outcome; /* enum rw_misuse_outcome */
+    uint64_t time_ns; /* of the first time */
+    uint64_t object;
+    uint64_t arg;
+    uint64_t return_address; /* of the call that did it */
+    uint64_t other_ns;
+    uint64_t other_return_address; /* 0 where not known */
+    int32_t tid;
+    int32_t other_tid; /* 0 where not known */
+    char name[RW_THREAD_NAME_MAX];
+    char other_name[RW_THREAD_NAME_MAX];
+};
+
 /* Something the shim could not do; `detail` says what and why, for people. */
 struct rw_problem {
     uint32_t sequence;
@@ -308,6 +363,7 @@ struct rw_header {
     uint32_t test_offset, test_size, test_count;
     uint32_t interpreter_offset, interpreter_size, interpreter_count;
     uint32_t semaphore_offset, semaphore_size, semaphore_count;
+    uint32_t misuse_offset, misuse_size, misuse_count;
     uint32_t slot_offset, slot_size, slot_max;
     uint32_t slot_allocated; /* slots that the file has room for now */
     uint32_t slot_used;      /* highest slot ever taken, plus one */
@@ -315,6 +371,7 @@ struct rw_header {
     uint64_t progress;      /* lifecycle events of all threads; only ever grows */
     uint64_t dl_generation; /* dlopen calls so far */
     uint64_t slots_refused; /* threads that got no slot, for want of room */
+    uint64_t misuses;       /* ever met, those that found no room included */
 
     /* Milestones, 0 until they happen. */
     uint64_t main_returned_ns;

@@ -18,7 +18,8 @@ enum {
     TEST_OFFSET = PAGE,
     INTERPRETER_OFFSET = TEST_OFFSET + PAGES(RW_TEST_MAX * sizeof(struct rw_test)),
     SEMAPHORE_OFFSET = INTERPRETER_OFFSET + PAGES(RW_INTERPRETER_MAX * sizeof(struct rw_interpreter)),
-    SLOT_OFFSET = SEMAPHORE_OFFSET + PAGES(RW_SEMAPHORE_MAX * sizeof(struct rw_semaphore)),
+    MISUSE_OFFSET = SEMAPHORE_OFFSET + PAGES(RW_SEMAPHORE_MAX * sizeof(struct rw_semaphore)),
+    SLOT_OFFSET = MISUSE_OFFSET + PAGES(RW_MISUSE_MAX * sizeof(struct rw_misuse)),
 };
 
 struct rw_session rw_session;
@@ -26,7 +27,8 @@ struct rw_header *rw_header;
 struct rw_test *rw_tests;
 struct rw_interpreter *rw_interpreters;
 struct rw_semaphore *rw_semaphores;
-uint32_t rw_tests_writing, rw_interpreters_writing;
+struct rw_misuse *rw_misuses;
+uint32_t rw_tests_writing, rw_interpreters_writing, rw_misuses_writing;
 
 /*
  * The slots are mapped in pieces, as the file grows: 16 with the head, and with each further piece twice as
@@ -133,6 +135,7 @@ static int map_first(int fd)
     rw_tests = (struct rw_test *)(base + TEST_OFFSET);
     rw_interpreters = (struct rw_interpreter *)(base + INTERPRETER_OFFSET);
     rw_semaphores = (struct rw_semaphore *)(base + SEMAPHORE_OFFSET);
+    rw_misuses = (struct rw_misuse *)(base + MISUSE_OFFSET);
     pieces[0] = (struct rw_slot_area *)(base + SLOT_OFFSET);
     rw_header = (struct rw_header *)base;
     return 0;
@@ -156,12 +159,15 @@ static void describe_file(int32_t pid, uint64_t created_ns)
     header->semaphore_offset = SEMAPHORE_OFFSET;
     header->semaphore_size = sizeof(struct rw_semaphore);
     header->semaphore_count = RW_SEMAPHORE_MAX;
+    header->misuse_offset = MISUSE_OFFSET;
+    header->misuse_size = sizeof(struct rw_misuse);
+    header->misuse_count = RW_MISUSE_MAX;
     header->slot_offset = SLOT_OFFSET;
     header->slot_size = sizeof(struct rw_slot_area);
     header->slot_max = RW_SLOT_MAX;
     header->slot_allocated = RW_SLOT_FIRST;
     allocated_slots = RW_SLOT_FIRST;
-    rw_tests_writing = rw_interpreters_writing = 0;
+    rw_tests_writing = rw_interpreters_writing = rw_misuses_writing = 0;
 }
 
 uint32_t rw_recording_room(void)

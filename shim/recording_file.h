@@ -25,6 +25,7 @@ extern struct rw_header *rw_header;
 extern struct rw_test *rw_tests;
 extern struct rw_interpreter *rw_interpreters;
 extern struct rw_semaphore *rw_semaphores;
+extern struct rw_misuse *rw_misuses;
 
 /* Slot number `slot`, which must be less than rw_recording_room(). The address stays good for as long as the
  * recording lasts. */
@@ -32,7 +33,7 @@ struct rw_slot_area *rw_slot_area(uint32_t slot);
 
 /* Not 0 while a thread writes the table. A new recording begins with 0: the thread that set it may not exist
  * in a fork child. */
-extern uint32_t rw_tests_writing, rw_interpreters_writing;
+extern uint32_t rw_tests_writing, rw_interpreters_writing, rw_misuses_writing;
 
 /* Makes this process's file in the session's folder and maps it, over the one of the parent process if there
  * is one; fills in what of the header describes the file, `pid` and `created_ns`. Slot 0 is there, and zero.

@@ -49,6 +49,9 @@ struct rw_live {
 /* NULL: this process is not recorded. */
 extern struct rw_live *rw_live;
 
+/* The process that forked this one from a recorded one, 0 if none did. */
+extern int32_t rw_parent_of_fork;
+
 /* Begins a recording of its own in a fork child; see fork_child.c. False if it could not: recording is off
  * then. */
 bool rw_begin_in_child(struct rw_self *self);

@@ -138,6 +138,8 @@ struct rw_launch *rw_slot_take(void)
     launch->generation++;
     launch->steps = 0;
     launch->adopted_tid = 0;
+    launch->misuse = 0;
+    launch->joiner_tid = 0;
     launch->area = rw_slot_area(index);
     struct rw_slot *slot = &launch->area->slot;
     if (slot->generation != 0) {
@@ -186,6 +188,34 @@ struct rw_launch *rw_slot_find(uint64_t pthread)
     uint32_t count = __atomic_load_n(&used, __ATOMIC_RELAXED);
     for (uint32_t i = 0; i < count; i++) {
         if (__atomic_load_n(&launches[i].pthread, __ATOMIC_RELAXED) == pthread)
+            return &launches[i];
+    }
+    return NULL;
+}
+
+static bool has_begun_and_not_ended(const struct rw_slot *slot)
+{
+    return slot->state == RW_THREAD_RUNNING || slot->state == RW_THREAD_WAITING;
+}
+
+struct rw_launch *rw_slot_of_tid(int32_t tid)
+{
+    uint32_t count = __atomic_load_n(&used, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < count && tid > 0; i++) {
+        const struct rw_slot *slot = &rw_slot_area(i)->slot;
+        if (slot->tid == tid && has_begun_and_not_ended(slot))
+            return &launches[i];
+    }
+    return NULL;
+}
+
+struct rw_launch *rw_slot_waiting(enum rw_wait_kind kind, const volatile void *object)
+{
+    uint32_t count = __atomic_load_n(&used, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct rw_slot *slot = &rw_slot_area(i)->slot;
+        if (slot->state == RW_THREAD_WAITING && slot->wait.kind == kind &&
+            slot->wait.object == (uint64_t)object)
             return &launches[i];
     }
     return NULL;

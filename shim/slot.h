@@ -37,6 +37,8 @@ struct rw_launch {
     uint32_t slot;
     uint32_t generation;
     uint32_t steps;      /* enum rw_slot_step; atomic */
+    uint32_t misuse;     /* the entry that waits for what becomes of this thread, plus one; 0 none; atomic */
+    int32_t joiner_tid;  /* who is joining it now, 0 nobody; atomic */
     int32_t adopted_tid; /* of a thread that was adopted and not yet seen to be gone; atomic */
 };
 
@@ -52,6 +54,13 @@ void rw_slot_step(struct rw_launch *launch, uint32_t steps);
 
 /* The slot of a thread, NULL if it has none. */
 struct rw_launch *rw_slot_find(uint64_t pthread);
+
+/* The slot of a thread of this process that has not ended, by its tid; NULL if there is none. Looks through
+ * all. */
+struct rw_launch *rw_slot_of_tid(int32_t tid);
+
+/* A thread that waits for that object in a wrapped call of that kind; NULL if there is none. */
+struct rw_launch *rw_slot_waiting(enum rw_wait_kind kind, const volatile void *object);
 
 /* Makes the handle known to rw_slot_find(). */
 void rw_slot_set_pthread(struct rw_launch *launch, uint64_t pthread);

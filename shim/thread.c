@@ -1,12 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 #include "shim/thread.h"
 
+#include "shim/misuse.h"
 #include "shim/perturb_delay.h"
 #include "shim/python_hooks.h"
+#include "shim/reaped.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
 
 size_t rw_default_stack_size;
+
+/* What the program's end began with, and when; 0: it has not begun. */
+static enum rw_ending ending_of_program(uint64_t *since_ns)
+{
+    const struct rw_header *header = rw_header;
+    if (header->finalize_begin_ns != 0 && header->finalize_end_ns == 0) {
+        *since_ns = header->finalize_begin_ns;
+        return RW_ENDING_FINALIZE;
+    }
+    *since_ns = header->main_returned_ns != 0 ? header->main_returned_ns : header->exit_begin_ns;
+    return header->main_returned_ns != 0 ? RW_ENDING_MAIN_RETURNED : *since_ns != 0 ? RW_ENDING_EXIT : 0;
+}
+
+/* A thread that comes when the program is about to end. What becomes of it decides whether that was wrong. */
+static void note_late(struct rw_launch *launch, const void *return_address)
+{
+    uint64_t since_ns;
+    enum rw_ending ending = rw_is_recording_own() ? ending_of_program(&since_ns) : 0;
+    if (ending == 0)
+        return;
+    launch->misuse = rw_misuse_record(&(struct rw_misuse){
+        .kind = RW_MISUSE_LATE_THREAD,
+        .object = launch->slot | (uint64_t)launch->generation << 32,
+        .arg = ending,
+        .return_address = (uint64_t)return_address,
+        .other_ns = since_ns,
+        .other_return_address = launch->area->slot.start_routine,
+    });
+}
+
+static void settle_late(struct rw_launch *launch, enum rw_misuse_outcome outcome, const struct rw_slot *slot)
+{
+    uint32_t number = launch->misuse;
+    if (number == 0)
+        return;
+    if (outcome == RW_OUTCOME_WELL) /* the entry may be another's from now on */
+        launch->misuse = 0;
+    rw_misuse_settle(number, outcome, slot);
+}
 
 struct rw_launch *rw_thread_prepare(uint64_t start_routine, bool is_detached, size_t stack_size,
                                     const void *return_address)
@@ -40,6 +81,8 @@ struct rw_launch *rw_thread_prepare(uint64_t start_routine, bool is_detached, si
             rw_slot_step(launch, RW_STEP_REAPED);
     }
     rw_leave(self);
+    if (launch)
+        note_late(launch, return_address);
     return launch;
 }
 
@@ -48,6 +91,7 @@ void rw_thread_created(struct rw_launch *launch, uint64_t pthread, int error, co
     if (!launch)
         return;
     if (error != 0) {
+        settle_late(launch, RW_OUTCOME_WELL, NULL);
         rw_slot_give_back(launch);
         return;
     }
@@ -57,6 +101,8 @@ void rw_thread_created(struct rw_launch *launch, uint64_t pthread, int error, co
     if (self) {
         rw_event_append(self, launch->area->slot.created_ns, RW_EVENT_THREAD_CREATE, pthread,
                         launch->slot | (uint64_t)launch->generation << 32, (uint64_t)return_address);
+        if (launch->steps & RW_STEP_REAPED)
+            rw_reaped_note(self, pthread, RW_REAPED_DETACHED, return_address);
         rw_leave(self);
     }
     rw_slot_step(launch, RW_STEP_CREATOR_DONE);
@@ -114,6 +160,9 @@ static void set_final_state(struct rw_slot *slot, enum rw_thread_state state, ui
  * have a new owner by then, are not recorded. */
 void rw_thread_ended(bool is_by_exit)
 {
+    if (rw_self.area && rw_is_recording_own())
+        settle_late(rw_slot_launch(rw_self.slot), is_by_exit ? RW_OUTCOME_CUT : RW_OUTCOME_WELL,
+                    &rw_self.area->slot);
     struct rw_self *self = rw_self.area ? rw_enter() : NULL;
     if (!self)
         return;
@@ -155,6 +204,8 @@ void rw_thread_detached(struct rw_launch *launch)
 
 void rw_thread_joined(struct rw_launch *launch, uint32_t generation)
 {
+    if (launch && launch->generation == generation)
+        settle_late(launch, RW_OUTCOME_WELL, &launch->area->slot);
     struct rw_self *self = launch ? rw_enter_without_slot() : NULL;
     if (!self)
         return;

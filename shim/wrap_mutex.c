@@ -2,11 +2,12 @@
 /*
  * Mutexes: the real trylock first, and only where that finds the mutex taken a wait is recorded. For every
  * kind of mutex trylock does all that lock does, but for one thing: EBUSY where lock would wait or say
- * EDEADLK. Unlocking records nothing: the owner is in the mutex.
+ * EDEADLK. Unlocking only looks whether it is the owner who does it.
  */
 #include <errno.h>
 #include <stdint.h>
 
+#include "shim/lock_misuse.h"
 #include "shim/perturb_delay.h"
 #include "shim/real.h"
 #include "shim/wait.h"
@@ -60,6 +61,8 @@ RW_EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct times
                   __builtin_return_address(0));
     result = RW_REAL_OF(pthread_mutex_timedlock)(mutex, deadline);
     rw_wait_end(&wait, result);
+    if (result == ETIMEDOUT)
+        rw_check_fork_lock(mutex, __builtin_return_address(0));
     return result;
 }
 
@@ -75,12 +78,27 @@ RW_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
     rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of(mutex), deadline, clock, __builtin_return_address(0));
     result = RW_REAL_OF(pthread_mutex_clocklock)(mutex, clock, deadline);
     rw_wait_end(&wait, result);
+    if (result == ETIMEDOUT)
+        rw_check_fork_lock(mutex, __builtin_return_address(0));
     return result;
 }
 
+/* The owner is who it should be, nobody (an unlock of what is not locked is none of a foreign lock), or
+ * something for the slow path to look at: also before the thread has asked for its own number. */
 RW_EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
+    int owner = __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED);
+    if (__builtin_expect(owner != rw_self.tid && owner != 0, 0))
+        rw_check_owner(mutex, __builtin_return_address(0));
     return RW_REAL_OF(pthread_mutex_unlock)(mutex);
+}
+
+RW_EXPORT int mtx_unlock(mtx_t *mutex)
+{
+    int owner = __atomic_load_n(&((pthread_mutex_t *)mutex)->__data.__owner, __ATOMIC_RELAXED);
+    if (__builtin_expect(owner != rw_self.tid && owner != 0, 0))
+        rw_check_owner((pthread_mutex_t *)mutex, __builtin_return_address(0));
+    return RW_REAL_OF(mtx_unlock)(mutex);
 }
 
 /* C11's mutex is a pthread_mutex_t under another name, nptl/thrd_priv.h; not so in the wrapped calls. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "shim/lock_misuse.h"
 #include "shim/perturb_delay.h"
 #include "shim/real.h"
 #include "shim/semaphore_table.h"
@@ -100,6 +101,7 @@ RW_EXPORT int sem_post(sem_t *semaphore)
 
 RW_EXPORT int sem_destroy(sem_t *semaphore)
 {
+    rw_check_semaphore_destroyed(semaphore, __builtin_return_address(0));
     rw_semaphore_given(semaphore);
     return RW_REAL_OF(sem_destroy)(semaphore);
 }

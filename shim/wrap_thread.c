@@ -2,6 +2,7 @@
 /* pthread_create: the thread starts in a function of ours, which tells its begin and its end. */
 #include "shim/perturb_delay.h"
 #include "shim/real.h"
+#include "shim/reaped.h"
 #include "shim/thread.h"
 
 /* The cleanup handler sees pthread_exit and cancellation. In C without -fexceptions it is the kind that needs
@@ -47,8 +48,12 @@ RW_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes
     }
     struct rw_launch *launch = rw_thread_prepare((uint64_t)start, detach_state == PTHREAD_CREATE_DETACHED,
                                                  stack_size, return_address);
-    if (!launch)
-        return RW_REAL_OF(pthread_create)(thread, attributes, start, argument);
+    if (!launch) {
+        int result = RW_REAL_OF(pthread_create)(thread, attributes, start, argument);
+        if (result == 0)
+            rw_reaped_forget((uint64_t)*thread);
+        return result;
+    }
     launch->start = start;
     launch->argument = argument;
     int error = RW_REAL_OF(pthread_create)(thread, attributes, begin_thread, launch);
@@ -60,8 +65,12 @@ RW_EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *argument)
 {
     const void *return_address = __builtin_return_address(0);
     struct rw_launch *launch = rw_thread_prepare((uint64_t)start, false, 0, return_address);
-    if (!launch)
-        return RW_REAL_OF(thrd_create)(thread, start, argument);
+    if (!launch) {
+        int result = RW_REAL_OF(thrd_create)(thread, start, argument);
+        if (result == thrd_success)
+            rw_reaped_forget((uint64_t)*thread);
+        return result;
+    }
     launch->start_c11 = start;
     launch->argument = argument;
     int error = RW_REAL_OF(thrd_create)(thread, begin_thread_c11, launch);

@@ -124,7 +124,8 @@ def misses_of(incident, expect, markers):
     """What is wrong with an incident; one sentence each."""
     verdict, threads = incident.verdict, list(incident.threads())
     by_tid = {t.get("tid"): name_of(t) for t in threads}
-    named = [by_tid.get(c.get("tid")) or c.get("name") or "" for c in verdict.get("culprits") or []]
+    named = ["MainThread" if c.get("tid") == c.get("pid") else by_tid.get(c.get("tid")) or c.get("name") or ""
+             for c in verdict.get("culprits") or []]
     if verdict.get("class") not in wanted(expect["class"]):
         yield "class is %s, not %s" % (verdict.get("class"), expect["class"])
     if "certainty" in expect and verdict.get("certainty") not in wanted(expect["certainty"]):
@@ -176,6 +177,10 @@ def look(scenario, python, program):
             found = [i.verdict.get("sentence") for i in incidents.all_of(program.out)]
             return ["not silent: %s" % (found or os.listdir(program.out))]
         return []
+    if "ends" in scenario.manifest:
+        status = program.wait(PATIENCE_S)
+        if status != scenario.manifest["ends"]:
+            return ["exit status %s, not %s; stderr: %s" % (status, scenario.manifest["ends"], program.stderr()[-300:])]
     if not program.wait_until(lambda: incidents.count(program.out), PATIENCE_S):
         return ["no incident within %d s; exit status %s" % (PATIENCE_S, program.child.poll())]
     took = time.monotonic() - program.started
@@ -222,6 +227,9 @@ def run_bare(scenario, python, for_s=4):
         if scenario.expect == "silent":
             status = program.wait(PATIENCE_S)
             return [] if status == 0 else ["exit status %s: %s" % (status, program.stderr()[-300:])]
+        if "ends" in scenario.manifest:
+            status = program.wait(PATIENCE_S)
+            return [] if status == scenario.manifest["ends"] else ["exit status %s" % status]
         status = program.wait(for_s)
         return [] if status is None else ["ended with %s: %s%s" % (status, program.stdout()[-300:],
                                                                     program.stderr()[-300:])]

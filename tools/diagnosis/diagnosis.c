@@ -8,12 +8,27 @@
 #include "tools/diagnosis/graph.h"
 #include "tools/diagnosis/rules.h"
 #include "tools/incident/model.h"
+#include "tools/incident/words.h"
 
 /* A ring through the end of an interpreter or of the program is told as that: so those come before the rings.
  * `unknown` fills in for all others. */
 static rw_rule *const rules[] = {
-    rw_rule_interpreter, rw_rule_leaked,    rw_rule_cycle,    rw_rule_stopped, rw_rule_pipe,
-    rw_rule_gil,         rw_rule_signaller, rw_rule_progress, rw_rule_idle,    rw_rule_unknown,
+    rw_rule_interpreter,
+    rw_rule_leaked,
+    rw_rule_cycle,
+    rw_rule_stopped,
+    rw_rule_pipe,
+    rw_rule_gil,
+    rw_rule_signaller,
+    rw_rule_progress,
+    rw_rule_idle,
+    rw_rule_unknown,
+    rw_rule_interpreter_race,
+    rw_rule_late_thread,
+    rw_rule_bad_join,
+    rw_rule_destroyed,
+    rw_rule_foreign_unlock,
+    rw_rule_fork_lock,
 };
 
 /* The classes from cause to symptom: of two findings that are as sure as each other, the earlier one is the
@@ -36,6 +51,12 @@ static const struct {
     {"leaked-thread", false, "a process ends when its last non-daemon thread does"},
     {"gil-held", false, "a GIL that is not handed over stops every other Python thread of its interpreters"},
     {"no-signaller", false, "a signal needs a thread that is free to give it"},
+    {"interpreter-race", false, "who destroys an interpreter must be alone with it"},
+    {"late-thread", false, "what begins when the end has begun is not waited for by anybody"},
+    {"bad-join", false, "a thread is joined or detached once: then its handle is nobody's"},
+    {"destroyed-in-use", false, "a lock is destroyed when nobody holds it or waits for it"},
+    {"foreign-unlock", false, "a mutex is unlocked by the thread that locked it"},
+    {"fork-with-lock", false, "a lock that is held at a fork stays locked in the child for ever"},
     {"spinning", true, "a processor in use at one and the same place is a loop"},
     {"slow", true, "what moves, or waits with a time limit, is slow and not stuck"},
     {"idle", true, "to wait for input is what a server does"},
@@ -145,6 +166,11 @@ static bool is_beside_a_test(const struct rw_incident *incident, const struct rw
     return is_weak(finding) && is_tested;
 }
 
+static bool is_about_races(const struct rw_incident *incident)
+{
+    return incident->trigger && strcmp(incident->trigger, "misuse") == 0;
+}
+
 /* A finding's place in the order; smaller comes first. A cycle that fired by itself is the news, whoever is
  * in it. Else the news is that somebody hangs, and what explains that one comes before what is wrong
  * elsewhere. */
@@ -156,8 +182,11 @@ static unsigned order(const struct rw_diagnosis *diagnosis, const bool *reached,
     unsigned unsure = RW_EXACT - (unsigned)finding->certainty;
 
     unsigned other = by_cycle && !finding->is_ring;
+    /* A race that was seen explains no hang by that alone. */
+    unsigned beside = rw_is_race_class(finding->class_name) != is_about_races(diagnosis->incident);
 
-    return (unsigned)is_weak(finding) << 16 | (unsigned)is_bystander(diagnosis->incident, finding) << 15 |
+    return beside << 17 | (unsigned)is_weak(finding) << 16 |
+           (unsigned)is_bystander(diagnosis->incident, finding) << 15 |
            (unsigned)is_beside_a_test(diagnosis->incident, finding) << 14 | other << 12 |
            (by_cycle ? unsure << 1 | away : away << 2 | unsure) << 8 | (unsigned)rank(finding);
 }

@@ -30,6 +30,14 @@ rw_rule rw_rule_progress;    /* "spinning", "slow" */
 rw_rule rw_rule_idle;        /* "idle" */
 rw_rule rw_rule_unknown;     /* "other-process", "unknown": only where no other rule found anything */
 
+/* Races that were seen, whether or not anybody hangs. After all others: they say nothing of who waits. */
+rw_rule rw_rule_late_thread;      /* "late-thread" */
+rw_rule rw_rule_interpreter_race; /* "interpreter-race" */
+rw_rule rw_rule_bad_join;         /* "bad-join" */
+rw_rule rw_rule_destroyed;        /* "destroyed-in-use" */
+rw_rule rw_rule_foreign_unlock;   /* "foreign-unlock" */
+rw_rule rw_rule_fork_lock;        /* "fork-with-lock" */
+
 /* A new finding; valid until the next one. */
 struct rw_verdict *rw_finding(struct rw_diagnosis *diagnosis, const char *class_name,
                               enum rw_certainty certainty);

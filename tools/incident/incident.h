@@ -246,6 +246,32 @@ struct rw_failed_child {
     int status;        /* that it exited with; -1: none, or not known */
 };
 
+/* What a thread did to a thread, a lock or an interpreter that must not be done to it then. `other` is the
+ * one that it was done to, or who was there before. */
+struct rw_misuse_info {
+    /* "late-thread" "join-of-joined" "join-of-detached" "detach-of-gone" "mutex-destroyed"
+     * "condition-destroyed" "semaphore-destroyed" "foreign-unlock" "fork-lock" "interpreter-destroyed-again"
+     */
+    const char *kind;
+    const char
+        *outcome; /* "open" "well" (it came to nothing) "cut" (of a late thread: ended before it was done) */
+    uint32_t count;   /* how often it was done from the same two places */
+    uint64_t time_ns; /* the first time */
+    int tid;
+    const char *name;     /* of the thread as it was called then; NULL if it had no name */
+    uint64_t address;     /* in the code that did it, a return address */
+    const char *where;    /* "file.c:12 in function", else "function (module+0x12)"; NULL not known */
+    uint64_t object;      /* lock or interpreter; pthread_t of the thread joined */
+    const char *variable; /* that the lock is, NULL not known */
+    int64_t interpreter;  /* id, -1 not known or none */
+    int other_tid;        /* 0 not known */
+    const char *other_name;
+    uint64_t other_address; /* of a late thread: its start routine */
+    const char *other_where;
+    uint64_t other_ns;  /* when the other began; of a late thread: when the end of the program began */
+    const char *ending; /* of a late thread: "main-returned" "exit" "finalize" */
+};
+
 struct rw_process_info {
     int pid;
     int ppid;
@@ -274,6 +300,8 @@ struct rw_process_info {
     size_t failed_child_count;
     struct rw_transition *history; /* lifecycle events of all threads in the order of time */
     size_t history_count;
+    struct rw_misuse_info *misuses; /* oldest first */
+    size_t misuse_count;
     int has_handlers; /* 1: a signal could make it act: it has handlers, fatal signals, SIGINT and racewatch's
                          own apart; 0: none; -1 not known */
     const char **notes; /* what could not be had: hooks that failed, slots refused, tracing refused, ... */
@@ -284,8 +312,9 @@ struct rw_culprit {
     int pid;
     int tid;
     const char *name;
-    const char *role; /* "waits", "owner", "destroyer", "blocker", "leaked", "holder" */
-    const char *why;  /* a sentence */
+    const char
+        *role; /* "waits", "owner", "destroyer", "blocker", "leaked", "holder"; of a race "actor", "other" */
+    const char *why; /* a sentence */
 };
 
 struct rw_verdict {
@@ -304,8 +333,8 @@ struct rw_verdict {
 
 struct rw_incident {
     int schema;
-    const char *
-        trigger; /* "cycle" "test-timeout" "no-progress" "no-exit" "deadline" "signal" "dump" "post-mortem" */
+    const char *trigger;        /* "cycle" "test-timeout" "no-progress" "no-exit" "deadline" "signal" "dump"
+                                 * "post-mortem"        "misuse" */
     const char *trigger_detail; /* a sentence */
     const char *test;           /* the test that was running, NULL if none */
     const char *command;        /* of the run: program and script name */

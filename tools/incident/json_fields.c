@@ -244,6 +244,30 @@ static const struct rw_field failed_child_fields[] = {
 RECORD(failed_child_record, failed_child_fields);
 #undef THIS
 
+#define THIS rw_misuse_info
+static const struct rw_field misuse_fields[] = {
+    KEEP("kind", STRING, kind),
+    KEEP("outcome", STRING, outcome),
+    ROW("count", UINT32, count),
+    ROW("time", TIME, time_ns),
+    KEEP("tid", INT, tid),
+    KEEP("name", STRING, name),
+    ROW("address", ADDRESS, address),
+    KEEP("where", STRING, where),
+    ROW("object", ADDRESS, object),
+    ROW("variable", STRING, variable),
+    ROW("interpreter", INT64_M1, interpreter),
+    ROW("other_tid", INT, other_tid),
+    ROW("other_name", STRING, other_name),
+    ROW("other_address", ADDRESS, other_address),
+    ROW("other_where", STRING, other_where),
+    ROW("other_time", TIME, other_ns),
+    ROW("ending", STRING, ending),
+    END,
+};
+RECORD(misuse_record, misuse_fields);
+#undef THIS
+
 #define THIS rw_process_info
 static const struct rw_field process_fields[] = {
     KEEP("pid", INT, pid),
@@ -270,6 +294,7 @@ static const struct rw_field process_fields[] = {
     MANY("tasks", tasks, task_count, task_record),
     MANY("failed_children", failed_children, failed_child_count, failed_child_record),
     MANY("history", history, history_count, transition_record),
+    MANY("misuses", misuses, misuse_count, misuse_record),
     ROW("has_handlers", TRISTATE, has_handlers),
     LIST("notes", STRINGS, notes, note_count),
     END,

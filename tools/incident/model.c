@@ -119,6 +119,14 @@ struct rw_failed_child *rw_process_add_failed_child(struct rw_incident *incident
     return child;
 }
 
+struct rw_misuse_info *rw_process_add_misuse(struct rw_incident *incident, struct rw_process_info *process)
+{
+    struct rw_misuse_info *misuse = APPEND(incident, process->misuses, process->misuse_count);
+
+    misuse->interpreter = -1;
+    return misuse;
+}
+
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
                                                    struct rw_process_info *process, uint64_t address)
 {

@@ -41,6 +41,9 @@ struct rw_task *rw_process_add_task(struct rw_incident *incident, struct rw_proc
 struct rw_failed_child *rw_process_add_failed_child(struct rw_incident *incident,
                                                     struct rw_process_info *process);
 
+/* A new misuse; pointer valid until the next add. */
+struct rw_misuse_info *rw_process_add_misuse(struct rw_incident *incident, struct rw_process_info *process);
+
 /* The interpreter at this address, added if there is none. */
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
                                                    struct rw_process_info *process, uint64_t address);

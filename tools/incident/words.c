@@ -277,3 +277,15 @@ bool rw_thread_is_gone(const struct rw_process_info *process, const struct rw_th
     /* Of a process that is gone the recording tells how its threads stood when it went. */
     return process->is_alive && thread->tid != 0;
 }
+
+bool rw_is_race_class(const char *class_name)
+{
+    static const char *const classes[] = {"late-thread",      "interpreter-race", "bad-join",
+                                          "destroyed-in-use", "foreign-unlock",   "fork-with-lock",
+                                          "lock-order"};
+
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (class_name && strcmp(class_name, classes[i]) == 0)
+            return true;
+    return false;
+}

@@ -57,6 +57,9 @@ bool rw_is_library_file(const char *file);
 /* The system's run-time libraries and Python itself: frames that say how, not why. */
 bool rw_is_plumbing(const struct rw_frame *frame);
 
+/* A class of a race that was seen: it says nothing of anybody who hangs. */
+bool rw_is_race_class(const char *class_name);
+
 /* It ended: its OS thread is gone, or the recording says so where the process is gone as well. */
 bool rw_thread_is_gone(const struct rw_process_info *process, const struct rw_thread *thread);
 

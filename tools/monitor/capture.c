@@ -28,6 +28,7 @@
 #include "tools/recording/postmortem.h"
 #include "tools/recording/reader.h"
 #include "tools/snapshot/image.h"
+#include "tools/snapshot/misuse_places.h"
 #include "tools/snapshot/peers.h"
 #include "tools/snapshot/proc.h"
 #include "tools/snapshot/process.h"
@@ -69,6 +70,7 @@ static void add_living(struct rw_incident *incident, const struct rw_capture_pla
         process->is_alive = true;
         return;
     }
+    rw_fill_misuse_places(incident, process, image->symbols);
     struct rw_snapshot_options options = RW_SNAPSHOT_OPTIONS_DEFAULT;
     options.native = plan->native;
     error = rw_snapshot_process(incident, process, image, target->reader, &options);

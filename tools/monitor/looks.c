@@ -9,6 +9,7 @@
 #include <talloc.h>
 
 #include "tools/incident/model.h"
+#include "tools/incident/words.h"
 #include "tools/monitor/capture.h"
 #include "tools/monitor/deltas.h"
 #include "tools/monitor/held.h"
@@ -93,10 +94,12 @@ static uint64_t confirm_ns(const struct rw_looks *looks)
     return is_early(looks) ? CONFIRM_CIRCLE_NS : CONFIRM_NS;
 }
 
-/* A signal's look and that of the dead have no second to lose, nor have the dead's files. */
+/* A signal's look and that of the dead have no second to lose, nor have the dead's files; and of a call that
+ * was seen a second look tells no more. */
 static bool is_in_haste(const struct rw_looks *looks)
 {
-    return looks->want.trigger == RW_TRIGGER_SIGNAL || looks->want.trigger == RW_TRIGGER_GONE;
+    return looks->want.trigger == RW_TRIGGER_SIGNAL || looks->want.trigger == RW_TRIGGER_GONE ||
+           looks->want.trigger == RW_TRIGGER_MISUSE;
 }
 
 static uint64_t look_until_ns(const struct rw_looks *looks)
@@ -216,6 +219,8 @@ static bool is_incident(const struct rw_looks *looks, struct rw_incident *incide
         return is_certain(&incident->verdict) && rw_is_same_hang(incident, looks->first);
     case RW_TRIGGER_SIGNAL:
         return looks->want.is_explicit || !is_calm; /* whoever ends a run that is stuck wants to know why */
+    case RW_TRIGGER_MISUSE:
+        return rw_is_race_class(class_name);
     case RW_TRIGGER_GONE:
         return looks->want.is_explicit || rw_class_is_hang(class_name);
     case RW_TRIGGER_STILL:

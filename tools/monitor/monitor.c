@@ -91,6 +91,13 @@ static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t
     }
     rw_failures_note(monitor->publisher->failures, watched, now_ns);
     rw_looks_gone(monitor->looks, watched, now_ns);
+    if (watched->reader != NULL && !watched->was_replaced) {
+        rw_reader_refresh(watched->reader);
+        if (rw_triggers_misused(watched, now_ns, &want)) {
+            begin_look(monitor, &want, now_ns);
+            rw_looks_finish(monitor->looks, SIGNAL_LOOK_NS);
+        }
+    }
     if (!monitor->was_signalled && rw_triggers_gone(watched, is_root, now_ns, &want)) {
         begin_look(monitor, &want, now_ns);
         rw_looks_finish(monitor->looks, SIGNAL_LOOK_NS);

@@ -10,6 +10,7 @@
 #include <talloc.h>
 
 #include "tools/incident/model.h"
+#include "tools/incident/words.h"
 #include "tools/monitor/deltas.h"
 #include "tools/monitor/summary.h"
 
@@ -165,6 +166,7 @@ void rw_publish(struct rw_publisher *publisher, struct rw_incident *incident, bo
                 talloc_asprintf(publisher, "%s/%s/report.txt", publisher->session->out, name);
         publisher->summary_bytes += rw_summary_append(incident, publisher->summary_bytes);
     }
-    if (acts && rw_class_is_hang(incident->verdict.class_name))
+    if (acts && rw_class_is_hang(incident->verdict.class_name) &&
+        !rw_is_race_class(incident->verdict.class_name))
         act(publisher, incident);
 }

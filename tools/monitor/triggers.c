@@ -40,6 +40,7 @@ const char *rw_trigger_word(enum rw_trigger trigger)
         [RW_TRIGGER_RUNNER] = "test-timeout", [RW_TRIGGER_EXIT] = "no-exit",
         [RW_TRIGGER_STILL] = "no-progress",   [RW_TRIGGER_DEADLINE] = "deadline",
         [RW_TRIGGER_SIGNAL] = "signal",       [RW_TRIGGER_GONE] = "post-mortem",
+        [RW_TRIGGER_MISUSE] = "misuse",
     };
     return words[trigger];
 }
@@ -332,6 +333,8 @@ bool rw_triggers_next(struct rw_triggers *triggers, struct rw_watch *watch, uint
         return true;
     for (size_t i = 0; i < rw_watch_count(watch); i++) {
         struct rw_watched *watched = rw_watch_at(watch, i);
+        if (is_watched_now(watched) && rw_triggers_misused(watched, now_ns, want))
+            return true;
         if (is_watched_now(watched) && (test_is_due(watched, triggers->options, now_ns, want) ||
                                         exit_is_due(watched, triggers, tests_run, now_ns, want)))
             return true;

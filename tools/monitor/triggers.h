@@ -25,7 +25,8 @@ enum rw_trigger {
     RW_TRIGGER_STILL,  /* no progress */
     RW_TRIGGER_DEADLINE,
     RW_TRIGGER_SIGNAL,
-    RW_TRIGGER_GONE, /* killed while it was blocked */
+    RW_TRIGGER_GONE,   /* killed while it was blocked */
+    RW_TRIGGER_MISUSE, /* a race was seen, from the transitions alone */
 };
 
 /* The word in incident.json. */
@@ -66,6 +67,10 @@ void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, cons
 /* Whether the process of this image was killed while it was stuck: nothing that exits or execs is. Fills
  * *want. */
 bool rw_triggers_gone(const struct rw_watched *watched, bool is_root, uint64_t now_ns, struct rw_want *want);
+
+/* misuse.c: whether the recording tells of misuses that no look has told of. They count as told from then on.
+ * `watched` has a reader; one that is over is asked once more: then is known what became of late threads. */
+bool rw_triggers_misused(struct rw_watched *watched, uint64_t now_ns, struct rw_want *want);
 
 /* edges.c: a circle of threads that wait without a deadline for more than `age_ns`, of which at least one was
  * not part of a circle that was looked at before; all of them are marked. The pid of one of them, or 0. */

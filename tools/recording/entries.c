@@ -277,6 +277,19 @@ int rw_reader_semaphores(struct rw_reader *reader, struct rw_semaphore held[RW_S
     return error;
 }
 
+int rw_reader_misuse(struct rw_reader *reader, unsigned index, struct rw_misuse *misuse)
+{
+    const struct rw_header *header = &reader->header;
+    if (index >= header->misuse_count)
+        return -ENOENT;
+    int error = read_whole(reader, header->misuse_offset + index * sizeof(*misuse), misuse, sizeof(*misuse));
+    if (!has_entry(error))
+        return error;
+    RW_TERMINATE(misuse->name);
+    RW_TERMINATE(misuse->other_name);
+    return misuse->kind == RW_MISUSE_NONE ? -ENOENT : error;
+}
+
 int rw_reader_problem(const struct rw_reader *reader, unsigned index, struct rw_problem *problem)
 {
     if (index >= RW_PROBLEM_MAX || index >= reader->header.problem_count)

@@ -389,6 +389,7 @@ int rw_recording_fill(struct rw_incident *incident, struct rw_process_info *proc
     fill_tests(&fill);
     fill_interpreters(&fill);
     fill_threads(&fill);
+    rw_fill_misuses(&fill);
     HASH_CLEAR(hh, fill.described);
     talloc_free(fill.scratch);
     return 0;

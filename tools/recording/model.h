@@ -42,6 +42,7 @@ const char *rw_event_word(uint32_t event_kind);        /* "thread-create", "join
 const char *rw_test_phase_word(uint32_t phase);        /* "setup" "call" "teardown" */
 const char *rw_interpreter_state_word(uint32_t state); /* "creating" "alive" "destroying" "destroyed" */
 const char *rw_interpreter_op_word(uint32_t op);       /* "new" "destroy" "finalize" */
+const char *rw_misuse_word(uint32_t kind);             /* "late-thread", "join-of-joined", ... */
 const char *rw_hook_name(uint32_t hook);               /* "Py_NewInterpreter", ... */
 
 #endif

@@ -50,6 +50,9 @@ void rw_fill_wait(struct rw_fill *fill, struct rw_thread *thread, const struct r
 /* "mutex 0x7f..", "the end of thread 7 'w'", for a recorded wait kind and its object. */
 char *rw_fill_wait_text(struct rw_fill *fill, uint32_t wait_kind, uint64_t object, uint64_t at_ns);
 
+/* misuses.c: the table of misuses. */
+void rw_fill_misuses(struct rw_fill *fill);
+
 /* history.c: adds the slot's events to thread (may be NULL), and the lifecycle ones to the process. */
 void rw_fill_history(struct rw_fill *fill, unsigned index, struct rw_thread *thread);
 /* Sorts the process's history by time, and keeps the newest where it is too long. */

@@ -11,6 +11,7 @@
 #include "tools/recording/postmortem.h"
 #include "tools/snapshot/image.h"
 #include "tools/snapshot/maps.h"
+#include "tools/snapshot/misuse_places.h"
 #include "tools/snapshot/proc.h"
 #include "tools/snapshot/symbols.h"
 #include "tools/snapshot/unwind.h"
@@ -307,8 +308,10 @@ int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *
         fill_stacks(incident, process, reader, image);
     if (process->thread_count > 0 && why_bare != NULL)
         rw_process_note(incident, process, "%s", why_bare);
-    if (image != NULL)
+    if (image != NULL) {
         name_objects(incident, process, image);
+        rw_fill_misuse_places(incident, process, image->symbols);
+    }
     for (size_t i = 0; i < process->thread_count && end != RUNS; i++)
         process->threads[i].is_alive = false;
     if (process->thread_count > 0 && has_python(header))

@@ -156,6 +156,32 @@ static void print_semaphores(FILE *out, struct rw_reader *reader)
                 table[i].tid, table[i].since_ms / 1e3);
 }
 
+static void print_misuses(FILE *out, struct rw_reader *reader)
+{
+    const struct rw_header *header = rw_reader_header(reader);
+    for (unsigned i = 0; i < header->misuse_count; i++) {
+        struct rw_misuse misuse;
+        int error = rw_reader_misuse(reader, i, &misuse);
+        if (error != 0 && error != -EAGAIN)
+            continue;
+        fprintf(out, "misuse%s", torn(error));
+        print_word(out, rw_misuse_word(misuse.kind), misuse.kind);
+        print_time(out, header, "at", misuse.time_ns);
+        print_number(out, "tid", misuse.tid);
+        print_string(out, "name", misuse.name);
+        print_address(out, "object", misuse.object);
+        print_number(out, "arg", (int64_t)misuse.arg);
+        print_number(out, "count", misuse.count);
+        print_number(out, "outcome", misuse.outcome);
+        print_address(out, "from", misuse.return_address);
+        print_number(out, "other", misuse.other_tid);
+        print_string(out, "other-name", misuse.other_name);
+        print_time(out, header, "other-at", misuse.other_ns);
+        print_address(out, "other-from", misuse.other_return_address);
+        fputc('\n', out);
+    }
+}
+
 static void print_history(FILE *out, struct rw_reader *reader, unsigned index, const struct rw_slot *slot)
 {
     const struct rw_header *header = rw_reader_header(reader);
@@ -266,6 +292,7 @@ int rw_recording_print(const char *path, FILE *out)
     print_tests(out, reader);
     print_interpreters(out, reader);
     print_semaphores(out, reader);
+    print_misuses(out, reader);
     for (unsigned i = 0; i < rw_reader_header(reader)->slot_used; i++)
         print_slot(out, reader, i);
     rw_reader_close(reader);

@@ -85,6 +85,8 @@ static int check_layout(const struct rw_header *header, char **why)
          sizeof(struct rw_interpreter), RW_INTERPRETER_MAX},
         {"semaphores", header->semaphore_offset, header->semaphore_size, header->semaphore_count,
          sizeof(struct rw_semaphore), RW_SEMAPHORE_MAX},
+        {"misuses", header->misuse_offset, header->misuse_size, header->misuse_count,
+         sizeof(struct rw_misuse), RW_MISUSE_MAX},
         {"slots", header->slot_offset, header->slot_size, header->slot_max, sizeof(struct rw_slot_area),
          RW_SLOT_MAX},
     };
@@ -221,7 +223,8 @@ int rw_reader_refresh(struct rw_reader *reader)
         header.test_offset != old->test_offset || header.test_count != old->test_count ||
         header.interpreter_offset != old->interpreter_offset ||
         header.interpreter_count != old->interpreter_count ||
-        header.semaphore_offset != old->semaphore_offset || header.semaphore_count != old->semaphore_count)
+        header.semaphore_offset != old->semaphore_offset || header.semaphore_count != old->semaphore_count ||
+        header.misuse_offset != old->misuse_offset || header.misuse_count != old->misuse_count)
         return -EBADMSG;
     bound_header(&header, file_size, reader->note, sizeof(reader->note));
     reader->header = header;

@@ -33,7 +33,7 @@ struct rw_reader;
 
 /* Opens and checks a recording. On failure *reader is NULL and *why (never NULL then; a talloc string without
  * parent, the caller frees it with talloc_free) is one message for people, without the path, like "not a
- * recording", "a recording of another version (2; this program reads 1)", "truncated: ...". *why is NULL on
+ * recording", "a recording of another version (1; this program reads 2)", "truncated: ...". *why is NULL on
  * success. -EAGAIN: its process is still filling it in (or died while it did); worth another try a moment
  * later. Symbolic links are not followed; only regular files are opened. */
 int rw_reader_open(const char *path, struct rw_reader **reader, char **why);
@@ -90,6 +90,9 @@ int rw_reader_semaphore_owner(struct rw_reader *reader, uint64_t address, struct
 
 /* All semaphores that are held, as far as one quick look finds them. */
 int rw_reader_semaphores(struct rw_reader *reader, struct rw_semaphore held[RW_SEMAPHORE_MAX], size_t *count);
+
+/* Entry `index` (0 .. header->misuse_count-1) of the table of misuses. -ENOENT: none. */
+int rw_reader_misuse(struct rw_reader *reader, unsigned index, struct rw_misuse *misuse);
 
 /* Problem number `index` (0 .. RW_PROBLEM_MAX-1) of the header as of the last refresh; -ENOENT: none. */
 int rw_reader_problem(const struct rw_reader *reader, unsigned index, struct rw_problem *problem);

@@ -86,6 +86,23 @@ const char *rw_interpreter_op_word(uint32_t op)
     return WORD(words, op);
 }
 
+const char *rw_misuse_word(uint32_t kind)
+{
+    static const char *const words[RW_MISUSE_KINDS] = {
+        [RW_MISUSE_LATE_THREAD] = "late-thread",
+        [RW_MISUSE_INTERPRETER_AGAIN] = "interpreter-destroyed-again",
+        [RW_MISUSE_JOIN_JOINED] = "join-of-joined",
+        [RW_MISUSE_JOIN_DETACHED] = "join-of-detached",
+        [RW_MISUSE_DETACH_GONE] = "detach-of-gone",
+        [RW_MISUSE_MUTEX_DESTROYED] = "mutex-destroyed",
+        [RW_MISUSE_CONDITION_DESTROYED] = "condition-destroyed",
+        [RW_MISUSE_SEMAPHORE_DESTROYED] = "semaphore-destroyed",
+        [RW_MISUSE_FOREIGN_UNLOCK] = "foreign-unlock",
+        [RW_MISUSE_FORK_LOCK] = "fork-lock",
+    };
+    return WORD(words, kind);
+}
+
 const char *rw_hook_name(uint32_t hook)
 {
     static const char *const names[RW_HOOK_COUNT] = {

@@ -49,7 +49,7 @@ char *rw_headline(void *ctx, const struct rw_incident *incident, const struct rw
 
     if (test && test[0])
         rw_append(ctx, &line, " in %s", test);
-    if (seconds >= 0)
+    if (seconds >= 0 && !rw_is_race_class(verdict->class_name))
         rw_append(ctx, &line, ", for %s", rw_duration(ctx, seconds));
     rw_append(ctx, &line, " (%s)", rw_certainty_name(verdict->certainty));
     return line;
@@ -63,7 +63,9 @@ static void write_answer(struct rw_page *page, const struct rw_incident *inciden
     rw_page_gap(page);
     rw_page_wrap(page, 2, 0, "%s", verdict->sentence ? verdict->sentence : "There is no verdict.");
     if (verdict->culprit_count) {
-        rw_page_heading(page, verdict->culprit_count > 1 ? "Who waits for whom" : "Where it is");
+        rw_page_heading(page, rw_is_race_class(verdict->class_name) ? "Who did what"
+                              : verdict->culprit_count > 1          ? "Who waits for whom"
+                                                                    : "Where it is");
         for (size_t i = 0; i < verdict->culprit_count; i++) {
             char **lines;
             size_t count = rw_step_lines(page->ctx, incident, &verdict->culprits[i], &lines);

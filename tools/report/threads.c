@@ -118,7 +118,8 @@ size_t rw_step_lines(void *ctx, const struct rw_incident *incident, const struct
     size_t count = 0;
 
     *lines = NULL;
-    if (!thread) {
+    if (!thread || (culprit->role && strcmp(culprit->role, "actor") == 0) ||
+        (culprit->role && strcmp(culprit->role, "other") == 0)) {
         add_line(ctx, lines, &count,
                  rw_words(ctx, "%s (tid %d): %s", culprit->name ? culprit->name : "thread", culprit->tid,
                           culprit->why ? culprit->why : "?"));

@@ -47,6 +47,8 @@ void make_recording(struct made *made, unsigned slots)
         .interpreter_count = RW_INTERPRETER_MAX,
         .semaphore_size = sizeof(struct rw_semaphore),
         .semaphore_count = RW_SEMAPHORE_MAX,
+        .misuse_size = sizeof(struct rw_misuse),
+        .misuse_count = RW_MISUSE_MAX,
         .slot_size = sizeof(struct rw_slot_area),
         .slot_max = RW_SLOT_MAX,
         .slot_allocated = slots,
@@ -58,6 +60,8 @@ void make_recording(struct made *made, unsigned slots)
     at += header.interpreter_size * header.interpreter_count;
     header.semaphore_offset = at;
     at += header.semaphore_size * header.semaphore_count;
+    header.misuse_offset = at;
+    at += header.misuse_size * header.misuse_count;
     at = (at + 4095u) & ~4095u;
     header.slot_offset = at;
     made->size = at + (size_t)slots * sizeof(struct rw_slot_area);
@@ -67,6 +71,7 @@ void make_recording(struct made *made, unsigned slots)
     made->tests = (struct rw_test *)(made->bytes + header.test_offset);
     made->interpreters = (struct rw_interpreter *)(made->bytes + header.interpreter_offset);
     made->semaphores = (struct rw_semaphore *)(made->bytes + header.semaphore_offset);
+    made->misuses = (struct rw_misuse *)(made->bytes + header.misuse_offset);
     made->slots = (struct rw_slot_area *)(made->bytes + header.slot_offset);
 }
 

@@ -19,6 +19,7 @@ struct made {
     struct rw_test *tests;
     struct rw_interpreter *interpreters;
     struct rw_semaphore *semaphores;
+    struct rw_misuse *misuses;
     struct rw_slot_area *slots;
 };
 

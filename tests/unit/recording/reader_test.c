@@ -199,9 +199,9 @@ static void refusals_say_why(void **state)
              sizeof(*header));
     expect_refusal(fixture, 200, -EBADMSG, message);
 
-    header->version = 2;
+    header->version = 1;
     expect_refusal(fixture, SIZE_MAX, -EPROTONOSUPPORT,
-                   "a recording of another version (2; this program reads 1)");
+                   "a recording of another version (1; this program reads 2)");
     header->version = RW_RECORDING_VERSION;
     header->header_size = 12;
     snprintf(message, sizeof(message),
