@@ -14,6 +14,7 @@
 #define RW_EXIT_NOT_FOUND 127
 
 int rw_command_run(int argc, char **argv);
+int rw_command_hunt(int argc, char **argv);
 int rw_command_monitor(int argc, char **argv);
 int rw_command_report(int argc, char **argv);
 int rw_command_dump(int argc, char **argv);

@@ -17,6 +17,9 @@ static const struct command {
 } commands[] = {
     {"run", rw_command_run, "run [OPTION...] [--] COMMAND...",
      "run a program and watch it; what hangs is reported"},
+    {"hunt", rw_command_hunt,
+     "hunt [--runs=N | --for=10m] [--seed=S] [--perturb=delay|serial|mix] [--] COMMAND...",
+     "run a program again and again with its schedule bent, until it fails"},
     {"report", rw_command_report, "report [--format=text|json|markdown] PATH",
      "print what was found, also post mortem"},
     {"dump", rw_command_dump, "dump [-o DIR] PID", "look at a living process now"},

@@ -213,6 +213,9 @@ int rw_command_run(int argc, char **argv)
     const char *is_on = getenv("RACEWATCH");
     if (is_on != NULL && strcmp(is_on, "0") == 0)
         return run_alone(arguments.command);
+    /* The order of a set may decide which race is lost. */
+    if (arguments.options->is_set.seed || strcmp(arguments.options->perturb, "off") != 0)
+        setenv("PYTHONHASHSEED", "0", 0);
     char *why = NULL, *library = rw_find_library(scratch, &why);
     struct rw_session *session = NULL;
     if (library == NULL || rw_session_create(scratch, arguments.options->dir, &session, &why) != 0) {

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * racewatch hunt: one program, run many times, and what went wrong how often. Each run is a `racewatch run`
+ * of its own, in a process group of its own, with its output in files. Internal to tools/command; everything
+ * is a talloc child of struct hunt.
+ */
+#ifndef RACEWATCH_TOOLS_COMMAND_HUNT_H
+#define RACEWATCH_TOOLS_COMMAND_HUNT_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tools/command/options.h"
+
+enum hunt_how { HUNT_PLAIN = 0, HUNT_DELAY, HUNT_SERIAL };
+
+/* A way to fail. Two runs failed alike if their keys are equal. */
+struct hunt_failure {
+    const char *key;
+    const char *what;     /* "hangs", "crashes", "fails", "races" */
+    const char *class;    /* of the verdict, or "exit" where there was no incident */
+    const char *sentence; /* the verdict's, or how it ended */
+    const char *test;     /* NULL: none */
+    const char *path;     /* what was kept of the first one; NULL: nothing could be */
+    const char *report;   /* its report, NULL if there is none */
+    uint64_t seed;        /* of the first perturbed run that failed so */
+    enum hunt_how how;    /* that run; HUNT_PLAIN: only plain ones did so far */
+    size_t perturbed, plain;
+};
+
+struct hunt {
+    char *const *command;
+    const char *name;    /* the program as a report may name it */
+    const char *out;     /* absolute */
+    const char *scratch; /* the folder of the run that goes on, in `out` */
+    const struct rw_options *options;
+    bool alternates; /* between delays and serial */
+    bool stops_early;
+    enum hunt_how how;
+    uint64_t first_seed;
+    size_t run_limit, plain_limit; /* SIZE_MAX: none */
+    double time_limit;             /* s; 0: none */
+
+    double begin_s;
+    size_t runs, plain_runs, failed_runs;
+    double longest_plain_s;
+    struct hunt_failure *failures;
+    size_t failure_count;
+    size_t kept;
+    sigset_t taken, mask_before; /* signals that are awaited, and what was blocked before */
+    bool is_interrupted;         /* SIGINT, SIGTERM or SIGHUP came */
+};
+
+double rw_hunt_now_s(void);
+
+/* How the run of this seed is perturbed. */
+enum hunt_how rw_hunt_how(const struct hunt *hunt, uint64_t seed);
+
+/* Blocks the signals that end a hunt, for good: they are waited for with the end of the run. */
+void rw_hunt_take_signals(struct hunt *hunt);
+
+/* One run; counts it, and what it failed by. 0; -EINTR: a signal to us ended it, and it counts for nothing;
+ * another negative errno: it could not be run. *why is then a talloc child of hunt. */
+int rw_hunt_run(struct hunt *hunt, enum hunt_how how, uint64_t seed, char **why);
+
+/* Finds out whether the run that has just ended with `status` (as `racewatch run` returns it) failed, and
+ * counts it. `is_endless`: it had to be ended by us. The folder of the first run that failed in a new way is
+ * kept. */
+bool rw_hunt_judge(struct hunt *hunt, enum hunt_how how, uint64_t seed, int status, bool is_endless);
+
+/* A line on stderr about how far it is; on a terminal it replaces the one before. */
+void rw_hunt_show_progress(const struct hunt *hunt, uint64_t seed, bool is_news);
+
+/* The answer, on stdout, and hunt.json in the folder. */
+void rw_hunt_conclude(struct hunt *hunt);
+
+#endif

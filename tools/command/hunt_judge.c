@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run failed by: its incidents, or else the way in which it ended. */
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "tools/command/found.h"
+#include "tools/command/hunt.h"
+#include "tools/incident/json.h"
+#include "tools/monitor/publish.h"
+
+#define KEPT_MAX 50
+#define LINE_MAX_SHOWN 200
+
+static struct hunt_failure *find(struct hunt *hunt, const char *key)
+{
+    for (size_t i = 0; i < hunt->failure_count; i++)
+        if (strcmp(hunt->failures[i].key, key) == 0)
+            return &hunt->failures[i];
+    return NULL;
+}
+
+/* The same failure has the same class and the same places, from whichever side it was seen. Where no place is
+ * known it is the parts that its threads play. Names and numbers of threads differ from run to run. */
+static char *key_of(void *parent, const struct rw_verdict *verdict)
+{
+    const char *a = verdict->look_at, *b = verdict->look_at_also;
+    if (a != NULL && b != NULL && strcmp(a, b) > 0) {
+        a = verdict->look_at_also;
+        b = verdict->look_at;
+    }
+    char *key =
+        talloc_asprintf(parent, "%s|%s|%s", verdict->class_name, a != NULL ? a : "", b != NULL ? b : "");
+    for (size_t i = 0; a == NULL && i < verdict->culprit_count; i++)
+        key = talloc_asprintf_append(key, "|%s", verdict->culprits[i].role);
+    return key;
+}
+
+static const char *what_of(const char *class_name)
+{
+    static const struct {
+        const char *class_name, *what;
+    } words[] = {
+        {"crash", "crashes"},    {"late-thread", "races"},      {"interpreter-race", "races"},
+        {"bad-join", "races"},   {"destroyed-in-use", "races"}, {"foreign-unlock", "races"},
+        {"lock-order", "races"}, {"fork-with-lock", "races"},   {"data-race", "races"},
+    };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(words[i].class_name, class_name) == 0)
+            return words[i].what;
+    return "hangs";
+}
+
+static void count(struct hunt *hunt, enum hunt_how how, uint64_t seed, const struct hunt_failure *found)
+{
+    struct hunt_failure *failure = find(hunt, found->key);
+    if (failure == NULL) {
+        hunt->failures =
+            talloc_realloc(hunt, hunt->failures, struct hunt_failure, (unsigned)hunt->failure_count + 1);
+        failure = &hunt->failures[hunt->failure_count++];
+        *failure = *found;
+    }
+    if (how != HUNT_PLAIN && failure->perturbed == 0) {
+        failure->seed = seed;
+        failure->how = how;
+    }
+    *(how == HUNT_PLAIN ? &failure->plain : &failure->perturbed) += 1;
+}
+
+static bool is_exception_name(const char *word, size_t length)
+{
+    static const char *const ends[] = {"Error", "Exception", "Interrupt", "Exit", "Group", "Failed"};
+    for (size_t i = 0; i < length; i++)
+        if (!isalnum((unsigned char)word[i]) && word[i] != '_' && word[i] != '.')
+            return false;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t end = strlen(ends[i]);
+        if (length >= end && strncmp(word + length - end, ends[i], end) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The last line that names an exception, as Python prints it, or as pytest does after "E". NULL if there is
+ * none. */
+static char *last_exception(void *parent, const char *folder, const char *name)
+{
+    char *path = talloc_asprintf(NULL, "%s/%s", folder, name), *line = NULL, *found = NULL;
+    size_t size = 0;
+    FILE *file = fopen(path, "re");
+    talloc_free(path);
+    while (file != NULL && getline(&line, &size, file) > 0) {
+        line[strcspn(line, "\r\n")] = '\0';
+        const char *text = line;
+        if (text[0] == 'E' && text[1] == ' ')
+            text += 1 + strspn(text + 1, " ");
+        if (!is_exception_name(text, strcspn(text, ": ")))
+            continue;
+        talloc_free(found);
+        found = talloc_strndup(parent, text, LINE_MAX_SHOWN);
+    }
+    free(line);
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
+/* Without addresses and numbers, which differ from run to run. */
+static char *without_numbers(void *parent, const char *text)
+{
+    char *out = talloc_strdup(parent, text);
+    size_t length = 0;
+    for (const char *at = text; *at != '\0';) {
+        size_t digits =
+            strncmp(at, "0x", 2) == 0 ? 2 + strspn(at + 2, "0123456789abcdef") : strspn(at, "0123456789");
+        out[length++] = digits > 0 ? '#' : *at;
+        at += digits > 0 ? digits : 1;
+    }
+    out[length] = '\0';
+    return out;
+}
+
+static struct hunt_failure by_status(struct hunt *hunt, int status, bool is_endless)
+{
+    char *line = last_exception(hunt, hunt->scratch, "stderr");
+    if (line == NULL)
+        line = last_exception(hunt, hunt->scratch, "stdout");
+    char *how = is_endless ? talloc_strdup(hunt, "it did not end")
+                : status > 128
+                    ? talloc_asprintf(hunt, "SIG%s",
+                                      sigabbrev_np(status - 128) != NULL ? sigabbrev_np(status - 128) : "?")
+                    : talloc_asprintf(hunt, "exit status %d", status);
+    bool is_crash = !is_endless && status > 128;
+    return (struct hunt_failure){
+        .key = talloc_asprintf(hunt, "%s|%s", how, line != NULL ? without_numbers(hunt, line) : ""),
+        .what = is_endless ? "hangs"
+                : is_crash ? "crashes"
+                           : "fails",
+        .class = "exit",
+        .sentence = line != NULL ? talloc_asprintf(hunt, "%s, %s", how, line) : how,
+    };
+}
+
+static void count_incident(struct hunt *hunt, enum hunt_how how, uint64_t seed, const char *path,
+                           const struct rw_incident *incident)
+{
+    const struct rw_verdict *verdict = &incident->verdict;
+    const char *test = verdict->test != NULL ? verdict->test : incident->test;
+    const char *inside = path + strlen(hunt->scratch), *slash = strrchr(inside, '/');
+    struct hunt_failure failure = {
+        .key = key_of(hunt, verdict),
+        .what = what_of(verdict->class_name),
+        .class = talloc_strdup(hunt, verdict->class_name),
+        .sentence = talloc_strdup(hunt, verdict->sentence != NULL ? verdict->sentence : ""),
+        .test = test != NULL && *test != '\0' ? talloc_strdup(hunt, test) : NULL,
+        .report = talloc_asprintf(hunt, "%.*s/report.txt", slash != NULL ? (int)(slash - inside) : 0, inside),
+    };
+    count(hunt, how, seed, &failure);
+}
+
+/* What is merely slow, idle or not understood is no failure; the run's end tells. */
+static bool count_incidents(struct hunt *hunt, enum hunt_how how, uint64_t seed)
+{
+    void *scratch = talloc_new(NULL);
+    struct rw_found found = {0};
+    char *why = NULL;
+    bool has_any = false;
+    if (rw_find(scratch, hunt->scratch, &found, &why) != 0)
+        found.incident_count = 0;
+    for (size_t i = 0; i < found.incident_count; i++) {
+        const struct rw_incident *incident = rw_incident_read(scratch, found.incidents[i], &why);
+        if (incident == NULL || !rw_class_is_hang(incident->verdict.class_name))
+            continue;
+        count_incident(hunt, how, seed, found.incidents[i], incident);
+        has_any = true;
+    }
+    talloc_free(scratch);
+    return has_any;
+}
+
+/* Keeps the run's folder under a name of its own. A hunt before this one may have left some. */
+static const char *keep(struct hunt *hunt, const char *class_name)
+{
+    for (int number = 1; hunt->kept < KEPT_MAX && number < 10000; number++) {
+        char *path = talloc_asprintf(hunt, "%s/hunt-%03d-%s", hunt->out, number, class_name);
+        if (access(path, F_OK) != 0) {
+            hunt->kept++;
+            return rename(hunt->scratch, path) == 0 ? path : NULL;
+        }
+        talloc_free(path);
+    }
+    return NULL;
+}
+
+bool rw_hunt_judge(struct hunt *hunt, enum hunt_how how, uint64_t seed, int status, bool is_endless)
+{
+    size_t known = hunt->failure_count;
+    bool has_failed = count_incidents(hunt, how, seed);
+    if (!has_failed && (status != 0 || is_endless)) {
+        struct hunt_failure failure = by_status(hunt, status, is_endless);
+        count(hunt, how, seed, &failure);
+        has_failed = true;
+    }
+    if (hunt->failure_count > known) {
+        const char *path = keep(hunt, hunt->failures[known].class);
+        for (size_t i = known; i < hunt->failure_count; i++) {
+            struct hunt_failure *failure = &hunt->failures[i];
+            failure->path = path;
+            failure->report = path != NULL && failure->report != NULL
+                                  ? talloc_asprintf(hunt, "%s%s", path, failure->report)
+                                  : NULL;
+        }
+    }
+    if (has_failed && how != HUNT_PLAIN)
+        hunt->failed_runs++;
+    return has_failed;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* What a hunt says: where it is, and what it found. */
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "tools/command/hunt.h"
+#include "tools/incident/json.h"
+
+#define LINE_EACH_S 10.0 /* where stderr is no terminal */
+
+void rw_hunt_show_progress(const struct hunt *hunt, uint64_t seed, bool is_news)
+{
+    static double last_s;
+    bool is_terminal = isatty(STDERR_FILENO);
+    double now = rw_hunt_now_s(), took = now - hunt->begin_s;
+    if (!is_terminal && !is_news && now - last_s < LINE_EACH_S)
+        return;
+    last_s = now;
+    fprintf(stderr, "%shunt: %zu", is_terminal ? "\r\033[K" : "", hunt->runs);
+    if (hunt->run_limit != SIZE_MAX)
+        fprintf(stderr, " of %zu", hunt->run_limit);
+    fprintf(stderr, " perturbed runs (seed %llu), %zu failed in %zu way%s; %zu plain; %.1f runs/s%s",
+            (unsigned long long)seed, hunt->failed_runs, hunt->failure_count,
+            hunt->failure_count == 1 ? "" : "s", hunt->plain_runs,
+            (double)(hunt->runs + hunt->plain_runs) / (took > 0 ? took : 1), is_terminal ? "" : "\n");
+    fflush(stderr);
+}
+
+/* Most often first. */
+static int compare(const void *a, const void *b)
+{
+    const struct hunt_failure *left = a, *right = b;
+    if (left->perturbed != right->perturbed)
+        return left->perturbed < right->perturbed ? 1 : -1;
+    return left->plain < right->plain ? 1 : left->plain > right->plain ? -1 : strcmp(left->key, right->key);
+}
+
+/* A word as a shell takes it back. */
+static char *quoted(char *text, const char *word)
+{
+    bool is_plain = *word != '\0';
+    for (const char *c = word; *c != '\0'; c++)
+        is_plain &= isalnum((unsigned char)*c) || strchr("_-./=:,@%+", *c) != NULL;
+    if (is_plain)
+        return talloc_asprintf_append(text, " %s", word);
+    text = talloc_asprintf_append(text, " '");
+    for (const char *c = word; *c != '\0'; c++)
+        text = talloc_asprintf_append(text, *c == '\'' ? "'\\''" : "%c", *c);
+    return talloc_asprintf_append(text, "'");
+}
+
+/* The command that does it again. */
+static char *again(const struct hunt *hunt, const struct hunt_failure *failure)
+{
+    char *text =
+        talloc_asprintf((void *)hunt, "racewatch run --seed %llu%s --", (unsigned long long)failure->seed,
+                        failure->how == HUNT_SERIAL ? " --perturb serial" : "");
+    for (char *const *word = hunt->command; *word != NULL; word++)
+        text = quoted(text, *word);
+    return text;
+}
+
+static const char *plural(size_t number, const char *one, const char *many)
+{
+    return number == 1 ? one : many;
+}
+
+static void tell(const struct hunt *hunt, const struct hunt_failure *failure)
+{
+    const char *sentence = failure->sentence;
+    int length = (int)strlen(sentence);
+    while (length > 0 && (sentence[length - 1] == '.' || isspace((unsigned char)sentence[length - 1])))
+        length--;
+    bool has_class = strcmp(failure->class, "exit") != 0;
+    printf("%s %s (%s%s%.*s)", failure->test != NULL ? failure->test : hunt->name, failure->what,
+           has_class ? failure->class : "", has_class ? ": " : "", length, sentence);
+    if (failure->perturbed > 0)
+        printf(" with seed %llu", (unsigned long long)failure->seed);
+    printf(": %zu of %zu perturbed %s, %zu of %zu plain %s", failure->perturbed, hunt->runs,
+           plural(hunt->runs, "run", "runs"), failure->plain, hunt->plain_runs,
+           plural(hunt->plain_runs, "one", "ones"));
+    if (failure->perturbed > 0)
+        printf("; %s does it again", again(hunt, failure));
+    printf("\n");
+    if (failure->report != NULL)
+        printf("  report: %s\n", failure->report);
+    else if (failure->path != NULL)
+        printf("  its output: %s\n", failure->path);
+}
+
+static json_t *optional(const char *text)
+{
+    return text != NULL ? json_string(text) : json_null();
+}
+
+static json_t *failure_json(const struct hunt *hunt, const struct hunt_failure *failure)
+{
+    static const char *const words[] = {"off", "delay", "serial"};
+    json_t *json = json_object();
+    bool is_bent = failure->perturbed > 0;
+    json_object_set_new(json, "class", json_string(failure->class));
+    json_object_set_new(json, "sentence", json_string(failure->sentence));
+    json_object_set_new(json, "test", optional(failure->test));
+    json_object_set_new(json, "seed", is_bent ? json_integer((json_int_t)failure->seed) : json_null());
+    json_object_set_new(json, "perturb", json_string(words[is_bent ? failure->how : HUNT_PLAIN]));
+    json_object_set_new(json, "again", is_bent ? json_string(again(hunt, failure)) : json_null());
+    json_object_set_new(json, "perturbed", json_integer((json_int_t)failure->perturbed));
+    json_object_set_new(json, "plain", json_integer((json_int_t)failure->plain));
+    json_object_set_new(json, "path", optional(failure->path));
+    return json;
+}
+
+static void write_json(const struct hunt *hunt)
+{
+    json_t *json = json_object(), *failures = json_array();
+    for (size_t i = 0; i < hunt->failure_count; i++)
+        json_array_append_new(failures, failure_json(hunt, &hunt->failures[i]));
+    json_object_set_new(json, "schema", json_integer(1));
+    json_object_set_new(json, "command", json_string(hunt->name));
+    json_object_set_new(json, "first_seed", json_integer((json_int_t)hunt->first_seed));
+    json_object_set_new(json, "perturbed", json_integer((json_int_t)hunt->runs));
+    json_object_set_new(json, "plain", json_integer((json_int_t)hunt->plain_runs));
+    json_object_set_new(json, "failures", failures);
+    char *path = talloc_asprintf((void *)hunt, "%s/hunt.json", hunt->out);
+    if (json_dump_file(json, path, RW_JSON_FLAGS) != 0)
+        fprintf(stderr, "racewatch hunt: cannot write %s: %s\n", path, strerror(errno));
+    json_decref(json);
+}
+
+void rw_hunt_conclude(struct hunt *hunt)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K");
+    if (hunt->failure_count == 0) {
+        printf("nothing found in %zu perturbed %s (seeds %llu to %llu) and %zu plain %s of %s\n", hunt->runs,
+               plural(hunt->runs, "run", "runs"), (unsigned long long)hunt->first_seed,
+               (unsigned long long)(hunt->first_seed + (hunt->runs > 0 ? hunt->runs - 1 : 0)),
+               hunt->plain_runs, plural(hunt->plain_runs, "one", "ones"), hunt->name);
+        rmdir(hunt->out);
+        return;
+    }
+    qsort(hunt->failures, hunt->failure_count, sizeof(*hunt->failures), compare);
+    for (size_t i = 0; i < hunt->failure_count; i++)
+        tell(hunt, &hunt->failures[i]);
+    write_json(hunt);
+}
