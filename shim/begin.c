@@ -11,6 +11,7 @@
 #include "shim/raw.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
+#include "shim/session_begin.h"
 #include "shim/slot.h"
 #include "shim/text.h"
 
@@ -114,6 +115,7 @@ bool rw_begin_in_child(struct rw_self *self)
     rw_copy(&inherited.header, rw_header, sizeof inherited.header);
     rw_copy(inherited.interpreters, rw_interpreters, sizeof inherited.interpreters);
     rw_copy(inherited.semaphores, rw_semaphores, sizeof inherited.semaphores);
+    rw_session_locate();
     if (rw_is_confined || rw_begin_recording(self) != 0) {
         rw_live = NULL;
         return false;

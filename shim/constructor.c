@@ -76,23 +76,29 @@ static void describe_process(void)
 
 static struct rw_shim_options options;
 
+static void refuse_session(const char *what, const char *detail, int error)
+{
+    if (!rw_session_is_refused())
+        say(what, detail, error, "; the program runs unwatched");
+    rw_session_refuse();
+}
+
 static bool begin_session(void)
 {
-    static const char unwatched[] = "; the program runs unwatched";
     bool is_made;
     const char *culprit;
-    if (options.is_help)
+    if (options.is_help && !rw_session_is_refused_anywhere())
         rw_shim_options_print();
-    if (options.unknown[0] != '\0')
+    if (options.unknown[0] != '\0' && !rw_session_is_refused_anywhere())
         say("unknown key in RACEWATCH_OPTIONS, ignored (help=1 prints them all):", options.unknown, 0, "");
     int result = rw_session_begin(&options, &is_made, &culprit);
     if (result != 0) {
-        say("cannot make the folder", culprit, result, unwatched);
+        refuse_session("cannot make the folder", culprit, result);
         return false;
     }
     result = rw_begin_recording(&rw_self);
     if (result != 0) {
-        say("cannot make a recording in", rw_session.folder, result, unwatched);
+        refuse_session("cannot make a recording in", rw_session.folder, result);
         rw_session_undo(is_made);
         return false;
     }
@@ -120,8 +126,11 @@ __attribute__((constructor)) static void construct(void)
     int kept = errno;
     const char *missing = rw_real_resolve();
     const char *off = getenv("RACEWATCH");
-    if (getauxval(AT_SECURE) || (off && rw_text_equal(off, "0")) || rw_live != NULL || rw_live_prepare() != 0)
+    if (getauxval(AT_SECURE) || (off && rw_text_equal(off, "0")) || rw_live != NULL ||
+        rw_live_prepare() != 0) {
+        errno = kept;
         return;
+    }
     know_stacks();
     rw_self.is_busy = true;
     rw_shim_options_read(&options);

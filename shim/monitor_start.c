@@ -214,6 +214,16 @@ static char **make_environment(size_t *size)
     return environment;
 }
 
+/* After unshare(CLONE_NEWPID) the next child is the new namespace's first process, and when that ends nobody
+ * can be made in it any more: this is the program's to give away. */
+static bool is_next_child_special(void)
+{
+    struct stat own, childs;
+    return rw_raw3(SYS_stat, (long)"/proc/self/ns/pid", (long)&own, 0) == 0 &&
+           rw_raw3(SYS_stat, (long)"/proc/self/ns/pid_for_children", (long)&childs, 0) == 0 &&
+           own.st_ino != childs.st_ino;
+}
+
 int rw_monitor_start(const struct rw_shim_options *options, bool is_made)
 {
     struct start start;
@@ -223,6 +233,8 @@ int rw_monitor_start(const struct rw_shim_options *options, bool is_made)
     rw_zero(&start, sizeof start);
     if (!find_program(options, start.program))
         return -ENOENT;
+    if (is_next_child_special())
+        return -EXDEV;
     rw_text_begin(&text, pid, sizeof pid);
     rw_text_add_decimal(&text, (uint64_t)rw_raw0(SYS_getpid));
     char *arguments[] = {

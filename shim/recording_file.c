@@ -184,6 +184,10 @@ int rw_recording_create(int32_t pid, uint64_t created_ns)
     rw_text_add_decimal(&text, (uint64_t)pid);
     rw_text_add(&text, "-");
     rw_text_add_hex(&text, created_ns);
+    if (rw_session.elsewhere != 0) {
+        rw_text_add(&text, "@");
+        rw_text_add_hex(&text, rw_session.elsewhere);
+    }
     rw_text_add(&text, ".rec");
     if (text.is_cut)
         return -ENAMETOOLONG;

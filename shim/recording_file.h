@@ -14,8 +14,10 @@
 #include "shim/recording.h"
 
 struct rw_session {
-    char folder[PATH_MAX]; /* absolute */
-    int32_t monitor_pid;   /* 0 if there is none */
+    char folder[PATH_MAX];  /* absolute */
+    int32_t monitor_pid;    /* 0 if there is none, or none that has a number here */
+    uint64_t pid_namespace; /* the monitor's, as the inode of /proc/self/ns/pid; 0: not known */
+    uint64_t elsewhere;     /* the namespace of this process, where that is another one; else 0 */
 };
 extern struct rw_session rw_session;
 
@@ -37,7 +39,9 @@ extern uint32_t rw_tests_writing, rw_interpreters_writing, rw_misuses_writing;
 
 /* Makes this process's file in the session's folder and maps it, over the one of the parent process if there
  * is one; fills in what of the header describes the file, `pid` and `created_ns`. Slot 0 is there, and zero.
- * Returns 0 or a negative errno; nothing is left behind then, and an earlier mapping stays as it was. */
+ * Where the process is in another pid namespace than the monitor, its pid means another process to the
+ * monitor: the file's name says so. Returns 0 or a negative errno; nothing is left behind then, and an
+ * earlier mapping stays as it was. */
 int rw_recording_create(int32_t pid, uint64_t created_ns);
 
 /* How many slots the file has room for. */

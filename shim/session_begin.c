@@ -17,11 +17,36 @@
 static char out[PATH_MAX];
 static char recordings[PATH_MAX];
 
+static uint64_t inode_of(const char *path)
+{
+    struct stat status;
+    return rw_raw4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&status, 0) == 0 ? status.st_ino : 0;
+}
+
+/* Without a /proc of its own a namespace is told by this: nobody there has the monitor's pid. */
+static bool is_monitor_out_of_sight(void)
+{
+    return rw_session.monitor_pid > 0 && rw_raw3(SYS_kill, rw_session.monitor_pid, 0, 0) == -ESRCH;
+}
+
+void rw_session_locate(void)
+{
+    if (rw_session.pid_namespace == 0)
+        return;
+    uint64_t own = inode_of("/proc/self/ns/pid");
+    if (own != 0 ? own == rw_session.pid_namespace : !is_monitor_out_of_sight())
+        return;
+    rw_session.elsewhere = own != 0 ? own : 1;
+    rw_session.monitor_pid = 0;
+}
+
 bool rw_session_join(void)
 {
     const char *value = getenv(RW_SESSION_VARIABLE);
-    uint64_t pid;
+    uint64_t pid, pid_namespace = 0;
     const char *colon = value ? rw_text_read_decimal(value, &pid) : NULL;
+    if (colon && colon[0] == '@')
+        colon = rw_text_read_decimal(colon + 1, &pid_namespace);
     if (!colon || colon[0] != ':' || colon[1] != '/' || rw_text_length(colon + 1) >= sizeof rw_session.folder)
         return false;
     struct stat status;
@@ -30,6 +55,8 @@ bool rw_session_join(void)
         return false;
     rw_text_copy(rw_session.folder, sizeof rw_session.folder, colon + 1);
     rw_session.monitor_pid = pid <= INT32_MAX ? (int32_t)pid : 0;
+    rw_session.pid_namespace = pid_namespace;
+    rw_session_locate();
     return true;
 }
 
@@ -151,6 +178,8 @@ int rw_session_begin(const struct rw_shim_options *options, bool *is_made, const
 {
     *is_made = false;
     rw_session.monitor_pid = 0;
+    rw_session.pid_namespace = inode_of("/proc/self/ns/pid");
+    rw_session.elsewhere = 0;
     *culprit = options->dir;
     int result = make_absolute(options->dir);
     if (result != 0)
@@ -178,11 +207,44 @@ void rw_session_undo(bool is_made)
 
 void rw_session_export(void)
 {
-    static char value[PATH_MAX + 16];
+    static char value[PATH_MAX + 48];
     struct rw_text text;
     rw_text_begin(&text, value, sizeof value);
     rw_text_add_decimal(&text, (uint64_t)rw_session.monitor_pid);
+    if (rw_session.pid_namespace != 0) {
+        rw_text_add(&text, "@");
+        rw_text_add_decimal(&text, rw_session.pid_namespace);
+    }
     rw_text_add(&text, ":");
     rw_text_add(&text, rw_session.folder);
     RW_REAL_OF(setenv)(RW_SESSION_VARIABLE, value, 1);
+}
+
+static const char none[] = "none:";
+
+void rw_session_refuse(void)
+{
+    static char value[PATH_MAX + sizeof none];
+    struct rw_text text;
+    rw_text_begin(&text, value, sizeof value);
+    rw_text_add(&text, none);
+    rw_text_add(&text, out);
+    RW_REAL_OF(setenv)(RW_SESSION_VARIABLE, value, 1);
+}
+
+static const char *refused(void)
+{
+    const char *value = getenv(RW_SESSION_VARIABLE);
+    return value ? rw_text_after(value, none) : NULL;
+}
+
+bool rw_session_is_refused(void)
+{
+    const char *path = refused();
+    return path && rw_text_equal(path, out);
+}
+
+bool rw_session_is_refused_anywhere(void)
+{
+    return refused() != NULL;
 }

@@ -10,10 +10,17 @@
 
 #include "shim/shim_options.h"
 
-#define RW_SESSION_VARIABLE "RACEWATCH_SESSION" /* "<monitor's pid>:<absolute path of the folder>" */
+#define RW_SESSION_VARIABLE                                                                                  \
+    "RACEWATCH_SESSION" /* "<monitor's pid>@<its pid namespace>:<absolute path of the                        \
+                          folder>", the namespace only where it is known; or "none:<path>"                   \
+                          where a process above could not make it */
 
 /* Fills rw_session from the environment. False if there is no session, or its folder is gone. */
 bool rw_session_join(void);
+
+/* Finds out whether this process is in another pid namespace than the session's monitor, whose pid then means
+ * somebody else: rw_session forgets it. In a new process image, and in a fork child. */
+void rw_session_locate(void);
 
 /* Makes the folder of a new session and fills rw_session. Returns 0 or a negative errno with `culprit` set to
  * the path that could not be made. `is_made` tells whether the out folder itself was made. */
@@ -25,7 +32,16 @@ void rw_session_undo(bool is_made);
 /* Puts the session into the environment. */
 void rw_session_export(void);
 
-/* Starts the monitor and fills rw_session.monitor_pid. Returns 0 or a negative errno. See monitor_start.c. */
+/* Puts there instead that there is none, so that of a whole tree of processes only the first one says so. */
+void rw_session_refuse(void);
+
+/* Whether a process above has said that nothing can be recorded; in the folder that was tried last, or
+ * anywhere. */
+bool rw_session_is_refused(void);
+bool rw_session_is_refused_anywhere(void);
+
+/* Starts the monitor and fills rw_session.monitor_pid. Returns 0 or a negative errno. -EXDEV: the next child
+ * is to be the first of a new pid namespace. See monitor_start.c. */
 int rw_monitor_start(const struct rw_shim_options *options, bool is_made);
 
 #endif

@@ -243,13 +243,3 @@ class Recordings(AdversityCase):
         told = racewatch("report", "/nonexistent/out")
         self.assertNotEqual(told.returncode, 0)
         self.assert_one_line(told.stderr, "/nonexistent/out")
-
-
-class HostileProgram(AdversityCase):
-    def test_that_scribbles_over_its_recording(self):
-        """The monitor reads a recording that its program spoils: it survives, and so does the program."""
-        seen = Seen([compiled("scribbler.c")], preload())
-        self.assertEqual((seen.status, seen.stdout), (0, "done\n"), seen.stderr)
-        self.assertTrue(seen.monitor_ended)
-
-

@@ -75,6 +75,7 @@ int rw_command_monitor(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &taken, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* under a limit of file sizes: a report is cut, and says so */
     struct rw_monitor_setup setup = {
         .options = options,
         .session = session,

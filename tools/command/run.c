@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,9 +75,19 @@ static const struct argp_option *flags(void *parent)
     return list;
 }
 
+/* Under a limit of file sizes a recording or a report that is too large is an error to be told, not a signal
+ * that ends us. The program gets back what we found. */
+static void (*file_size_handler)(int);
+
+static void ignore_file_size_signal(void)
+{
+    file_size_handler = signal(SIGXFSZ, SIG_IGN);
+}
+
 /* The program without us, in our place. */
 static int run_alone(char **command)
 {
+    signal(SIGXFSZ, file_size_handler);
     execvp(command[0], command);
     int error = errno;
     fprintf(stderr, "racewatch run: %s: %s\n", command[0], strerror(error));
@@ -90,8 +101,12 @@ static void set_environment(void *scratch, const struct rw_options *options, con
     const char *preload =
         before != NULL && *before != '\0' ? talloc_asprintf(scratch, "%s:%s", library, before) : library;
     const char *given = rw_options_string(scratch, options);
+    struct stat namespace;
+    const char *place = stat("/proc/self/ns/pid", &namespace) == 0
+                            ? talloc_asprintf(scratch, "@%lu", (unsigned long)namespace.st_ino)
+                            : "";
     setenv("LD_PRELOAD", preload, 1);
-    setenv("RACEWATCH_SESSION", talloc_asprintf(scratch, "%d:%s", (int)getpid(), session->path), 1);
+    setenv("RACEWATCH_SESSION", talloc_asprintf(scratch, "%d%s:%s", (int)getpid(), place, session->path), 1);
     setenv("RACEWATCH_DIR", session->out, 1);
     if (*given != '\0')
         setenv("RACEWATCH_OPTIONS", given, 1);
@@ -110,9 +125,14 @@ static void signals_to_take(sigset_t *set)
 static int spawn(char **command, const sigset_t *mask, pid_t *child)
 {
     posix_spawnattr_t attributes;
+    sigset_t to_default;
+    sigemptyset(&to_default);
+    if (file_size_handler != SIG_IGN)
+        sigaddset(&to_default, SIGXFSZ);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, mask);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigdefault(&attributes, &to_default);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     int error = posix_spawnp(child, command[0], NULL, &attributes, command, environ);
     posix_spawnattr_destroy(&attributes);
     return error;
@@ -202,6 +222,7 @@ int rw_command_run(int argc, char **argv)
                         .doc =
                             "Run a program and watch it. Its exit status is the program's own.\v"
                             "Flags win over RACEWATCH_OPTIONS=\"key=value:...\", which has the same names."};
+    ignore_file_size_signal();
     rw_options_from_environment(arguments.options, stderr);
     rw_parse(&argp, argc, argv, RW_EXIT_OWN, &arguments);
     if (arguments.options->help) {

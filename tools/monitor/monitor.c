@@ -275,6 +275,8 @@ static int clear_away(struct monitor *monitor)
         watched->is_kept |= keeps;
         rw_watch_forget(monitor->watch, watched);
     }
+    if (!keeps)
+        rw_watch_clear_elsewhere(monitor->watch);
     int error = rw_session_remove(monitor->setup->session);
     return has_kept ? 0 : error;
 }
@@ -288,6 +290,9 @@ static void finish(struct monitor *monitor)
     rw_looks_finish(monitor->looks, 0);
     if (monitor->publisher->trouble != NULL)
         rw_out_note(monitor->out, monitor->publisher->trouble);
+    if (rw_watch_has_elsewhere(monitor->watch))
+        rw_out_note(monitor->out, "some processes are in another pid namespace than the monitor: they were "
+                                  "recorded, and not watched");
     if (monitor->publisher->told > 0 || keeps)
         rw_out_write_index(monitor->out, status);
 }

@@ -30,6 +30,7 @@ struct rw_watch {
     int inotify;
     struct rw_watched **images;
     size_t count;
+    bool has_elsewhere;
     char **kept; /* recordings that stay although their images are forgotten: they are not new */
     size_t kept_count;
 };
@@ -114,6 +115,36 @@ static bool parse_name(const char *name, int *pid, uint64_t *created_ns)
     return true;
 }
 
+/* "<pid>-<created_ns, hex>@<pid namespace, hex>.rec", or .maps: of a process whose pid means another one
+ * here. */
+static bool is_of_elsewhere(const char *name)
+{
+    size_t pid = strspn(name, "0123456789");
+    if (pid == 0 || name[pid] != '-')
+        return false;
+    const char *rest = name + pid + 1 + strspn(name + pid + 1, "0123456789abcdef");
+    if (*rest != '@')
+        return false;
+    rest += 1 + strspn(rest + 1, "0123456789abcdef");
+    return strcmp(rest, ".rec") == 0 || strcmp(rest, ".maps") == 0;
+}
+
+bool rw_watch_has_elsewhere(const struct rw_watch *watch)
+{
+    return watch->has_elsewhere;
+}
+
+void rw_watch_clear_elsewhere(struct rw_watch *watch)
+{
+    DIR *folder = watch->has_elsewhere ? opendir(watch->path) : NULL;
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        if (is_of_elsewhere(entry->d_name))
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    if (folder != NULL)
+        closedir(folder);
+}
+
 static bool is_known(const struct rw_watch *watch, const char *file)
 {
     for (size_t i = 0; i < watch->count; i++)
@@ -129,6 +160,7 @@ static void add(struct rw_watch *watch, const char *file, uint64_t now_ns)
 {
     int pid;
     uint64_t created_ns;
+    watch->has_elsewhere |= is_of_elsewhere(file);
     if (!parse_name(file, &pid, &created_ns) || watch->count >= IMAGES_MAX || is_known(watch, file))
         return;
     struct rw_watched *watched = talloc_zero(watch, struct rw_watched);

@@ -95,6 +95,11 @@ bool rw_watched_is_current(const struct rw_watched *watched);
 /* Keeps the maps for a post-mortem, where they may have changed. */
 void rw_watched_save_maps(struct rw_watched *watched);
 
+/* Whether there are recordings of processes in other pid namespaces. Those are not watched: their pids mean
+ * other processes here. Clearing removes them. */
+bool rw_watch_has_elsewhere(const struct rw_watch *watch);
+void rw_watch_clear_elsewhere(struct rw_watch *watch);
+
 /* Forgets an image: closes and unlinks its recording and maps unless it is kept. The pointer is dead
  * afterwards. */
 void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched);

@@ -103,15 +103,26 @@ static int by_beginning(const void *left, const void *right)
     return (a->pid > b->pid) - (a->pid < b->pid);
 }
 
-/* The recording that this pid has after this one; NULL if it is the newest. */
+/* The pid namespace in the name of a recording, "" for the monitor's own: the same pid means another process
+ * in each. */
+static const char *namespace_of(const struct found *found)
+{
+    const char *at = strchr(found->name, '@');
+    return at != NULL ? at : "";
+}
+
+static bool is_of_one_process(const struct found *a, const struct found *b)
+{
+    return rw_reader_header(a->reader)->pid == rw_reader_header(b->reader)->pid &&
+           strcmp(namespace_of(a), namespace_of(b)) == 0;
+}
+
+/* The recording that this process has after this one; NULL if it is the newest. */
 static const struct rw_header *next_of_pid(const struct session *session, size_t index)
 {
-    int pid = rw_reader_header(session->found[index].reader)->pid;
-    for (size_t i = index + 1; i < session->count; i++) {
-        const struct rw_header *header = rw_reader_header(session->found[i].reader);
-        if (header->pid == pid)
-            return header;
-    }
+    for (size_t i = index + 1; i < session->count; i++)
+        if (is_of_one_process(&session->found[i], &session->found[index]))
+            return rw_reader_header(session->found[i].reader);
     return NULL;
 }
 
@@ -126,7 +137,7 @@ static void tell_former_images(struct session *session, size_t index, struct rw_
 {
     for (size_t i = 0; i < index; i++) {
         const struct rw_header *header = rw_reader_header(session->found[i].reader);
-        if (header->pid == process->pid && header->exec_ns != 0)
+        if (is_of_one_process(&session->found[i], &session->found[index]) && header->exec_ns != 0)
             rw_process_note(session->incident, process,
                             "the process was %s before, and executed the program that is told of here",
                             program(header));
