@@ -47,13 +47,13 @@ static void add_c_task(struct rw_python *py, struct rw_py_tasks *tasks, struct r
 {
     const struct rw_py_type *type = rw_py_type_of(py, task.address);
     uint64_t fields[TASK_FIELDS_MAX];
-    size_t count = (type->basic_size - py->layout.object.size) / 8;
-    if (type->basic_size <= py->layout.object.size ||
-        rw_py_read_kept(py, task.address + py->layout.object.size, fields,
-                        (count < TASK_FIELDS_MAX ? count : TASK_FIELDS_MAX) * 8))
+    if (!type || type->basic_size <= py->layout.object.size)
         return;
+    size_t count = (type->basic_size - py->layout.object.size) / 8;
     if (count > TASK_FIELDS_MAX)
         count = TASK_FIELDS_MAX;
+    if (rw_py_read_kept(py, task.address + py->layout.object.size, fields, count * 8))
+        return;
     size_t at = coroutine_at(py, fields, count);
     if (!at) /* done */
         return;
