@@ -135,6 +135,14 @@ static void walk_alone(struct rw_python *py, struct rw_py_state *state)
     }
 }
 
+/* Its thread has ended, and what was read in its place may be the next one's. */
+static void bury(struct rw_python *py, struct rw_py_state *state)
+{
+    state->tid = state->maker_tid = -1;
+    state->frame_count = 0;
+    py->is_incomplete = true;
+}
+
 void rw_py_read_stacks(struct rw_python *py)
 {
     struct walked *first = talloc_array(py->scratch, struct walked, py->state_count + 1), second;
@@ -152,6 +160,9 @@ void rw_py_read_stacks(struct rw_python *py)
     for (size_t i = 0; i < py->state_count; i++)
         if (py->states[i].is_changing)
             walk_alone(py, &py->states[i]);
+    for (size_t i = 0; i < py->state_count; i++)
+        if (!rw_py_is_still_there(py, &py->states[i]))
+            bury(py, &py->states[i]);
     rw_py_forget(py);
 }
 
@@ -205,6 +216,15 @@ static bool is_inside(const struct rw_py_state *a, const struct rw_py_state *b)
     return a->interpreter_id > b->interpreter_id;
 }
 
+/* What was called in a frame that moved meanwhile moved as well, whatever it looked like. */
+static void tear_inside(const struct rw_py_state *const *parts, size_t count)
+{
+    bool is_torn = false;
+    for (size_t i = count; i-- > 0;)
+        for (size_t f = parts[i]->frame_count; f-- > 0;)
+            parts[i]->frames[f].is_torn = is_torn = is_torn || parts[i]->frames[f].is_torn;
+}
+
 static void fill_thread(struct rw_python *py, struct rw_thread *thread, struct rw_py_stack *stack)
 {
     const struct rw_py_state **parts =
@@ -221,6 +241,7 @@ static void fill_thread(struct rw_python *py, struct rw_thread *thread, struct r
             parts[at] = parts[at - 1];
         parts[at] = state;
     }
+    tear_inside(parts, count);
     for (size_t i = 0; i < count; i++)
         add_frames(py, thread, stack, parts[i]->frames, parts[i]->frame_count);
     talloc_free(parts);

@@ -9,7 +9,7 @@
 
 #include "tools/cpython/object.h"
 
-#define ATTEMPTS 4
+#define ATTEMPTS 64
 #define STATE_MAX 1024u /* bytes of a thread state up to the last field that matters */
 
 const char rw_py_no_interpreter[] = "Python has no interpreter: not started yet, or finalised";
@@ -62,29 +62,45 @@ static uint32_t state_size(const struct rw_layout *l)
     return size;
 }
 
+static bool read_fields(struct rw_python *py, struct rw_py_state *state, uint64_t *next)
+{
+    const struct rw_layout *l = &py->layout;
+    uint8_t raw[STATE_MAX];
+    uint32_t size = state_size(l);
+    if (size > sizeof raw || rw_py_read(py, state->address, raw, size) ||
+        rw_py_field(raw, l->thread_state.interp) != state->interpreter)
+        return false;
+    *next = rw_py_field(raw, l->thread_state.next);
+    state->thread_id = rw_py_field(raw, l->thread_state.thread_id);
+    if (has(l->thread_state.native_thread_id))
+        state->native_thread_id = rw_py_field(raw, l->thread_state.native_thread_id);
+    state->id = has(l->thread_state.id) ? rw_py_field(raw, l->thread_state.id) : 0;
+    state->status = has(l->thread_state.status) ? rw_py_field32(raw, l->thread_state.status) : 0;
+    return true;
+}
+
 static bool read_state(struct rw_python *py, const struct rw_py_interpreter *in, uint64_t address,
                        uint64_t *next)
 {
-    const struct rw_layout *l = &py->layout;
     struct rw_py_state state = {.address = address, .interpreter = in->address, .interpreter_id = in->id};
-    uint8_t raw[STATE_MAX];
-    uint32_t size = state_size(l);
-    if (size > sizeof raw || rw_py_read(py, address, raw, size) ||
-        rw_py_field(raw, l->thread_state.interp) != in->address)
+    if (!read_fields(py, &state, next))
         return false;
-    *next = rw_py_field(raw, l->thread_state.next);
-    state.thread_id = rw_py_field(raw, l->thread_state.thread_id);
-    state.id = has(l->thread_state.id) ? rw_py_field(raw, l->thread_state.id) : 0;
-    state.status = has(l->thread_state.status) ? rw_py_field32(raw, l->thread_state.status) : 0;
-    state.tid = tid_of_state(
-        py, state.thread_id,
-        has(l->thread_state.native_thread_id) ? rw_py_field(raw, l->thread_state.native_thread_id) : 0);
+    state.tid = tid_of_state(py, state.thread_id, state.native_thread_id);
     state.maker_tid = state.tid;
     py->states = talloc_realloc(py->scratch, py->states, struct rw_py_state, py->state_count + 1);
     if (!py->states)
         abort();
     py->states[py->state_count++] = state;
     return true;
+}
+
+/* A state's number, unique in its interpreter, is never given twice. */
+bool rw_py_is_still_there(struct rw_python *py, const struct rw_py_state *state)
+{
+    struct rw_py_state now = {.address = state->address, .interpreter = state->interpreter};
+    uint64_t next;
+    return read_fields(py, &now, &next) && now.id == state->id && now.thread_id == state->thread_id &&
+           now.native_thread_id == state->native_thread_id;
 }
 
 /* True if the list came to its end, and began where it still begins: then none came in between. */
@@ -134,11 +150,36 @@ static bool read_all(struct rw_python *py, uint64_t head)
     return is_whole && !address;
 }
 
-/* Threads and interpreters come and go while the lists are walked. A walk in which nothing came or went is
- * waited for a few times; what the last one found is right, but may not be all. */
+struct lists {
+    struct rw_py_interpreter *interpreters;
+    size_t interpreter_count;
+    struct rw_py_state *states;
+    size_t state_count;
+};
+
+/* Takes what a walk found, if it is more than what there was, and leaves `py` with nothing. */
+static void keep_longer(struct rw_python *py, struct lists *longest)
+{
+    struct lists lists = {py->interpreters, py->interpreter_count, py->states, py->state_count},
+                 waste = lists;
+    if (lists.interpreter_count &&
+        (lists.state_count > longest->state_count || !longest->interpreter_count)) {
+        waste = *longest;
+        *longest = lists;
+    }
+    talloc_free(waste.interpreters);
+    talloc_free(waste.states);
+    py->interpreters = NULL;
+    py->states = NULL;
+}
+
+/* Threads and interpreters come and go while the lists are walked, and what has gone leads nowhere. A walk in
+ * which nothing came or went is tried for; where there is none, the one that found the most is right, but may
+ * not be all. */
 int rw_py_read_interpreters(struct rw_python *py, const char **why)
 {
     uint64_t at_head = py->runtime + py->layout.runtime.interpreters_head, head, after = 0;
+    struct lists longest = {0};
     bool is_whole = false;
     for (int attempt = 0; attempt < ATTEMPTS && !is_whole; attempt++) {
         if (rw_py_read(py, at_head, &head, sizeof head)) {
@@ -150,7 +191,14 @@ int rw_py_read_interpreters(struct rw_python *py, const char **why)
             return -ENOENT;
         }
         is_whole = read_all(py, head) && !rw_py_read(py, at_head, &after, sizeof after) && after == head;
+        if (is_whole)
+            longest = (struct lists){0};
+        keep_longer(py, &longest);
     }
+    py->interpreters = longest.interpreters;
+    py->interpreter_count = longest.interpreter_count;
+    py->states = longest.states;
+    py->state_count = longest.state_count;
     py->is_incomplete = !is_whole;
     if (!py->interpreter_count) {
         *why = "the list of interpreters makes no sense";

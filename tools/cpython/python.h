@@ -33,7 +33,8 @@ struct rw_py_state {
     uint64_t address;
     uint64_t interpreter; /* address */
     int64_t interpreter_id;
-    uint64_t thread_id; /* pthread_t */
+    uint64_t thread_id;        /* pthread_t */
+    uint64_t native_thread_id; /* 0 where the version has none */
     uint64_t id;
     uint32_t status; /* 3.12 and later: bits of PyThreadState._status */
     int maker_tid;   /* of the OS thread that it was made for, as its thread_id says; 0 or -1 as tid */
@@ -130,6 +131,8 @@ extern const char
 /* Reads interpreters and thread states into py; 0, or -EBADMSG with *why where they make no sense with the
  * layout. */
 int rw_py_read_interpreters(struct rw_python *py, const char **why);
+/* Whether the memory of the state still holds it: one that ended may have been used for the next one. */
+bool rw_py_is_still_there(struct rw_python *py, const struct rw_py_state *state);
 void rw_py_fill_interpreters(struct rw_python *py);
 /* The TID of the thread whose pthread_t this is, 0 if it has ended, -1 if it cannot be known. */
 int rw_py_tid_of_pthread(struct rw_python *py, uint64_t pthread);
