@@ -181,7 +181,8 @@ static void offsets_of_a_process_are_checked_like_others(void **state)
             }
             if (process->python_note) { /* what needs no Python is all there */
                 assert_int_equal(process->interpreter_count, 0);
-                assert_true(process->thread_count > 20 && process->threads[0].native_count > 0);
+                assert_true(process->thread_count > 20);
+                assert_true(process->threads[0].native_count > 0 || process->threads[0].stack_note);
                 for (size_t i = 0; i < process->thread_count; i++)
                     assert_int_equal(process->threads[i].python_count, 0);
             }

@@ -400,7 +400,9 @@ def main():
         thread.start()
     for _ in threads:
         arrived.acquire()
-    time.sleep(.2)  # from `arrived` into the lock
+    for thread in threads:  # from `arrived` into the lock
+        while sys._current_frames()[thread.ident].f_lineno != park.__code__.co_firstlineno + 2:
+            time.sleep(.01)
     kind = " free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
     out = ["V %d.%d.%d" % sys.version_info[:3] + kind] + [tell(t) for t in threads]
     sub = start_subinterpreter()

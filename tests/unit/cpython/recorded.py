@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 
+from settle import settle
+
 has_semaphores = sys.version_info < (3, 13, 1)
 taken = threading.Lock()
 handed_on = threading.Lock()
@@ -19,7 +21,7 @@ expected = []
 def start(function, name=None, owner=None):
     thread = threading.Thread(target=function, name="t-" + function.__name__, daemon=True)
     thread.start()
-    time.sleep(.1)
+    settle(thread)
     if name:
         known = owner.native_id if owner and has_semaphores else 0
         expected.append("W %d\t%s\t%d" % (thread.native_id, name, known))

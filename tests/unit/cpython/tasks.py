@@ -9,7 +9,8 @@ import sys
 import threading
 import types
 
-LINES = open(__file__, encoding="utf-8").read().split("\n")
+with open(__file__, encoding="utf-8") as source:
+    LINES = source.read().split("\n")
 expected = []
 keep = []
 

@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 
+from settle import settle
+
 lock_a = threading.Lock()
 rlock = threading.RLock()
 locks = [threading.Lock(), threading.Lock()]
@@ -51,14 +53,15 @@ def forever():
 def start(function, kind=None, name=None, owner=None, line=0):
     thread = threading.Thread(target=function, name="t-" + function.__name__)
     thread.start()
-    time.sleep(.1)
+    settle(thread)
     if kind:
         expected.append("W %d\t%s\t%s\t%d\t%d" % (thread.native_id, kind, name, owner.native_id if owner else 0, line))
     return thread
 
 
 def line_of(function, text):
-    lines = open(__file__, encoding="utf-8").read().split("\n")
+    with open(__file__, encoding="utf-8") as f:
+        lines = f.read().split("\n")
     first = function.__code__.co_firstlineno
     return next(i for i, line in enumerate(lines[first:], first + 1) if text in line)
 
