@@ -168,6 +168,22 @@ def all_found():
     return sorted(found, key=lambda p: (p.version, p.name))
 
 
+def chosen(names, tally, title):
+    """Those of these names, all when there are none; then each missing one counts in the tally: as a skip, and as a
+    failure in CI, where tests/pythons/ready came before."""
+    if not names:
+        for name, reason in missing():
+            if os.environ.get("CI") == "true":
+                tally.result("%s on %s" % (title, name), ["it is missing: " + reason])
+            else:
+                tally.skip("%s on %s" % (title, name), reason)
+        return all_found()
+    unknown = set(names) - {p.name for p in all_found()}
+    if unknown:
+        raise SystemExit("no such Python: %s (`tests/pythons/ready --list` prints them)" % ", ".join(sorted(unknown)))
+    return [p for p in all_found() if p.name in names]
+
+
 @functools.lru_cache(maxsize=None)
 def missing():
     """[(name, why)] of those that the tests would use and that are not here."""
