@@ -23,6 +23,10 @@ class Failed(Exception):
     """Why a recipe cannot be followed here; for people."""
 
 
+class CommandFailed(Failed):
+    """A command did not do its work: the network may, next time."""
+
+
 def run(argv, log, limit_s, cwd=None, env=None):
     """Runs it with its output in the log, in a process group of its own that is ended when it takes too long."""
     with open(log, "ab") as f:
@@ -42,7 +46,7 @@ def run(argv, log, limit_s, cwd=None, env=None):
     if status != 0:
         with open(log, encoding="utf-8", errors="replace") as f:
             last = f.read().strip().splitlines()[-8:]
-        raise Failed("%s: exit status %s\n    %s\n  (all of it: %s)" % (argv[0], status, "\n    ".join(last), log))
+        raise CommandFailed("%s: exit status %s\n    %s\n  (all of it: %s)" % (argv[0], status, "\n    ".join(last), log))
 
 
 def need(*tools):
@@ -51,15 +55,25 @@ def need(*tools):
         raise Failed("this machine has no %s (build/install test installs it)" % ", ".join(missing))
 
 
-def mirror():
+def mirror(log):
     """Where this machine's apt gets Debian from."""
+    site = known_mirror()
+    if not site and os.geteuid() == 0:
+        run(["apt-get", "--error-on=any", "update"], log, 300)  # a fresh machine's apt does not know yet what is there
+        site = known_mirror()
+    if not site:
+        raise Failed("apt knows no Debian mirror (apt-get update was never run, or this is no Debian)")
+    return site
+
+
+def known_mirror():
     shown = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(SITE)", "Created-By: Packages"],
                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     for line in shown.stdout.splitlines():
         origin, component, site = (line.split(" ") + ["", ""])[:3]
         if origin == "Debian" and component == "main" and site:
             return site
-    raise Failed("apt knows no Debian mirror (apt-get update was never run, or this is no Debian)")
+    return None
 
 
 def link_embedded(libraries, output):
@@ -90,7 +104,7 @@ class Root:
         need("debootstrap", "gcc", "unshare")
         scripts = "/usr/share/debootstrap/scripts"
         script = next(os.path.join(scripts, s) for s in (self.suite, "sid") if os.path.exists(os.path.join(scripts, s)))
-        run(["debootstrap", "--variant=minbase", "--include=" + ",".join(self.packages), self.suite, folder, mirror(), script],
+        run(["debootstrap", "--variant=minbase", "--include=" + ",".join(self.packages), self.suite, folder, mirror(log), script],
             log, self.limit_s)
         for waste in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
             shutil.rmtree(os.path.join(folder, waste), ignore_errors=True)
@@ -148,11 +162,11 @@ class FreeThreaded:
         for needed in ("state/lists/partial", "cache/archives/partial", "etc"):
             os.makedirs(os.path.join(work, needed))
         with open(os.path.join(work, "etc/sources.list"), "w", encoding="utf-8") as f:
-            f.write("deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n" % (mirror(), self.suite))
+            f.write("deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n" % (mirror(log), self.suite))
         own = ["-o", "Dir::State=" + work + "/state", "-o", "Dir::Cache=" + work + "/cache",
                "-o", "Dir::Etc::SourceList=" + work + "/etc/sources.list", "-o", "Dir::Etc::SourceParts=/dev/null",
                "-o", "Acquire::Check-Valid-Until=false", "-o", "APT::Sandbox::User=root"]
-        run(["apt-get", *own, "update"], log, 300, cwd=work)
+        run(["apt-get", *own, "--error-on=any", "update"], log, 300, cwd=work)
         run(["apt-get", *own, "source", "--download-only", self.source], log, 300, cwd=work)
         tarball, = glob.glob(os.path.join(work, self.source + "_*.orig.tar.xz"))
         os.mkdir(os.path.join(work, "source"))
@@ -183,8 +197,8 @@ def all_recipes():
     return [
         FreeThreaded(),
         Root("forky", ["python3.13", "python3.14", "python3.14-dbg", "libpython3.14",
-                       "python3.15", "python3.15-dbg", "libpython3.15"]),
-        Root("trixie", ["python3.13", "python3.13-dbg", "libpython3.13"]),
+                       "python3.15", "python3.15-dbg", "libpython3.15", "python3-trio"]),
+        Root("trixie", ["python3.13", "python3.13-dbg", "libpython3.13", "python3-trio"]),
         Root("bullseye", ["python3.9", "python3.9-dbg"]),
         Embedded("3.11"),
     ]
@@ -198,21 +212,42 @@ def is_made(recipe):
         return False
 
 
+def remove(path):
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", path], check=True)
+
+
+def remove_old():
+    """What was made by recipes that there are no more, and what was left half made."""
+    known = {recipe.name for recipe in all_recipes()}
+    for pattern in ("root-*", "embedded-*", "python3.*", ".making-*"):
+        for path in glob.glob(os.path.join(pythons.cache(), pattern)):
+            name = os.path.basename(path)
+            if name not in known and name not in {n + ".log" for n in known}:
+                remove(path)
+
+
 def follow(recipe):
-    """Makes the recipe's folder; raises Failed."""
-    final = os.path.join(pythons.cache(), recipe.name)
-    made = os.path.join(pythons.cache(), ".making-" + recipe.name)
+    """Makes the recipe's folder, at the second attempt where a command failed at first; raises Failed."""
     log = os.path.join(pythons.cache(), recipe.name + ".log")
-    for old in (made, final):
-        subprocess.run(["rm", "-rf", "--one-file-system", "--", old], check=True)
     with open(log, "wb"):
         pass
+    try:
+        follow_once(recipe, log)
+    except CommandFailed:
+        follow_once(recipe, log)
+    os.unlink(log)
+
+
+def follow_once(recipe, log):
+    final = os.path.join(pythons.cache(), recipe.name)
+    made = os.path.join(pythons.cache(), ".making-" + recipe.name)
+    remove(made)
+    remove(final)
     try:
         os.mkdir(made)
         recipe.make(made, log)
         with open(os.path.join(made, ".recipe"), "w", encoding="utf-8") as f:
             f.write(recipe.text())
         os.rename(made, final)
-        os.unlink(log)
     finally:
-        subprocess.run(["rm", "-rf", "--one-file-system", "--", made], check=False)
+        remove(made)

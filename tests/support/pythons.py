@@ -156,13 +156,13 @@ def _candidates():
 
 @functools.lru_cache(maxsize=None)
 def all_found():
-    """Every Python of a version that racewatch knows and that runs here, oldest first; each executable once."""
+    """Every Python from 3.8 on that runs here, oldest first; each executable once."""
     found, seen = [], set()
     for python in _candidates():
         key = (python.root, python.path if python.root else os.path.realpath(python.path))
         if key in seen or (python.root and os.geteuid()):
             continue
-        if python.probe() and python.version[0] == 3 and python.version[1] in MINORS:
+        if python.probe() and python.version >= (3, MINORS[0]):
             seen.add(key)
             found.append(python)
     return sorted(found, key=lambda p: (p.version, p.name))
