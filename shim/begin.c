@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "shim/crash.h"
 #include "shim/maps_file.h"
 #include "shim/misuse.h"
 #include "shim/raw.h"
@@ -122,6 +123,7 @@ bool rw_begin_in_child(struct rw_self *self)
     }
     take_over(forking_tid, self->tid);
     rw_parent_of_fork = rw_header->ppid;
+    rw_crash_tid = 0;
     struct rw_slot *slot = &self->area->slot;
     rw_write_begin(&slot->sequence);
     rw_copy(slot->test, test, sizeof test);

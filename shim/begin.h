@@ -19,6 +19,10 @@ void rw_allow_monitor(void);
  * In the constructor. See capture_signal.c. */
 void rw_capture_signal_prepare(void);
 
+/* Copies the registers of a signal handler's context (ucontext_t) and the stack below them into the calling
+ * thread's slot, where the thread is not in the recorder already. */
+void rw_capture_context(const void *context);
+
 /* The program made itself undumpable: nobody may trace it from now on. */
 void rw_capture_signal_needed(int error);
 

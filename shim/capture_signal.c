@@ -69,6 +69,11 @@ static void answer(int signal, siginfo_t *information, void *context)
 {
     (void)signal;
     (void)information;
+    rw_capture_context(context);
+}
+
+void rw_capture_context(const void *context)
+{
     struct rw_self *self = rw_enter();
     if (!self)
         return;

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "shim/begin.h"
+#include "shim/crash.h"
 #include "shim/maps_file.h"
 #include "shim/perturb.h"
 #include "shim/python_hooks.h"
@@ -146,6 +147,8 @@ __attribute__((constructor)) static void construct(void)
         if (missing)
             rw_record_problem(ENOENT, "libc has no such function to wrap", missing);
         rw_capture_signal_prepare();
+        if (options.is_crash_told)
+            rw_crash_prepare();
         rw_python_hooks_install();
         __atomic_store_n(&rw_header->ready, 1, __ATOMIC_RELEASE);
     }

@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/types.h>
 #include <threads.h>
@@ -22,6 +23,9 @@
 #define RW_SPAWN_ARGUMENTS                                                                                   \
     (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],    \
      char *const[])
+
+/* What signal() and its like take and give. */
+typedef void (*RW_HANDLER)(int);
 
 #define RW_REAL(result, name, symbol, version, arguments) result(*name) arguments;
 struct rw_real {

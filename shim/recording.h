@@ -167,7 +167,7 @@ struct rw_interpreter_call {
 enum rw_capture_by {
     RW_CAPTURE_NONE = 0,
     RW_CAPTURE_WAIT,    /* by the thread as it was about to block: rbx rbp rsp r12-r15 rip are valid */
-    RW_CAPTURE_HANDLER, /* by the capture signal's handler: all registers are valid */
+    RW_CAPTURE_HANDLER, /* by the capture signal's handler, or a fatal signal's: all registers are valid */
 };
 
 struct rw_capture {
@@ -327,6 +327,8 @@ struct rw_problem {
     char detail[120];
 };
 
+enum rw_crash_look { RW_CRASH_UNSEEN = 0, RW_CRASH_SEEN, RW_CRASH_LOOKED };
+
 /* How the calls into the interpreter are seen; one per function, in rw_header.hooks. */
 enum rw_hook_way {
     RW_HOOK_ABSENT = 0, /* the program has no such function */
@@ -390,6 +392,15 @@ struct rw_header {
     uint64_t capture_request; /* written by the monitor: which request the handler is to answer */
     uint64_t monitor_seen_ns; /* written by the monitor: CLOCK_MONOTONIC when it last found the process alive;
                                * tells a post-mortem how long the last states lasted */
+
+    /* The fatal signal that the process is about to die of. */
+    uint64_t crash_ns;      /* when it came; 0: none. Stored last */
+    uint64_t crash_address; /* si_addr of a fault */
+    int32_t crash_signal;
+    int32_t crash_code; /* si_code */
+    int32_t crash_tid;
+    int32_t crash_sender; /* si_pid where somebody sent it, this process included; 0 where not */
+    uint64_t crash_look;  /* enum rw_crash_look; written by the monitor: how long the thread is to wait */
 
     uint32_t hooks[RW_HOOK_COUNT]; /* enum rw_hook_way */
     uint32_t problem_count;        /* problems met, also those that did not fit */

@@ -68,6 +68,8 @@ static void read_one(struct rw_shim_options *options, const char *item, size_t l
     } else if (key_length == 4 && rw_text_after(item, "seed")) {
         if (rw_text_read_decimal(value, &options->seed) && !options->is_perturb_given)
             options->perturb = RW_PERTURB_DELAY;
+    } else if (key_length == 5 && rw_text_after(item, "crash")) {
+        options->is_crash_told = !(value_length == 1 && value[0] == '0');
     } else if (key_length == 4 && rw_text_after(item, "help")) {
         options->is_help = !(value_length == 1 && value[0] == '0');
     }
@@ -78,6 +80,7 @@ void rw_shim_options_read(struct rw_shim_options *options)
     static const char *const folders[] = {"RACEWATCH_DIR", "TEST_UNDECLARED_OUTPUTS_DIR"};
     options->dir[0] = options->monitor[0] = options->unknown[0] = '\0';
     options->is_help = options->is_perturb_given = false;
+    options->is_crash_told = true;
     options->perturb = RW_PERTURB_OFF;
     options->seed = 0;
     const char *at = getenv("RACEWATCH_OPTIONS");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "shim/perturb.h"
+#include "shim/crash.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
@@ -18,6 +19,7 @@ static bool begin(const void *return_address)
 {
     if (rw_live == NULL || rw_is_vfork_child())
         return false;
+    rw_crash_first();
     rw_record_event(RW_EVENT_EXEC, 0, 0, return_address);
     if (rw_is_recording_own())
         __atomic_store_n(&rw_header->exec_ns, rw_recorder_now(), __ATOMIC_RELEASE);

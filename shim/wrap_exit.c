@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "shim/perturb_delay.h"
+#include "shim/crash.h"
 #include "shim/python_hooks.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
@@ -30,6 +31,7 @@ static void note_exit(int status)
 
 static void begin_exit(int status, const void *return_address)
 {
+    rw_crash_first();
     note_exit(status);
     rw_record_event(RW_EVENT_EXIT_BEGIN, 0, (uint64_t)(uint32_t)status, return_address);
     rw_delay(RW_DELAY_EXIT, return_address);
@@ -43,6 +45,7 @@ static int call_main(int count, char **arguments, char **environment)
                          NULL); /* the main thread may end by pthread_exit, and the others go on */
     status = real_main(count, arguments, environment);
     pthread_cleanup_pop(0);
+    rw_crash_first();
     rw_record_milestone(RW_MILESTONE_MAIN_RETURNED);
     note_exit(status);
     rw_record_event(RW_EVENT_MAIN_RETURNED, 0, (uint64_t)(uint32_t)status, NULL);

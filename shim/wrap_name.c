@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include "shim/begin.h"
+#include "shim/crash.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
@@ -55,7 +56,10 @@ RW_EXPORT int prctl(int option, ...)
     unsigned long a = va_arg(list, unsigned long), b = va_arg(list, unsigned long),
                   c = va_arg(list, unsigned long), d = va_arg(list, unsigned long);
     va_end(list);
+    bool had_crashes = option == PR_SET_SECCOMP && rw_crash_let_go();
     int result = RW_REAL_OF(prctl)(option, a, b, c, d);
+    if (result != 0 && had_crashes)
+        rw_crash_prepare();
     if (option == PR_SET_SECCOMP && result == 0)
         rw_is_confined = true;
     if (result != 0 || rw_is_vfork_child())

@@ -181,6 +181,9 @@ def look(scenario, python, program):
         status = program.wait(PATIENCE_S)
         if status != scenario.manifest["ends"]:
             return ["exit status %s, not %s; stderr: %s" % (status, scenario.manifest["ends"], program.stderr()[-300:])]
+        unsaid = [word for word in scenario.manifest.get("stderr", []) if word not in program.stderr()]
+        if unsaid:
+            return ["it does not say on stderr: %s" % unsaid]
     if not program.wait_until(lambda: incidents.count(program.out), PATIENCE_S):
         return ["no incident within %d s; exit status %s" % (PATIENCE_S, program.child.poll())]
     took = time.monotonic() - program.started

@@ -29,6 +29,7 @@ static rw_rule *const rules[] = {
     rw_rule_destroyed,
     rw_rule_foreign_unlock,
     rw_rule_fork_lock,
+    rw_rule_crash,
 };
 
 /* The classes from cause to symptom: of two findings that are as sure as each other, the earlier one is the
@@ -57,6 +58,7 @@ static const struct {
     {"destroyed-in-use", false, "a lock is destroyed when nobody holds it or waits for it"},
     {"foreign-unlock", false, "a mutex is unlocked by the thread that locked it"},
     {"fork-with-lock", false, "a lock that is held at a fork stays locked in the child for ever"},
+    {"crash", false, "a fatal signal that nobody handles ends the process"},
     {"spinning", true, "a processor in use at one and the same place is a loop"},
     {"slow", true, "what moves, or waits with a time limit, is slow and not stuck"},
     {"idle", true, "to wait for input is what a server does"},
@@ -171,6 +173,24 @@ static bool is_about_races(const struct rw_incident *incident)
     return incident->trigger && strcmp(incident->trigger, "misuse") == 0;
 }
 
+static bool is_of_crash(const struct rw_incident *incident)
+{
+    return incident->trigger && strcmp(incident->trigger, "crash") == 0;
+}
+
+/* First the races that the thread which crashed had a part in, for they say why, then the crash itself, then
+ * the rest. */
+static unsigned distance_from_crash(const struct rw_incident *incident, const struct rw_verdict *finding)
+{
+    for (size_t i = 0; rw_is_race_class(finding->class_name) && i < finding->culprit_count; i++) {
+        const struct rw_process_info *process = rw_incident_find_process(incident, finding->culprits[i].pid);
+
+        if (process && process->crash && process->crash->tid == finding->culprits[i].tid)
+            return 0;
+    }
+    return strcmp(finding->class_name, "crash") == 0 ? 1 : 2;
+}
+
 /* A finding's place in the order; smaller comes first. A cycle that fired by itself is the news, whoever is
  * in it. Else the news is that somebody hangs, and what explains that one comes before what is wrong
  * elsewhere. */
@@ -184,6 +204,9 @@ static unsigned order(const struct rw_diagnosis *diagnosis, const bool *reached,
     unsigned other = by_cycle && !finding->is_ring;
     /* A race that was seen explains no hang by that alone. */
     unsigned beside = rw_is_race_class(finding->class_name) != is_about_races(diagnosis->incident);
+
+    if (is_of_crash(diagnosis->incident))
+        beside = distance_from_crash(diagnosis->incident, finding);
 
     return beside << 17 | (unsigned)is_weak(finding) << 16 |
            (unsigned)is_bystander(diagnosis->incident, finding) << 15 |

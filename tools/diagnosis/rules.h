@@ -29,6 +29,7 @@ rw_rule rw_rule_pipe;        /* "pipe" */
 rw_rule rw_rule_progress;    /* "spinning", "slow" */
 rw_rule rw_rule_idle;        /* "idle" */
 rw_rule rw_rule_unknown;     /* "other-process", "unknown": only where no other rule found anything */
+rw_rule rw_rule_crash;       /* "crash" */
 
 /* Races that were seen, whether or not anybody hangs. After all others: they say nothing of who waits. */
 rw_rule rw_rule_late_thread;      /* "late-thread" */

@@ -246,6 +246,18 @@ struct rw_failed_child {
     int status;        /* that it exited with; -1: none, or not known */
 };
 
+/* The signal that a process died of, or is about to. */
+struct rw_crash {
+    int signal;       /* number */
+    const char *name; /* "SIGSEGV" */
+    int code;         /* si_code; 0 not known */
+    int tid;          /* the thread that it came to; 0 not known */
+    int sender;       /* pid of who sent it; 0: nobody, or not known */
+    uint64_t address; /* of the access that failed; 0: at that address, or none */
+    bool has_address;
+    uint64_t time_ns; /* 0 not known */
+};
+
 /* What a thread did to a thread, a lock or an interpreter that must not be done to it then. `other` is the
  * one that it was done to, or who was there before. */
 struct rw_misuse_info {
@@ -300,6 +312,7 @@ struct rw_process_info {
     size_t failed_child_count;
     struct rw_transition *history; /* lifecycle events of all threads in the order of time */
     size_t history_count;
+    struct rw_crash *crash;         /* NULL: none */
     struct rw_misuse_info *misuses; /* oldest first */
     size_t misuse_count;
     int has_handlers; /* 1: a signal could make it act: it has handlers, fatal signals, SIGINT and racewatch's
@@ -334,7 +347,7 @@ struct rw_verdict {
 struct rw_incident {
     int schema;
     const char *trigger;        /* "cycle" "test-timeout" "no-progress" "no-exit" "deadline" "signal" "dump"
-                                 * "post-mortem"        "misuse" */
+                                 * "post-mortem"        "misuse" "crash" */
     const char *trigger_detail; /* a sentence */
     const char *test;           /* the test that was running, NULL if none */
     const char *command;        /* of the run: program and script name */

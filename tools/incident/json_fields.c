@@ -244,6 +244,21 @@ static const struct rw_field failed_child_fields[] = {
 RECORD(failed_child_record, failed_child_fields);
 #undef THIS
 
+#define THIS rw_crash
+static const struct rw_field crash_fields[] = {
+    KEEP("signal", INT, signal),
+    KEEP("name", STRING, name),
+    KEEP("tid", INT, tid),
+    ROW("code", INT, code),
+    ROW("sender", INT, sender),
+    ROW("address", ADDRESS, address),
+    ROW("has_address", BOOL, has_address),
+    ROW("time", TIME, time_ns),
+    END,
+};
+RECORD(crash_record, crash_fields);
+#undef THIS
+
 #define THIS rw_misuse_info
 static const struct rw_field misuse_fields[] = {
     KEEP("kind", STRING, kind),
@@ -294,6 +309,7 @@ static const struct rw_field process_fields[] = {
     MANY("tasks", tasks, task_count, task_record),
     MANY("failed_children", failed_children, failed_child_count, failed_child_record),
     MANY("history", history, history_count, transition_record),
+    POINTER("crash", crash, crash_record),
     MANY("misuses", misuses, misuse_count, misuse_record),
     ROW("has_handlers", TRISTATE, has_handlers),
     LIST("notes", STRINGS, notes, note_count),

@@ -127,6 +127,16 @@ struct rw_misuse_info *rw_process_add_misuse(struct rw_incident *incident, struc
     return misuse;
 }
 
+void rw_crash_name(struct rw_incident *incident, struct rw_crash *crash)
+{
+    const char *name = sigabbrev_np(crash->signal);
+
+    crash->name = name ? talloc_asprintf(incident, "SIG%s", name)
+                       : talloc_asprintf(incident, "signal %d", crash->signal);
+    if (!crash->name)
+        abort();
+}
+
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
                                                    struct rw_process_info *process, uint64_t address)
 {

@@ -44,6 +44,9 @@ struct rw_failed_child *rw_process_add_failed_child(struct rw_incident *incident
 /* A new misuse; pointer valid until the next add. */
 struct rw_misuse_info *rw_process_add_misuse(struct rw_incident *incident, struct rw_process_info *process);
 
+/* Names the signal of a crash: "SIGSEGV". */
+void rw_crash_name(struct rw_incident *incident, struct rw_crash *crash);
+
 /* The interpreter at this address, added if there is none. */
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
                                                    struct rw_process_info *process, uint64_t address);

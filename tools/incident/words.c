@@ -248,7 +248,9 @@ char *rw_doing_words(void *ctx, const struct rw_process_info *process, const str
     else if (thread->interpreter_call)
         rw_append(ctx, &text, "is %s an interpreter and ",
                   strcmp(thread->interpreter_call, "new") == 0 ? "making" : "destroying");
-    if (thread->os_state == 'T' || thread->os_state == 't')
+    if (process->crash && process->crash->tid == thread->tid)
+        rw_append(ctx, &text, "dies of %s", process->crash->name);
+    else if (thread->os_state == 'T' || thread->os_state == 't')
         rw_append(ctx, &text, "is stopped by a signal or a debugger");
     else if (thread->waits_on)
         rw_append(ctx, &text, "%s", rw_wait_words(ctx, process, thread->waits_on));

@@ -51,6 +51,25 @@ static void add_gone(struct rw_incident *incident, const struct rw_capture_targe
     process->is_alive = false;
 }
 
+/* That the thread which dies waits for the monitor is nobody's affair. */
+static void forget_wait_for_look(struct rw_process_info *process)
+{
+    struct rw_thread *thread =
+        process->crash != NULL ? rw_process_find_thread(process, process->crash->tid) : NULL;
+    if (thread != NULL)
+        thread->waits_on = NULL;
+}
+
+/* Of one whose handler could not run the recording knows no crash. */
+static void add_crash(struct rw_incident *incident, struct rw_process_info *process, int signal)
+{
+    if (signal == 0 || process->crash != NULL)
+        return;
+    process->crash = talloc_zero(incident, struct rw_crash);
+    process->crash->signal = signal;
+    rw_crash_name(incident, process->crash);
+}
+
 static void add_living(struct rw_incident *incident, const struct rw_capture_plan *plan,
                        const struct rw_capture_target *target)
 {
@@ -80,6 +99,7 @@ static void add_living(struct rw_incident *incident, const struct rw_capture_pla
     }
     if (plan->python)
         rw_cpython_inspect(incident, process, image, target->reader);
+    forget_wait_for_look(process);
 }
 
 struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *plan)
@@ -99,6 +119,8 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
             add_gone(incident, target);
         else
             add_living(incident, plan, target);
+        if (i == 0)
+            add_crash(incident, rw_incident_find_process(incident, target->pid), plan->signal);
     }
     if (!plan->recordings_only)
         rw_peers_fill(incident);

@@ -34,6 +34,7 @@ struct rw_capture_plan {
     const struct rw_failures *failures; /* processes of the run that ended badly; may be NULL */
     bool native;
     bool python;
+    int signal;           /* that the first process died of, or is about to; 0 none */
     bool recordings_only; /* nothing of the processes themselves is read */
     /* What looks; NULL: rw_capture_now. */
     struct rw_incident *(*look)(void *parent, const struct rw_capture_plan *plan);

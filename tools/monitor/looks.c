@@ -99,7 +99,12 @@ static uint64_t confirm_ns(const struct rw_looks *looks)
 static bool is_in_haste(const struct rw_looks *looks)
 {
     return looks->want.trigger == RW_TRIGGER_SIGNAL || looks->want.trigger == RW_TRIGGER_GONE ||
-           looks->want.trigger == RW_TRIGGER_MISUSE;
+           looks->want.trigger == RW_TRIGGER_MISUSE || looks->want.trigger == RW_TRIGGER_CRASH;
+}
+
+bool rw_looks_in_haste(const struct rw_looks *looks)
+{
+    return looks->is_busy && is_in_haste(looks);
 }
 
 static uint64_t look_until_ns(const struct rw_looks *looks)
@@ -139,6 +144,7 @@ static void start_look(struct rw_looks *looks, uint64_t now_ns)
         .native = options->native && looks->level < NO_STACKS && !is_light(looks),
         .python = options->python && looks->level < NO_PYTHON,
         .recordings_only = looks->level == RECORDINGS_ONLY,
+        .signal = looks->want.signal,
         .look = looks->look,
     };
     looks->cut = targets->left_out;
@@ -219,6 +225,8 @@ static bool is_incident(const struct rw_looks *looks, struct rw_incident *incide
         return is_certain(&incident->verdict) && rw_is_same_hang(incident, looks->first);
     case RW_TRIGGER_SIGNAL:
         return looks->want.is_explicit || !is_calm; /* whoever ends a run that is stuck wants to know why */
+    case RW_TRIGGER_CRASH:
+        return true;
     case RW_TRIGGER_MISUSE:
         return rw_is_race_class(class_name);
     case RW_TRIGGER_GONE:

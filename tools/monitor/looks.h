@@ -21,6 +21,8 @@ struct rw_looks *rw_looks_new(void *parent, struct rw_publisher *publisher, stru
 void rw_looks_set_command(struct rw_looks *looks, const char *command);
 
 bool rw_looks_busy(const struct rw_looks *looks);
+/* A look is under way that has no time to lose: at the dying, or before a signal. */
+bool rw_looks_in_haste(const struct rw_looks *looks);
 int rw_looks_fd(const struct rw_looks *looks); /* to poll for reading, or -1 */
 uint64_t
 rw_looks_due_ns(const struct rw_looks *looks); /* when to step at the latest, UINT64_MAX: no such time */

@@ -93,6 +93,10 @@ static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t
     rw_looks_gone(monitor->looks, watched, now_ns);
     if (watched->reader != NULL && !watched->was_replaced) {
         rw_reader_refresh(watched->reader);
+        if (!monitor->was_signalled && rw_triggers_crashed(&monitor->triggers, watched, now_ns, &want)) {
+            begin_look(monitor, &want, now_ns);
+            rw_looks_finish(monitor->looks, SIGNAL_LOOK_NS);
+        }
         if (rw_triggers_misused(watched, now_ns, &want)) {
             begin_look(monitor, &want, now_ns);
             rw_looks_finish(monitor->looks, SIGNAL_LOOK_NS);
@@ -252,6 +256,9 @@ static void loop(struct monitor *monitor)
         if (now_ns < monitor->tick_ns)
             continue;
         tick(monitor, now_ns);
+        if (!rw_looks_in_haste(monitor->looks) &&
+            rw_triggers_crashing(&monitor->triggers, monitor->watch, now_ns, &want))
+            begin_look(monitor, &want, now_ns); /* another look's rule asks again */
         if (!rw_looks_busy(monitor->looks) &&
             rw_triggers_next(&monitor->triggers, monitor->watch, now_ns, &want))
             begin_look(monitor, &want, now_ns);

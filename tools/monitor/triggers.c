@@ -40,7 +40,7 @@ const char *rw_trigger_word(enum rw_trigger trigger)
         [RW_TRIGGER_RUNNER] = "test-timeout", [RW_TRIGGER_EXIT] = "no-exit",
         [RW_TRIGGER_STILL] = "no-progress",   [RW_TRIGGER_DEADLINE] = "deadline",
         [RW_TRIGGER_SIGNAL] = "signal",       [RW_TRIGGER_GONE] = "post-mortem",
-        [RW_TRIGGER_MISUSE] = "misuse",
+        [RW_TRIGGER_MISUSE] = "misuse",       [RW_TRIGGER_CRASH] = "crash",
     };
     return words[trigger];
 }
@@ -356,6 +356,9 @@ void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, cons
     struct rw_rules none = {0};
     struct rw_rules *rules = watched != NULL ? &watched->rules : &none;
     switch (want->trigger) {
+    case RW_TRIGGER_CRASH:
+        rw_crash_looked(watch, want);
+        break;
     case RW_TRIGGER_CYCLE:
         if (!was_told) /* it was not to be seen this time; looked for again after a while */
             rw_forget_circles(watch);

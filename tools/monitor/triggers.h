@@ -26,6 +26,7 @@ enum rw_trigger {
     RW_TRIGGER_DEADLINE,
     RW_TRIGGER_SIGNAL,
     RW_TRIGGER_GONE,   /* killed while it was blocked */
+    RW_TRIGGER_CRASH,  /* a fatal signal */
     RW_TRIGGER_MISUSE, /* a race was seen, from the transitions alone */
 };
 
@@ -37,11 +38,19 @@ struct rw_want {
     int pid;              /* the process that is to come first; 0: any */
     uint64_t test_number; /* of that process, for rules about a test */
     bool is_explicit;     /* the user asked for this limit: tell also what is only slow */
+    int signal;           /* of a crash */
     bool is_aside;        /* an early look while the thread that does the work is not blocked */
     char detail[200];
 };
 
+#define RW_CRASHES_KEPT 64
+
 struct rw_triggers {
+    /* The last crashes, a ring: who passes on what its child died of. */
+    struct {
+        int parent, signal;
+    } crashes[RW_CRASHES_KEPT];
+    unsigned crash_count;
     const struct rw_options *options;
     uint64_t start_ns;
     uint64_t deadline_ns; /* 0: none; UINT64_MAX: told */
@@ -71,6 +80,15 @@ bool rw_triggers_gone(const struct rw_watched *watched, bool is_root, uint64_t n
 /* misuse.c: whether the recording tells of misuses that no look has told of. They count as told from then on.
  * `watched` has a reader; one that is over is asked once more: then is known what became of late threads. */
 bool rw_triggers_misused(struct rw_watched *watched, uint64_t now_ns, struct rw_want *want);
+
+/* crash.c: whether a process is about to die of a signal that no look has told of, and its thread waits for
+ * one; or, where it is over, has died of one. It counts as told from then on. */
+bool rw_triggers_crashing(struct rw_triggers *triggers, struct rw_watch *watch, uint64_t now_ns,
+                          struct rw_want *want);
+bool rw_triggers_crashed(struct rw_triggers *triggers, struct rw_watched *watched, uint64_t now_ns,
+                         struct rw_want *want);
+/* The look is over: the process need not wait any longer. */
+void rw_crash_looked(struct rw_watch *watch, const struct rw_want *want);
 
 /* edges.c: a circle of threads that wait without a deadline for more than `age_ns`, of which at least one was
  * not part of a circle that was looked at before; all of them are marked. The pid of one of them, or 0. */

@@ -65,7 +65,8 @@ struct rw_watched {
         uint64_t aside_gap_ns;  /* they do not begin anew with each test */
         uint64_t again_next_ns; /* an early look at nothing but the same waits */
         uint64_t again_gap_ns;
-        uint64_t reported_ns;    /* when an incident last named it */
+        uint64_t reported_ns; /* when an incident last named it */
+        bool is_crash_told;
         uint64_t misuses_seen;   /* rw_header.misuses when the table was looked through */
         bool misuses_wait;       /* some entry is not ripe yet */
         uint64_t misuses_told;   /* a bit for each entry of the table */

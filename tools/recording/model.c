@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <talloc.h>
@@ -196,6 +197,22 @@ static void fill_tests(struct rw_fill *fill)
     }
 }
 
+static void fill_crash(struct rw_fill *fill)
+{
+    const struct rw_header *header = fill->header;
+    struct rw_crash *crash = rw_need(talloc_zero(fill->incident, struct rw_crash));
+    crash->signal = header->crash_signal;
+    crash->code = header->crash_code;
+    crash->tid = header->crash_tid;
+    crash->sender = header->crash_sender;
+    crash->address = header->crash_address;
+    crash->has_address =
+        header->crash_code > 0 && (header->crash_signal == SIGSEGV || header->crash_signal == SIGBUS);
+    crash->time_ns = header->crash_ns;
+    rw_crash_name(fill->incident, crash);
+    fill->process->crash = crash;
+}
+
 static void fill_process(struct rw_fill *fill)
 {
     const struct rw_header *header = fill->header;
@@ -213,6 +230,8 @@ static void fill_process(struct rw_fill *fill)
     process->exit_begin_ns = header->exit_begin_ns;
     process->finalize_begin_ns = header->finalize_begin_ns;
     process->finalize_end_ns = header->finalize_end_ns;
+    if (header->crash_ns != 0)
+        fill_crash(fill);
 }
 
 static void fill_notes(struct rw_fill *fill)

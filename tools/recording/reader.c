@@ -272,3 +272,8 @@ int rw_reader_seen(struct rw_reader *reader, uint64_t now_ns)
         reader->header.monitor_seen_ns = now_ns;
     return error;
 }
+
+int rw_reader_crash_look(struct rw_reader *reader, enum rw_crash_look look)
+{
+    return write_word(reader, offsetof(struct rw_header, crash_look), look);
+}

@@ -97,11 +97,13 @@ int rw_reader_misuse(struct rw_reader *reader, unsigned index, struct rw_misuse 
 /* Problem number `index` (0 .. RW_PROBLEM_MAX-1) of the header as of the last refresh; -ENOENT: none. */
 int rw_reader_problem(const struct rw_reader *reader, unsigned index, struct rw_problem *problem);
 
-/* The monitor's two words to the process. Both write to the file, which the caller must be allowed to.
+/* The monitor's three words to the process. All write to the file, which the caller must be allowed to.
  * request_capture: numbers a new request for the capture handler and stores it; the captures that answer it
  * carry *request. seen: notes that the process was alive at now_ns (CLOCK_MONOTONIC); about once a second is
  * enough. */
 int rw_reader_request_capture(struct rw_reader *reader, uint64_t *request);
 int rw_reader_seen(struct rw_reader *reader, uint64_t now_ns);
+/* How far the look at a process that is dying of a signal is: its thread waits for that. */
+int rw_reader_crash_look(struct rw_reader *reader, enum rw_crash_look look);
 
 #endif

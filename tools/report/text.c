@@ -49,7 +49,8 @@ char *rw_headline(void *ctx, const struct rw_incident *incident, const struct rw
 
     if (test && test[0])
         rw_append(ctx, &line, " in %s", test);
-    if (seconds >= 0 && !rw_is_race_class(verdict->class_name))
+    if (seconds >= 0 && !rw_is_race_class(verdict->class_name) &&
+        !(verdict->class_name && strcmp(verdict->class_name, "crash") == 0))
         rw_append(ctx, &line, ", for %s", rw_duration(ctx, seconds));
     rw_append(ctx, &line, " (%s)", rw_certainty_name(verdict->certainty));
     return line;

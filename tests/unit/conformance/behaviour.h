@@ -34,6 +34,7 @@ void tell_rwlocks_and_barriers(void);
 void tell_cancellation(void);
 void tell_threads(void);
 void tell_signals(void);
+void tell_crashes(void);
 void tell_processes(const char *self);
 void tell_libraries(void);
 void tell_limits(const char *self);

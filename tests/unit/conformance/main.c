@@ -61,6 +61,7 @@ int main(int count, char **arguments)
     tell_cancellation();
     tell_threads();
     tell_signals();
+    tell_crashes();
     tell_libraries();
     tell_limits(arguments[0]);
     tell_processes(arguments[0]);

@@ -33,6 +33,7 @@ static const struct {
     {"history", "\n### history[]\n"},
     {"tasks", "\n### tasks[]\n"},
     {"failed_children", "\n### failed_children[]\n"},
+    {"crash", "\n### crash\n"},
     {"misuses", "\n### misuses[]\n"},
     {"frames", "\n### python[]\n"},
 };
