@@ -26,6 +26,7 @@ static struct {
     struct rw_header header;
     struct rw_interpreter interpreters[RW_INTERPRETER_MAX];
     struct rw_semaphore semaphores[RW_SEMAPHORE_MAX];
+    struct rw_lock locks[RW_LOCK_MAX];
 } inherited;
 
 int rw_live_prepare(void)
@@ -92,7 +93,8 @@ static void take_over(int32_t forking_tid, int32_t child_tid)
             continue; /* another thread was writing it when this one forked */
         rw_interpreters[i] = inherited.interpreters[i];
     }
-    /* Semaphores of threads that do not exist here keep their owner's TID: that is what makes them orphans.
+    /* Semaphores and locks of threads that do not exist here keep their owner's TID: that is what makes them
+     * orphans.
      */
     for (uint32_t i = 0; i < RW_SEMAPHORE_MAX; i++) {
         if (inherited.semaphores[i].address == 0)
@@ -101,6 +103,14 @@ static void take_over(int32_t forking_tid, int32_t child_tid)
         rw_semaphores[i].since_ms = 0;
         if (rw_semaphores[i].tid == forking_tid)
             rw_semaphores[i].tid = child_tid;
+    }
+    for (uint32_t i = 0; rw_locks && i < RW_LOCK_MAX; i++) {
+        if (inherited.locks[i].address <= 1)
+            continue;
+        rw_locks[i] = inherited.locks[i];
+        rw_locks[i].since_ms = 0;
+        if (rw_locks[i].tid == forking_tid)
+            rw_locks[i].tid = child_tid;
     }
 }
 
@@ -117,6 +127,8 @@ bool rw_begin_in_child(struct rw_self *self)
     rw_copy(inherited.interpreters, rw_interpreters, sizeof inherited.interpreters);
     rw_copy(inherited.semaphores, rw_semaphores, sizeof inherited.semaphores);
     rw_session_locate();
+    if (rw_locks)
+        rw_copy(inherited.locks, rw_locks, sizeof inherited.locks);
     if (rw_is_confined || rw_begin_recording(self) != 0) {
         rw_live = NULL;
         return false;

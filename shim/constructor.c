@@ -135,6 +135,7 @@ __attribute__((constructor)) static void construct(void)
     know_stacks();
     rw_self.is_busy = true;
     rw_shim_options_read(&options);
+    rw_recording_has_locks = options.is_recording_locks;
     bool is_on = begin();
     if (is_on) {
         describe_process();

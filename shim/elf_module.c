@@ -57,16 +57,16 @@ bool rw_elf_module_open(struct rw_elf_module *module, const struct dl_phdr_info 
     return module->symbols && module->strings;
 }
 
-static bool defines(const struct rw_elf_module *module, uint32_t index, const char *name)
+static bool defines(const struct rw_elf_module *module, uint32_t index, const char *name, unsigned type)
 {
     const Elf64_Sym *symbol = &module->symbols[index];
-    return symbol->st_shndx != SHN_UNDEF && symbol->st_value && ELF64_ST_TYPE(symbol->st_info) == STT_FUNC &&
+    return symbol->st_shndx != SHN_UNDEF && symbol->st_value && ELF64_ST_TYPE(symbol->st_info) == type &&
            strcmp(module->strings + symbol->st_name, name) == 0;
 }
 
 /* The table's layout: bucket count, first hashed symbol, Bloom words, Bloom shift; Bloom filter; buckets;
  * chains. */
-static uint32_t find_by_gnu_hash(const struct rw_elf_module *module, const char *name)
+static uint32_t find_by_gnu_hash(const struct rw_elf_module *module, const char *name, unsigned type)
 {
     uint32_t hash = 5381;
     for (const char *c = name; *c; c++)
@@ -88,14 +88,14 @@ static uint32_t find_by_gnu_hash(const struct rw_elf_module *module, const char 
         return STN_UNDEF;
     for (;; index++) {
         const uint32_t chained = chains[index - first];
-        if ((chained | 1) == (hash | 1) && defines(module, index, name))
+        if ((chained | 1) == (hash | 1) && defines(module, index, name, type))
             return index;
         if (chained & 1)
             return STN_UNDEF;
     }
 }
 
-static uint32_t find_by_sysv_hash(const struct rw_elf_module *module, const char *name)
+static uint32_t find_by_sysv_hash(const struct rw_elf_module *module, const char *name, unsigned type)
 {
     uint32_t hash = 0;
     for (const char *c = name; *c; c++) {
@@ -107,24 +107,36 @@ static uint32_t find_by_sysv_hash(const struct rw_elf_module *module, const char
         return STN_UNDEF;
     const uint32_t *buckets = module->sysv_hash + 2, *chains = buckets + bucket_count;
     uint32_t index = buckets[hash % bucket_count];
-    while (index != STN_UNDEF && !defines(module, index, name))
+    while (index != STN_UNDEF && !defines(module, index, name, type))
         index = chains[index];
     return index;
+}
+
+static const Elf64_Sym *find(const struct rw_elf_module *module, const char *name, unsigned type)
+{
+    uint32_t index = STN_UNDEF;
+    if (module->gnu_hash)
+        index = find_by_gnu_hash(module, name, type);
+    else if (module->sysv_hash)
+        index = find_by_sysv_hash(module, name, type);
+    return index == STN_UNDEF ? NULL : &module->symbols[index];
 }
 
 bool rw_elf_module_function(const struct rw_elf_module *module, const char *name,
                             struct rw_elf_function *function)
 {
-    uint32_t index = STN_UNDEF;
-    if (module->gnu_hash)
-        index = find_by_gnu_hash(module, name);
-    else if (module->sysv_hash)
-        index = find_by_sysv_hash(module, name);
-    if (index == STN_UNDEF)
+    const Elf64_Sym *symbol = find(module, name, STT_FUNC);
+    if (!symbol)
         return false;
-    function->address = module->base + module->symbols[index].st_value;
-    function->size = module->symbols[index].st_size;
+    function->address = module->base + symbol->st_value;
+    function->size = symbol->st_size;
     return true;
+}
+
+uintptr_t rw_elf_module_data(const struct rw_elf_module *module, const char *name)
+{
+    const Elf64_Sym *symbol = find(module, name, STT_OBJECT);
+    return symbol ? module->base + symbol->st_value : 0;
 }
 
 struct search {
@@ -145,6 +157,28 @@ bool rw_elf_module_defining(const char *name, struct rw_elf_module *module)
 {
     struct search search = {name, module};
     return dl_iterate_phdr(stop_where_defined, &search) != 0;
+}
+
+struct data_search {
+    const char *name;
+    uintptr_t found;
+};
+
+static int stop_where_data_is(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    (void)size;
+    struct data_search *search = argument;
+    struct rw_elf_module module;
+    if (rw_elf_module_open(&module, info))
+        search->found = rw_elf_module_data(&module, search->name);
+    return search->found != 0;
+}
+
+uintptr_t rw_elf_data_defining(const char *name)
+{
+    struct data_search search = {name, 0};
+    dl_iterate_phdr(stop_where_data_is, &search);
+    return search.found;
 }
 
 const Elf64_Phdr *rw_elf_module_segment(const struct rw_elf_module *module, uintptr_t address, size_t length)

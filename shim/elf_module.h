@@ -44,6 +44,13 @@ bool rw_elf_module_open(struct rw_elf_module *module, const struct dl_phdr_info 
 bool rw_elf_module_function(const struct rw_elf_module *module, const char *name,
                             struct rw_elf_function *function);
 
+/* The address of the variable `name` that the module exports, 0 if it has none. */
+uintptr_t rw_elf_module_data(const struct rw_elf_module *module, const char *name);
+
+/* The variable `name` as the program has it, of the first module in load order: an executable may have a copy
+ * of its own of a library's. 0 if none exports it. */
+uintptr_t rw_elf_data_defining(const char *name);
+
 /* The first module in load order (the executable first) that exports the function `name`. False if none does.
  */
 bool rw_elf_module_defining(const char *name, struct rw_elf_module *module);

@@ -72,10 +72,15 @@ void rw_python_attach(void *state)
         api.restore_thread(state);
 }
 
-struct rw_python_thread_state *rw_python_current(uintptr_t caller)
+void *rw_python_attached(void)
 {
     void *(*const get)(void) = __atomic_load_n(&api.current, __ATOMIC_ACQUIRE);
-    void *const current = get ? get() : NULL;
+    return get ? get() : NULL;
+}
+
+struct rw_python_thread_state *rw_python_current(uintptr_t caller)
+{
+    void *const current = rw_python_attached();
     if (!current || api.current_is_thread_local)
         return current;
     if (caller - api.start_new_thread.address < api.start_new_thread.size)

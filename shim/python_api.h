@@ -37,6 +37,10 @@ bool rw_python_is_code(uintptr_t address);
 void *rw_python_detach(void);
 void rw_python_attach(void *state);
 
+/* The thread state of a thread that holds the GIL, or is attached where there is none: of one, that is, that
+ * runs Python's code. NULL where Python has no function to ask for it. */
+void *rw_python_attached(void);
+
 /*
  * The thread state that the calling thread is attached to, NULL where it is attached to none or where that
  * cannot be told. `caller` is the return address of a wrapped call, or 0.

@@ -43,6 +43,16 @@ uint64_t rw_recorder_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint32_t rw_recorder_since_ms(void)
+{
+    struct timespec now;
+    if (!rw_real.clock_gettime)
+        return 0;
+    rw_real.clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return ns > rw_header->created_ns ? (uint32_t)((ns - rw_header->created_ns) / 1000000u) : 0;
+}
+
 bool rw_table_begin(uint32_t *writing)
 {
     enum { SPINS = 1000, YIELDS = 1000 }; /* an update takes less than a microsecond */

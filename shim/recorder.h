@@ -29,6 +29,9 @@ const struct rw_slot *rw_recorder_slot(void);
 /* Now, in ns of CLOCK_MONOTONIC, by libc's own clock whatever else is preloaded. */
 uint64_t rw_recorder_now(void);
 
+/* Milliseconds since the recording began, by the coarse clock: for what happens often. */
+uint32_t rw_recorder_since_ms(void);
+
 /* Appends a lifecycle event to the current thread's ring. Not for RW_EVENT_WAIT. */
 void rw_record_event(enum rw_event_kind kind, uint64_t object, uint64_t arg, const void *return_address);
 

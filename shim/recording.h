@@ -22,6 +22,7 @@
  *     struct rw_interpreter [interpreter_count]
  *     struct rw_semaphore   [semaphore_count] a 4-way hash table of semaphores that are held now
  *     struct rw_misuse      [misuse_count]   what threads did that they must not, in the order of time
+ *     struct rw_lock        [lock_count]     the same of Python's locks; none without the option lock_owners
  *     struct rw_slot_area   [slot_allocated]  grows with the number of threads; the file grows with it
  */
 #ifndef RACEWATCH_SHIM_RECORDING_H
@@ -39,6 +40,8 @@
 #define RW_INTERPRETER_MAX 64u /* interpreters remembered, the main one included */
 #define RW_SEMAPHORE_MAX 1024u /* semaphores held at once that can be remembered; a multiple of 4 */
 #define RW_MISUSE_MAX 64u      /* misuses remembered */
+#define RW_LOCK_MAX 4096u      /* Python locks held at once that can be remembered */
+#define RW_LOCK_WAYS 4u
 #define RW_PROBLEM_MAX 16u
 #define RW_EVENT_MAX 32u    /* length of each of a slot's two rings */
 #define RW_STACK_MAX 12288u /* bytes of stack that a capture can hold */
@@ -71,10 +74,11 @@ enum rw_wait_kind {
     RW_WAIT_RWLOCK_READ,  /* object: pthread_rwlock_t, object2: its writer's TID when the wait began */
     RW_WAIT_RWLOCK_WRITE, /* the same */
     RW_WAIT_COND,         /* object: pthread_cond_t, object2: its pthread_mutex_t */
-    RW_WAIT_SEMAPHORE,    /* object: sem_t */
-    RW_WAIT_BARRIER,      /* object: pthread_barrier_t */
-    RW_WAIT_JOIN,         /* object: pthread_t of the thread joined */
-    RW_WAIT_FORK,         /* inside fork(), its atfork handlers included */
+    RW_WAIT_SEMAPHORE, /* object: sem_t, object2: the Python lock that is being acquired (lock_owners), or 0
+                        */
+    RW_WAIT_BARRIER,   /* object: pthread_barrier_t */
+    RW_WAIT_JOIN,      /* object: pthread_t of the thread joined */
+    RW_WAIT_FORK,      /* inside fork(), its atfork handlers included */
 };
 
 /* Events. `object`, `arg` and `end_ns` of struct rw_event depend on the kind. */
@@ -320,6 +324,24 @@ struct rw_misuse {
     char other_name[RW_THREAD_NAME_MAX];
 };
 
+/* A threading.Lock that a thread took by its methods and nobody has released by them since, with the option
+ * lock_owners. A reader holds it against the lock itself, which C code may have released. Written as a
+ * semaphore's entry is: `address` is 1 while the others are stored, and 0 before the lock is released. */
+struct rw_lock {
+    uint64_t address;     /* of the Python object; 0: entry is free */
+    uint64_t code;        /* the code object that took it, 0 if not known. It may be gone by now */
+    uint64_t instruction; /* as its frame had it: up to 3.10 an index into the code, later an address */
+    int32_t tid;
+    uint32_t since_ms; /* since rw_header.created_ns */
+};
+
+/* The first of the RW_LOCK_WAYS entries in which the lock at `address` is kept, if it is. */
+static inline uint32_t rw_lock_set(uint64_t address)
+{
+    uint64_t hash = (address >> 4) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(hash >> 32) % (RW_LOCK_MAX / RW_LOCK_WAYS) * RW_LOCK_WAYS;
+}
+
 /* Something the shim could not do; `detail` says what and why, for people. */
 struct rw_problem {
     uint32_t sequence;
@@ -366,6 +388,7 @@ struct rw_header {
     uint32_t interpreter_offset, interpreter_size, interpreter_count;
     uint32_t semaphore_offset, semaphore_size, semaphore_count;
     uint32_t misuse_offset, misuse_size, misuse_count;
+    uint32_t lock_offset, lock_size, lock_count; /* lock_count: 0 without the option lock_owners */
     uint32_t slot_offset, slot_size, slot_max;
     uint32_t slot_allocated; /* slots that the file has room for now */
     uint32_t slot_used;      /* highest slot ever taken, plus one */
@@ -374,6 +397,7 @@ struct rw_header {
     uint64_t dl_generation; /* dlopen calls so far */
     uint64_t slots_refused; /* threads that got no slot, for want of room */
     uint64_t misuses;       /* ever met, those that found no room included */
+    uint64_t locks_refused; /* locks that were taken and not remembered, for want of room */
 
     /* Milestones, 0 until they happen. */
     uint64_t main_returned_ns;
@@ -412,5 +436,6 @@ _Static_assert(sizeof(struct rw_header) <= 4096, "the header is one page");
 _Static_assert(sizeof(struct rw_slot) <= 4096, "a slot is one page");
 _Static_assert(sizeof(struct rw_slot_area) == 16384, "a slot and its stack copy");
 _Static_assert(RW_SEMAPHORE_MAX % 4 == 0, "4-way table");
+_Static_assert(RW_LOCK_MAX % RW_LOCK_WAYS == 0, "a table of sets");
 
 #endif

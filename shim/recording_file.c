@@ -19,7 +19,8 @@ enum {
     INTERPRETER_OFFSET = TEST_OFFSET + PAGES(RW_TEST_MAX * sizeof(struct rw_test)),
     SEMAPHORE_OFFSET = INTERPRETER_OFFSET + PAGES(RW_INTERPRETER_MAX * sizeof(struct rw_interpreter)),
     MISUSE_OFFSET = SEMAPHORE_OFFSET + PAGES(RW_SEMAPHORE_MAX * sizeof(struct rw_semaphore)),
-    SLOT_OFFSET = MISUSE_OFFSET + PAGES(RW_MISUSE_MAX * sizeof(struct rw_misuse)),
+    LOCK_OFFSET = MISUSE_OFFSET + PAGES(RW_MISUSE_MAX * sizeof(struct rw_misuse)),
+    LOCKS_SIZE = PAGES(RW_LOCK_MAX * sizeof(struct rw_lock)),
 };
 
 struct rw_session rw_session;
@@ -27,6 +28,8 @@ struct rw_header *rw_header;
 struct rw_test *rw_tests;
 struct rw_interpreter *rw_interpreters;
 struct rw_semaphore *rw_semaphores;
+struct rw_lock *rw_locks;
+bool rw_recording_has_locks;
 struct rw_misuse *rw_misuses;
 uint32_t rw_tests_writing, rw_interpreters_writing, rw_misuses_writing;
 
@@ -42,9 +45,15 @@ static uint32_t allocated_slots; /* not read back from the file, which the progr
 static char path[PATH_MAX + 64];
 static uint64_t file_device, file_inode;
 
+/* The table of locks takes no room where nobody asked for it. */
+static uint64_t slot_offset(void)
+{
+    return LOCK_OFFSET + (rw_recording_has_locks ? LOCKS_SIZE : 0);
+}
+
 static uint64_t size_with_slots(uint32_t count)
 {
-    return SLOT_OFFSET + (uint64_t)count * sizeof(struct rw_slot_area);
+    return slot_offset() + (uint64_t)count * sizeof(struct rw_slot_area);
 }
 
 uint64_t rw_recording_size_limit(void)
@@ -89,7 +98,7 @@ static int allocate(int fd, uint64_t from, uint64_t to)
 static int write_first_pages(int fd)
 {
     int result = write_zeros(fd, 0, PAGE);
-    return result == 0 ? write_zeros(fd, SLOT_OFFSET, SLOT_OFFSET + PAGE) : result;
+    return result == 0 ? write_zeros(fd, slot_offset(), slot_offset() + PAGE) : result;
 }
 
 static unsigned piece_of(uint32_t slot)
@@ -136,7 +145,8 @@ static int map_first(int fd)
     rw_interpreters = (struct rw_interpreter *)(base + INTERPRETER_OFFSET);
     rw_semaphores = (struct rw_semaphore *)(base + SEMAPHORE_OFFSET);
     rw_misuses = (struct rw_misuse *)(base + MISUSE_OFFSET);
-    pieces[0] = (struct rw_slot_area *)(base + SLOT_OFFSET);
+    rw_locks = rw_recording_has_locks ? (struct rw_lock *)(base + LOCK_OFFSET) : NULL;
+    pieces[0] = (struct rw_slot_area *)(base + slot_offset());
     rw_header = (struct rw_header *)base;
     return 0;
 }
@@ -162,7 +172,10 @@ static void describe_file(int32_t pid, uint64_t created_ns)
     header->misuse_offset = MISUSE_OFFSET;
     header->misuse_size = sizeof(struct rw_misuse);
     header->misuse_count = RW_MISUSE_MAX;
-    header->slot_offset = SLOT_OFFSET;
+    header->lock_offset = LOCK_OFFSET;
+    header->lock_size = sizeof(struct rw_lock);
+    header->lock_count = rw_recording_has_locks ? RW_LOCK_MAX : 0;
+    header->slot_offset = (uint32_t)slot_offset();
     header->slot_size = sizeof(struct rw_slot_area);
     header->slot_max = RW_SLOT_MAX;
     header->slot_allocated = RW_SLOT_FIRST;

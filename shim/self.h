@@ -26,6 +26,7 @@ struct rw_self {
     bool is_refused;                /* there was no slot for it */
     bool is_capturing;              /* is writing its capture now */
     uintptr_t stack_low, stack_top; /* of the thread's own stack; 0, 0: not known */
+    const void *acquiring; /* the Python lock whose method takes it now, NULL: none; option lock_owners */
     /* The last stack copy of a wait with a deadline. */
     uint64_t captured_ns;
     uint64_t captured_object;

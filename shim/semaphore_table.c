@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "shim/semaphore_table.h"
 
-#include <time.h>
-
 #include "shim/real.h"
+#include "shim/recorder.h"
 #include "shim/recording_file.h"
 #include "shim/self.h"
 
@@ -14,17 +13,6 @@ static struct rw_semaphore *set_of(uint64_t address)
 {
     uint64_t hash = (address >> 3) * UINT64_C(0x9e3779b97f4a7c15);
     return &rw_semaphores[(hash >> 32) % (RW_SEMAPHORE_MAX / WAYS) * WAYS];
-}
-
-/* The coarse clock: a lock of Python's is taken here, and milliseconds are what is told. */
-static uint32_t since_begin_ms(void)
-{
-    struct timespec now;
-    if (!rw_real.clock_gettime)
-        return 0;
-    rw_real.clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    return ns > rw_header->created_ns ? (uint32_t)((ns - rw_header->created_ns) / 1000000u) : 0;
 }
 
 /* With one thread only a handler of its own can come between, and all that can be lost is one of its entries.
@@ -65,7 +53,7 @@ void rw_semaphore_taken(const void *semaphore)
     if (!entry)
         return;
     entry->tid = rw_self_tid(&rw_self);
-    entry->since_ms = since_begin_ms();
+    entry->since_ms = rw_recorder_since_ms();
     __atomic_store_n(&entry->address, address, __ATOMIC_RELEASE);
 }
 

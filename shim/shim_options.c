@@ -70,6 +70,8 @@ static void read_one(struct rw_shim_options *options, const char *item, size_t l
             options->perturb = RW_PERTURB_DELAY;
     } else if (key_length == 5 && rw_text_after(item, "crash")) {
         options->is_crash_told = !(value_length == 1 && value[0] == '0');
+    } else if (key_length == 11 && rw_text_after(item, "lock_owners")) {
+        options->is_recording_locks = !(value_length == 1 && value[0] == '0');
     } else if (key_length == 4 && rw_text_after(item, "help")) {
         options->is_help = !(value_length == 1 && value[0] == '0');
     }
@@ -79,7 +81,7 @@ void rw_shim_options_read(struct rw_shim_options *options)
 {
     static const char *const folders[] = {"RACEWATCH_DIR", "TEST_UNDECLARED_OUTPUTS_DIR"};
     options->dir[0] = options->monitor[0] = options->unknown[0] = '\0';
-    options->is_help = options->is_perturb_given = false;
+    options->is_help = options->is_perturb_given = options->is_recording_locks = false;
     options->is_crash_told = true;
     options->perturb = RW_PERTURB_OFF;
     options->seed = 0;

@@ -14,6 +14,7 @@ struct rw_shim_options {
     char monitor[PATH_MAX]; /* "" if it was not given */
     bool is_help;
     bool is_crash_told;
+    bool is_recording_locks;      /* lock_owners */
     enum rw_perturb_mode perturb; /* by delays where only a seed is given */
     bool is_perturb_given;
     uint64_t seed;

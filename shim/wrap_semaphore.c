@@ -40,7 +40,8 @@ static bool is_valid(const struct timespec *deadline)
     do {                                                                                                     \
         int result;                                                                                          \
         struct rw_wait_scope wait;                                                                           \
-        rw_wait_begin(&wait, RW_WAIT_SEMAPHORE, semaphore, 0, deadline, clock, __builtin_return_address(0)); \
+        rw_wait_begin(&wait, RW_WAIT_SEMAPHORE, semaphore, (uint64_t)rw_self.acquiring, deadline, clock,     \
+                      __builtin_return_address(0));                                                          \
         pthread_cleanup_push(rw_wait_cancelled, &wait);                                                      \
         result = call;                                                                                       \
         pthread_cleanup_pop(0);                                                                              \

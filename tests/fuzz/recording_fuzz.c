@@ -43,6 +43,8 @@ static void read_everything(struct rw_reader *reader)
         check_string(test.name, sizeof(test.name));
     struct rw_semaphore owner;
     rw_reader_semaphore_owner(reader, 0x7777, &owner);
+    struct rw_lock lock;
+    rw_reader_lock_owner(reader, 0x7f0012345670, &lock);
 }
 
 /* All that the tools do with a recording of this path. */

@@ -10,12 +10,12 @@
 
 #include "tools/cpython/code.h"
 #include "tools/cpython/lock_object.h"
+#include "tools/cpython/lock_owner.h"
 #include "tools/cpython/names.h"
 #include "tools/cpython/object.h"
 #include "tools/cpython/places.h"
 #include "tools/cpython/slots.h"
 #include "tools/cpython/with_blocks.h"
-#include "tools/recording/reader.h"
 
 static bool is_one_of(const char *kind, const char *const *words)
 {
@@ -101,19 +101,24 @@ static void own_by_with_block(struct rw_python *py, struct rw_wait_on *wait, uin
 
 static void find_owner(struct rw_python *py, struct rw_wait_on *wait, const struct rw_py_lock_object *lock)
 {
-    struct rw_semaphore taken;
+    struct rw_py_taken taken = {0};
     set_owner(py, wait, -1, RW_UNKNOWN, NULL);
     if (!strcmp(lock->kind, "rlock")) {
         own_by_pthread(py, wait, rw_py_rlock_owner(py, lock->address), RW_EXACT, "the RLock's owner field");
     } else if (!strcmp(lock->kind, "lock")) {
-        if (py->reader && lock->semaphore && !rw_reader_semaphore_owner(py->reader, lock->semaphore, &taken))
+        if (!rw_py_recorded_owner(py, lock, &taken))
+            own_by_with_block(py, wait, lock->address);
+        else if (taken.tid > 0)
             set_owner(py, wait, taken.tid, RW_EXACT,
                       "the recording: it took the lock, and nobody has released it since");
         else
-            own_by_with_block(py, wait, lock->address);
+            set_owner(py, wait, -1, RW_UNKNOWN,
+                      "the thread that took it is gone, and another has its number");
     }
     if (wait->owner.tid > 0 && !wait->owner.taken_at)
         wait->owner.taken_at = rw_py_with_block(py, wait->owner.tid, lock->address);
+    if (wait->owner.tid > 0 && !wait->owner.taken_at)
+        wait->owner.taken_at = taken.at;
 }
 
 /* A lock of the library is named as a part of what the program's own frame calls the library's object, or of

@@ -49,6 +49,7 @@ static int owner_of(const struct rw_watched *watched, const struct rw_slot_view 
 {
     const struct rw_wait *wait = &view->wait;
     struct rw_semaphore owner;
+    struct rw_lock lock;
     switch (wait->kind) {
     case RW_WAIT_MUTEX:
         return read_tid(watched->pid, wait->object + MUTEX_OWNER_OFFSET, wait->object2);
@@ -56,6 +57,8 @@ static int owner_of(const struct rw_watched *watched, const struct rw_slot_view 
     case RW_WAIT_RWLOCK_WRITE:
         return read_tid(watched->pid, wait->object + RWLOCK_WRITER_OFFSET, wait->object2);
     case RW_WAIT_SEMAPHORE:
+        if (wait->object2 && !rw_reader_lock_owner(watched->reader, wait->object2, &lock))
+            return lock.tid == view->tid ? 0 : lock.tid;
         /* Taken by oneself: a lock used as a signal, as Python's conditions do, and no circle. */
         if (rw_reader_semaphore_owner(watched->reader, wait->object, &owner) != 0 || owner.tid == view->tid)
             return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of a recording: slots with their rings and stack copies, tests, interpreters, semaphores. */
+/* The tables of a recording: slots with their rings and stack copies, tests, interpreters, semaphores, locks.
+ */
 #include "tools/recording/reader_internal.h"
 
 #include <errno.h>
@@ -288,6 +289,37 @@ int rw_reader_misuse(struct rw_reader *reader, unsigned index, struct rw_misuse 
     RW_TERMINATE(misuse->name);
     RW_TERMINATE(misuse->other_name);
     return misuse->kind == RW_MISUSE_NONE ? -ENOENT : error;
+}
+
+int rw_reader_lock_owner(struct rw_reader *reader, uint64_t address, struct rw_lock *owner)
+{
+    const struct rw_header *header = &reader->header;
+    struct rw_lock set[RW_LOCK_WAYS];
+    if (address <= 1 || header->lock_count == 0)
+        return -ENOENT;
+    uint64_t offset = header->lock_offset + rw_lock_set(address) * sizeof(set[0]);
+    int error = rw_reader_read(reader, offset, set, sizeof(set));
+    for (uint32_t i = 0; error == 0 && i < RW_LOCK_WAYS; i++) {
+        if (set[i].address != address)
+            continue;
+        error = rw_reader_read(reader, offset + i * sizeof(set[0]), owner, sizeof(*owner));
+        if (error == 0 && (memcmp(owner, &set[i], sizeof(*owner)) != 0 || owner->tid <= 0))
+            error = -EAGAIN;
+        return error;
+    }
+    return error != 0 ? error : -ENOENT;
+}
+
+int rw_reader_locks(struct rw_reader *reader, struct rw_lock held[RW_LOCK_MAX], size_t *count)
+{
+    const struct rw_header *header = &reader->header;
+    *count = 0;
+    int error = rw_reader_read(reader, header->lock_offset, held, header->lock_count * sizeof(held[0]));
+    for (uint32_t i = 0; error == 0 && i < header->lock_count; i++) {
+        if (held[i].address > 1)
+            held[(*count)++] = held[i];
+    }
+    return error;
 }
 
 int rw_reader_problem(const struct rw_reader *reader, unsigned index, struct rw_problem *problem)

@@ -243,6 +243,11 @@ static void fill_notes(struct rw_fill *fill)
         rw_process_note(fill->incident, fill->process,
                         "%" PRIu64 " threads could not be recorded: there was no room for them",
                         header->slots_refused);
+    if (header->locks_refused != 0)
+        rw_process_note(fill->incident, fill->process,
+                        "owners of %" PRIu64
+                        " locks that were taken could not be recorded: too many were held",
+                        header->locks_refused);
     for (unsigned i = 0; i < RW_HOOK_COUNT; i++) {
         if (header->hooks[i] == RW_HOOK_FAILED)
             rw_process_note(fill->incident, fill->process, "calls of %s are not seen", rw_hook_name(i));

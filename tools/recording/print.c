@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <talloc.h>
 
@@ -182,6 +183,20 @@ static void print_misuses(FILE *out, struct rw_reader *reader)
     }
 }
 
+static void print_locks(FILE *out, struct rw_reader *reader)
+{
+    struct rw_lock *held = calloc(RW_LOCK_MAX, sizeof(*held));
+    size_t count = 0;
+    if (held != NULL && rw_reader_locks(reader, held, &count) != 0)
+        count = 0;
+    for (size_t i = 0; i < count; i++)
+        fprintf(out,
+                "lock address=0x%" PRIx64 " taken-by=%" PRId32 " at=%+.3f code=0x%" PRIx64
+                " instruction=0x%" PRIx64 "\n",
+                held[i].address, held[i].tid, held[i].since_ms / 1e3, held[i].code, held[i].instruction);
+    free(held);
+}
+
 static void print_history(FILE *out, struct rw_reader *reader, unsigned index, const struct rw_slot *slot)
 {
     const struct rw_header *header = rw_reader_header(reader);
@@ -293,6 +308,7 @@ int rw_recording_print(const char *path, FILE *out)
     print_interpreters(out, reader);
     print_semaphores(out, reader);
     print_misuses(out, reader);
+    print_locks(out, reader);
     for (unsigned i = 0; i < rw_reader_header(reader)->slot_used; i++)
         print_slot(out, reader, i);
     rw_reader_close(reader);

@@ -87,6 +87,7 @@ static int check_layout(const struct rw_header *header, char **why)
          sizeof(struct rw_semaphore), RW_SEMAPHORE_MAX},
         {"misuses", header->misuse_offset, header->misuse_size, header->misuse_count,
          sizeof(struct rw_misuse), RW_MISUSE_MAX},
+        {"locks", header->lock_offset, header->lock_size, RW_LOCK_MAX, sizeof(struct rw_lock), RW_LOCK_MAX},
         {"slots", header->slot_offset, header->slot_size, header->slot_max, sizeof(struct rw_slot_area),
          RW_SLOT_MAX},
     };
@@ -99,6 +100,10 @@ static int check_layout(const struct rw_header *header, char **why)
                           ")",
                           table->name, table->count, table->size, table->offset);
     }
+    /* Entries are found by a hash: all are there, or none. */
+    if (header->lock_count != 0 && header->lock_count != RW_LOCK_MAX)
+        return refuse(why, -EBADMSG, "damaged: its table of locks cannot have %" PRIu32 " entries",
+                      header->lock_count);
     return 0;
 }
 
@@ -224,7 +229,8 @@ int rw_reader_refresh(struct rw_reader *reader)
         header.interpreter_offset != old->interpreter_offset ||
         header.interpreter_count != old->interpreter_count ||
         header.semaphore_offset != old->semaphore_offset || header.semaphore_count != old->semaphore_count ||
-        header.misuse_offset != old->misuse_offset || header.misuse_count != old->misuse_count)
+        header.misuse_offset != old->misuse_offset || header.misuse_count != old->misuse_count ||
+        header.lock_offset != old->lock_offset || header.lock_count != old->lock_count)
         return -EBADMSG;
     bound_header(&header, file_size, reader->note, sizeof(reader->note));
     reader->header = header;

@@ -94,6 +94,14 @@ int rw_reader_semaphores(struct rw_reader *reader, struct rw_semaphore held[RW_S
 /* Entry `index` (0 .. header->misuse_count-1) of the table of misuses. -ENOENT: none. */
 int rw_reader_misuse(struct rw_reader *reader, unsigned index, struct rw_misuse *misuse);
 
+/* Who took the Python lock whose object is at this address, where it was not released since, by its own
+ * methods; the same errors. Whether it is locked is for the caller to see. -ENOENT without the option
+ * lock_owners. */
+int rw_reader_lock_owner(struct rw_reader *reader, uint64_t address, struct rw_lock *owner);
+
+/* All Python locks that are held, as far as one quick look finds them. */
+int rw_reader_locks(struct rw_reader *reader, struct rw_lock held[RW_LOCK_MAX], size_t *count);
+
 /* Problem number `index` (0 .. RW_PROBLEM_MAX-1) of the header as of the last refresh; -ENOENT: none. */
 int rw_reader_problem(const struct rw_reader *reader, unsigned index, struct rw_problem *problem);
 

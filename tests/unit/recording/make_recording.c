@@ -49,6 +49,8 @@ void make_recording(struct made *made, unsigned slots)
         .semaphore_count = RW_SEMAPHORE_MAX,
         .misuse_size = sizeof(struct rw_misuse),
         .misuse_count = RW_MISUSE_MAX,
+        .lock_size = sizeof(struct rw_lock),
+        .lock_count = RW_LOCK_MAX,
         .slot_size = sizeof(struct rw_slot_area),
         .slot_max = RW_SLOT_MAX,
         .slot_allocated = slots,
@@ -62,6 +64,8 @@ void make_recording(struct made *made, unsigned slots)
     at += header.semaphore_size * header.semaphore_count;
     header.misuse_offset = at;
     at += header.misuse_size * header.misuse_count;
+    header.lock_offset = at;
+    at += header.lock_size * header.lock_count;
     at = (at + 4095u) & ~4095u;
     header.slot_offset = at;
     made->size = at + (size_t)slots * sizeof(struct rw_slot_area);
@@ -72,6 +76,7 @@ void make_recording(struct made *made, unsigned slots)
     made->interpreters = (struct rw_interpreter *)(made->bytes + header.interpreter_offset);
     made->semaphores = (struct rw_semaphore *)(made->bytes + header.semaphore_offset);
     made->misuses = (struct rw_misuse *)(made->bytes + header.misuse_offset);
+    made->locks = (struct rw_lock *)(made->bytes + header.lock_offset);
     made->slots = (struct rw_slot_area *)(made->bytes + header.slot_offset);
 }
 
@@ -175,6 +180,8 @@ void make_rich_recording(struct made *made)
                                                     .destroyer_tid = MADE_PID,
                                                     .test = "test_a.py::test_two"};
     made->semaphores[5] = (struct rw_semaphore){.address = 0x7777, .tid = 4001, .since_ms = 2500};
+    made->locks[rw_lock_set(0x7f0012345670) + 2] = (struct rw_lock){
+        .address = 0x7f0012345670, .code = 0xc0de, .instruction = 0xc0e0, .tid = 4001, .since_ms = 2500};
 
     struct rw_slot *main_thread = make_thread(made, 0, MADE_PID, RW_THREAD_WAITING, "");
     struct rw_slot *worker = make_thread(made, 1, 4001, RW_THREAD_WAITING, "worker-1");

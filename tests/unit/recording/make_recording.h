@@ -20,6 +20,7 @@ struct made {
     struct rw_interpreter *interpreters;
     struct rw_semaphore *semaphores;
     struct rw_misuse *misuses;
+    struct rw_lock *locks;
     struct rw_slot_area *slots;
 };
 

@@ -90,6 +90,14 @@ static void hands_out_what_was_written(void **state)
     assert_int_equal(rw_reader_semaphore_owner(reader, 0x7778, &owner), -ENOENT);
     assert_int_equal(rw_reader_semaphore_owner(reader, 0, &owner), -ENOENT);
 
+    struct rw_lock lock;
+    assert_int_equal(rw_reader_lock_owner(reader, 0x7f0012345670, &lock), 0);
+    assert_int_equal(lock.tid, 4001);
+    assert_int_equal(lock.code, 0xc0de);
+    assert_int_equal(rw_reader_lock_owner(reader, 0x7f0012345680, &lock), -ENOENT);
+    assert_int_equal(rw_reader_lock_owner(reader, 0, &lock), -ENOENT);
+    assert_int_equal(rw_reader_lock_owner(reader, 1, &lock), -ENOENT);
+
     struct rw_test test;
     assert_int_equal(rw_reader_current_test(reader, &test), 0);
     assert_string_equal(test.name, "test_a.py::test_two");
@@ -199,9 +207,9 @@ static void refusals_say_why(void **state)
              sizeof(*header));
     expect_refusal(fixture, 200, -EBADMSG, message);
 
-    header->version = 1;
+    header->version = RW_RECORDING_VERSION + 1;
     expect_refusal(fixture, SIZE_MAX, -EPROTONOSUPPORT,
-                   "a recording of another version (1; this program reads 2)");
+                   "a recording of another version (3; this program reads 2)");
     header->version = RW_RECORDING_VERSION;
     header->header_size = 12;
     snprintf(message, sizeof(message),

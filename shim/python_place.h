@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where in Python code the calling thread is: the code object and the instruction of its innermost frame,
+ * which the reader makes a line of. Internal to the interpreter hooks.
+ *
+ * A frame is reached through undocumented fields. Where they lie is a table up to 3.12 and what _PyRuntime
+ * itself says from 3.13 on; either is a claim, and the first frame is read by way of the kernel, which
+ * answers a wrong address with an error: only if a code object is found there are the same words read
+ * directly from then on.
+ */
+#ifndef RACEWATCH_SHIM_PYTHON_PLACE_H
+#define RACEWATCH_SHIM_PYTHON_PLACE_H
+
+#include <stdint.h>
+
+#include "shim/elf_module.h"
+
+struct rw_python_place {
+    uint64_t code;        /* 0: not known */
+    uint64_t instruction; /* as struct rw_lock has it */
+};
+
+/* Finds out which Python `module` defines. In the constructor, or before Python runs. */
+void rw_python_place_load(const struct rw_elf_module *module);
+
+/* In a thread that holds the GIL or, where there is none, is attached. Changes no errno. */
+struct rw_python_place rw_python_place(void);
+
+#endif
