@@ -54,6 +54,13 @@ class Ending(Case):
     def test_sigint_leaves_one_incident(self):
         self.ended_by(signal.SIGINT, 2)
 
+    def test_its_own_timeout_is_not_taken_for_the_runners(self):
+        argv = [machine.program(), "run", "--timeout=3", "--test-timeout=2", "--on-hang=kill", "--", *self.suite()]
+        with processes.Program(argv) as program:
+            program.wait(PATIENCE_S)
+            found = incidents.all_of(program.out)
+            self.assertEqual([i.json["trigger_detail"].split(", ")[1] for i in found], ["longer than test_timeout=2"])
+
     def test_a_cancelled_job_leaves_one_incident(self):
         with run("/usr/bin/python3", "-c", STUBBORN) as program:
             program.wait_until(lambda: "stuck" in program.stdout(), PATIENCE_S)

@@ -10,6 +10,7 @@
 #include "tools/incident/words.h"
 
 #define CHILDREN_NAMED 3
+#define TASKS_NAMED 2
 
 void rw_tell_blocked_loop(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
                           const struct rw_thread *thread, char **sentence)
@@ -24,6 +25,46 @@ void rw_tell_blocked_loop(struct rw_diagnosis *diagnosis, const struct rw_proces
                   task->name ? task->name : "?");
         return;
     }
+}
+
+/* "'consumer' for asyncio.Future at x.py:4 in consume" */
+static void append_task(struct rw_incident *incident, char **sentence, const struct rw_task *task)
+{
+    const struct rw_thread as_thread = {.python = task->frames, .python_count = task->frame_count};
+    char *place = rw_place(incident, &as_thread);
+
+    rw_append(incident, sentence, "'%s'%s%s%s%s", task->name ? task->name : "?",
+              task->waits_on ? " for " : "", task->waits_on ? task->waits_on : "", place ? " at " : "",
+              place ? place : "");
+}
+
+void rw_tell_waiting_tasks(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
+                           const struct rw_thread *thread, char **sentence)
+{
+    const struct rw_task *named[TASKS_NAMED];
+    size_t count = 0;
+
+    for (size_t i = 0; i < process->task_count; i++) {
+        const struct rw_task *task = &process->tasks[i];
+
+        if (task->tid != thread->tid)
+            continue;
+        if (!task->state || strcmp(task->state, "waiting") != 0)
+            return; /* there is something to do: the loop is not the place to look at */
+        if (count < TASKS_NAMED)
+            named[count] = task;
+        count++;
+    }
+    if (count == 0)
+        return;
+    rw_append(diagnosis->incident, sentence,
+              "; the event loop (%s) that it runs has %zu task%s, waiting: ", named[0]->library, count,
+              count > 1 ? "s" : "");
+    for (size_t i = 0; i < count && i < TASKS_NAMED; i++) {
+        rw_append(diagnosis->incident, sentence, "%s", i ? ", " : "");
+        append_task(diagnosis->incident, sentence, named[i]);
+    }
+    rw_append(diagnosis->incident, sentence, "%s", count > TASKS_NAMED ? ", ..." : "");
 }
 
 /* A child that failed while others waited, or just before, may have been what they wait for. */

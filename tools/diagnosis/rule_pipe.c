@@ -67,11 +67,14 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
     const char *others =
         rw_alive_threads(node->process) > 1 ? ", where every other thread waits as well" : "";
 
-    finding->sentence =
-        rw_words(incident, "%s %s%s%s: %s%s%s.", rw_thread_label(incident, thread),
-                 rw_doing_words(incident, node->process, thread),
-                 rw_for_how_long(incident, incident, rw_waits_since(incident, thread)),
-                 rw_at_place(diagnosis, thread), state, holders(diagnosis, node, first), others);
+    char *sentence = rw_words(incident, "%s %s%s%s: %s%s%s", rw_thread_label(incident, thread),
+                              rw_doing_words(incident, node->process, thread),
+                              rw_for_how_long(incident, incident, rw_waits_since(incident, thread)),
+                              rw_at_place(diagnosis, thread), state, holders(diagnosis, node, first), others);
+
+    rw_tell_waiting_tasks(diagnosis, node->process, thread, &sentence);
+    rw_append(incident, &sentence, ".");
+    finding->sentence = sentence;
     rw_verdict_culprit(incident, finding, node->process->pid, thread, "waits", "%s%s",
                        rw_doing_words(incident, node->process, thread), rw_at_place(diagnosis, thread));
     for (size_t i = 0; i < wait->channel_count; i++) {

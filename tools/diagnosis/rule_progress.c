@@ -10,6 +10,7 @@
 #define SPINNING 0.9 /* of a processor */
 #define SPINNING_UNDER_LOAD 0.2
 #define BUSY 0.02
+#define POLLS_MIN 2 /* times that it was woken between two looks */
 
 /* Its share of one processor between the two looks; negative after one look. */
 static double share(const struct rw_incident *incident, const struct rw_thread *thread)
@@ -26,6 +27,12 @@ static bool spins(const struct rw_thread *thread, double part)
     bool uses_all = part >= SPINNING || (thread->os_state == 'R' && part >= SPINNING_UNDER_LOAD);
 
     return uses_all && !thread->waits_on && thread->same_calls == 1 && thread->transitions_delta <= 0;
+}
+
+/* It slept and woke again and again, and came back to the same functions. */
+static bool polls(const struct rw_thread *thread)
+{
+    return thread->same_calls == 1 && thread->switches_delta >= POLLS_MIN;
 }
 
 static bool is_on_its_way(const struct rw_incident *incident, const struct rw_thread *thread)
@@ -74,6 +81,12 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
             part * 100);
     else if (part >= BUSY)
         rw_append(incident, &sentence, "makes progress: it used %.0f %% of a processor", part * 100);
+    else if (ends_by_time && polls(worker))
+        rw_append(
+            incident, &sentence,
+            "polls: it woke %lld times within %s, and waits again in the same functions, for something that "
+            "has not come",
+            (long long)worker->switches_delta, rw_duration(incident, incident->between_looks_s));
     else if (ends_by_time)
         rw_append(incident, &sentence, "%s, a wait that ends by itself",
                   rw_doing_words(incident, process, worker));

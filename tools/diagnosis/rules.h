@@ -91,6 +91,10 @@ bool rw_is_edge_told(const struct rw_diagnosis *diagnosis, const struct rw_edge 
 /* Appends ", and so blocks the event loop (asyncio) that it runs, inside task 'Task-1'", where it does. */
 void rw_tell_blocked_loop(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
                           const struct rw_thread *thread, char **sentence);
+/* Appends "; the event loop (asyncio) that it runs has 1 task, waiting: 'Task-1' for asyncio.Future at x.py:4
+ * in main", where all of its tasks wait. */
+void rw_tell_waiting_tasks(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
+                           const struct rw_thread *thread, char **sentence);
 /* "'setter' (tid 12) ended 3.0 s ago", of the thread that ended last, as far as the recording goes back; NULL
  * if none has. */
 char *rw_last_ended_words(struct rw_diagnosis *diagnosis, const struct rw_process_info *process);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "tools/incident/model.h"
+#include "tools/incident/wait_kinds.h"
 #include "tools/snapshot/holders.h"
 #include "tools/snapshot/proc.h"
 #include "tools/snapshot/sockets.h"
@@ -145,7 +146,8 @@ void rw_peers_fill(struct rw_incident *incident)
         for (size_t j = 0; process->is_alive && j < process->thread_count; j++) {
             struct rw_thread *thread = &process->threads[j];
             struct rw_wait_on *wait = thread->waits_on;
-            if (!wait || wait->channel_count == 0 || !thread->is_alive)
+            if (!wait || !thread->is_alive ||
+                (wait->channel_count == 0 && rw_wait_kind_of(wait)->ends != RW_ENDS_BY_TIME))
                 continue;
             for (size_t k = 0; k < wait->channel_count; k++)
                 follow(&work, process->pid, wait, &wait->channels[k]);

@@ -170,6 +170,26 @@ static void who_ended_last_is_told_where_nobody_is_left(void **state)
     talloc_free(incident);
 }
 
+static void who_sleeps_again_and_again_at_one_place_polls(void **state)
+{
+    struct rw_incident *incident = bare(1);
+    struct rw_thread *thread = thread_of(incident, 100);
+
+    (void)state;
+    waits(incident, 100, "sleep", -1);
+    incident->between_looks_s = 2;
+    thread->cpu_delta_s = 0.002;
+    thread->same_calls = 1;
+    thread->switches_delta = 40;
+    rw_diagnose(incident);
+    expect(incident, "slow", RW_INFERRED);
+    expect_in_sentence(incident, "polls: it woke 40 times within 2.0 s");
+    thread->switches_delta = 0;
+    rw_diagnose(incident);
+    expect_in_sentence(incident, "a wait that ends by itself");
+    talloc_free(incident);
+}
+
 static void a_child_that_died_while_others_waited_is_told(void **state)
 {
     static const struct {
@@ -318,6 +338,7 @@ int main(void)
         cmocka_unit_test(all_waiting_for_signals_in_a_test_means_nobody_is_left),
         cmocka_unit_test(nobody_is_left_where_all_wait_for_each_other_to_signal),
         cmocka_unit_test(who_ended_last_is_told_where_nobody_is_left),
+        cmocka_unit_test(who_sleeps_again_and_again_at_one_place_polls),
         cmocka_unit_test(a_child_that_died_while_others_waited_is_told),
         cmocka_unit_test(a_thread_that_blocks_its_own_event_loop_is_told_so),
         cmocka_unit_test(a_signal_handler_or_a_thread_that_is_not_known_could_still_signal),
