@@ -27,8 +27,6 @@
 #define CREDIT_NS UINT64_C(150000000)
 #define SHARE 5 /* and a fifth of the time since the process began */
 
-#define WITH_GIL_ROUNDS 60
-
 #define SITES 64 /* counters of each thread, by hash of the place */
 
 static struct {
@@ -137,32 +135,11 @@ void rw_delay_sleep(uint64_t length_ns)
     rw_raw4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&length, 0);
 }
 
-/* Who holds the GIL makes all others sleep as well, but for the one that it has just made or woken: that one
- * comes to wait for the GIL meanwhile, and so gets it before this thread has gone far. */
-static void sleep_with_gil(void)
-{
-    const uint64_t step = SHORTEST_NS, waits = rw_gil_waits();
-    for (uint32_t rounds = 1 + rw_random_below(&stream.random, WITH_GIL_ROUNDS); rounds > 0; rounds--) {
-        if (rw_gil_waits() != waits || !rw_delay_may_sleep(step))
-            return;
-        rw_delay_sleep(step);
-    }
-}
-
-/* CPython's own mutexes are the GIL's: perturb_gil.h. */
-static void delay(enum rw_delay_kind kind, const void *return_address)
+/* Who holds the GIL makes all others sleep as well. CPython's own mutexes are the GIL's: perturb_gil.h. */
+static bool is_free_to(enum rw_delay_kind kind, const void *return_address)
 {
     bool is_for_mutex = kind == RW_DELAY_LOCK || kind == RW_DELAY_WAIT || kind == RW_DELAY_WOKEN;
-    if (is_for_mutex && rw_python_is_caller(return_address))
-        return;
-    if (rw_python_is_attached()) {
-        if (kind == RW_DELAY_CREATED || kind == RW_DELAY_SIGNALLED)
-            sleep_with_gil();
-        return;
-    }
-    uint64_t length = rw_delay_length(&stream.random);
-    if (rw_delay_may_sleep(length))
-        rw_delay_sleep(length);
+    return !(is_for_mutex && rw_python_is_caller(return_address)) && !rw_python_is_attached();
 }
 
 void rw_delay_at(enum rw_delay_kind kind, const void *return_address)
@@ -174,8 +151,14 @@ void rw_delay_at(enum rw_delay_kind kind, const void *return_address)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (stream.place != place)
         make(place), stream.is_busy = true;
-    if (is_chosen(kind, return_address) && !is_in_handler())
-        delay(kind, return_address);
+    bool gives_rise = kind == RW_DELAY_CREATED || kind == RW_DELAY_SIGNALLED;
+    if (gives_rise && rw_python_is_there() && !is_in_handler() && rw_python_is_attached()) {
+        rw_gil_let_come();
+    } else if (is_chosen(kind, return_address) && !is_in_handler() && is_free_to(kind, return_address)) {
+        uint64_t length = rw_delay_length(&stream.random);
+        if (rw_delay_may_sleep(length))
+            rw_delay_sleep(length);
+    }
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     stream.is_busy = false;
 }

@@ -10,8 +10,9 @@
 #define SHORTEST_NS INT64_C(5000)
 #define DOUBLINGS 8
 /* How long who took the GIL waits for the other to come: a few context switches. */
-#define IN_STEP_ROUNDS 12
+#define IN_STEP_ROUNDS 64
 #define IN_STEP_NS 20000
+#define TURN_NS 4000000         /* to 8 ms */
 #define IN_STEP_CHARGE_NS 75000 /* with the timer's slack, 50 us */
 
 static uint64_t waits;
@@ -25,6 +26,8 @@ struct stream {
     bool has_asked;          /* since it began to wait */
     pthread_mutex_t *waited; /* the GIL's mutex, from a wait until it is unlocked: the GIL is taken then */
     uint64_t waits;          /* of all threads, when its own last began */
+    uint32_t takes;          /* times that it had to wait for the GIL */
+    uint32_t turn;           /* at which of them it stays away for long */
 };
 static __thread struct stream stream __attribute__((tls_model("initial-exec")));
 
@@ -58,26 +61,55 @@ struct shares {
     uint32_t away;
     uint32_t in_step;
     bool is_on;
+    bool has_turns;
 };
 
 static struct shares shares(void)
 {
-    static const uint32_t at_once[4] = {0, 128, 512, 1024}, away[4] = {0, 16, 64, 256},
-                          in_step[4] = {0, 256, 768, 1024};
+    static const uint32_t at_once[4] = {128, 512, 1024, 1024}, away[4] = {0, 0, 64, 256},
+                          in_step[4] = {0, 512, 1024, 1024};
     struct rw_random random = rw_random_from(rw_perturb_seed, 2);
     return (struct shares){
-        at_once[rw_random_below(&random, 4)],
-        away[rw_random_below(&random, 4)],
-        in_step[rw_random_below(&random, 4)],
-        rw_random_below(&random, 8) != 0,
+        at_once[rw_random_below(&random, 4)], away[rw_random_below(&random, 4)],
+        in_step[rw_random_below(&random, 4)], rw_random_below(&random, 8) != 0,
+        rw_random_below(&random, 2) != 0,
     };
 }
 
-/* Real functions: what the shim itself does is no step of the program. */
-static bool stay_away(pthread_mutex_t *mutex)
+/* From 1 to 63 takes later, near ones as likely as far ones. */
+static uint32_t next_turn(void)
 {
-    uint64_t length = rw_delay_length(&stream.random);
-    if (!rw_delay_may_sleep(length))
+    uint32_t base = 1u << rw_random_below(&stream.random, 6);
+    return stream.takes + base + rw_random_below(&stream.random, base);
+}
+
+/* False for a thread without a place. */
+static bool begin_stream(void)
+{
+    const uint64_t place = rw_place();
+    if (stream.place != place) {
+        stream = (struct stream){.random = rw_random_from(rw_perturb_seed, ~place), .place = place};
+        stream.turn = next_turn();
+    }
+    return place != 0;
+}
+
+/* Now and then, or at the turn that was chosen beforehand: one long stay at the right line is worth many
+ * short ones (the change points of PCT). */
+static uint64_t length_of_stay(const struct shares *share, bool is_new)
+{
+    stream.takes += is_new;
+    if (is_new && share->has_turns && stream.takes == stream.turn) {
+        stream.turn = next_turn();
+        return TURN_NS + rw_random_below(&stream.random, TURN_NS);
+    }
+    return rw_random_is(&stream.random, share->away) ? rw_delay_length(&stream.random) : 0;
+}
+
+/* Real functions: what the shim itself does is no step of the program. */
+static bool stay_away(pthread_mutex_t *mutex, uint64_t length)
+{
+    if (length == 0 || !rw_delay_may_sleep(length))
         return false;
     real_unlock(mutex);
     rw_delay_sleep(length);
@@ -85,22 +117,14 @@ static bool stay_away(pthread_mutex_t *mutex)
     return true;
 }
 
-uint64_t rw_gil_waits(void)
-{
-    return __atomic_load_n(&waits, __ATOMIC_RELAXED);
-}
-
 bool rw_gil_wait_bent(pthread_mutex_t *mutex, const struct timespec **deadline, struct timespec *sooner,
                       clockid_t clock, const void *return_address)
 {
-    const uint64_t place = rw_place();
     const struct shares share = shares();
     const int64_t now = now_ns(clock), length = ns_of(*deadline) - now;
-    if (place == 0 || !share.is_on || !is_for_gil(return_address, length))
+    if (!share.is_on || !is_for_gil(return_address, length) || !begin_stream())
         return false;
-    if (stream.place != place)
-        stream = (struct stream){.random = rw_random_from(rw_perturb_seed, ~place), .place = place};
-    if (rw_random_is(&stream.random, share.away) && stay_away(mutex))
+    if (stay_away(mutex, length_of_stay(&share, stream.waited == NULL)))
         return true;
     stream.waits = __atomic_add_fetch(&waits, 1, __ATOMIC_RELAXED);
     stream.waited = mutex;
@@ -117,15 +141,28 @@ bool rw_gil_wait_bent(pthread_mutex_t *mutex, const struct timespec **deadline, 
     return false;
 }
 
-/* It has asked, so the other one gave the GIL up at a point where it wants to go on at once, and will ask in
- * turn. */
-static void wait_for_other(void)
+/* With the GIL held: who sees the number of waits grow knows that somebody waits for it, and by the second
+ * one that it has asked: a first wait that ended at once comes before. */
+static void let_come(uint64_t seen)
 {
-    for (int round = 0; round < IN_STEP_ROUNDS && rw_gil_waits() == stream.waits; round++) {
+    for (int round = 0; round < IN_STEP_ROUNDS && __atomic_load_n(&waits, __ATOMIC_RELAXED) < seen + 2;
+         round++) {
         if (!rw_delay_may_sleep(IN_STEP_CHARGE_NS))
             return;
         rw_delay_sleep(IN_STEP_NS);
     }
+}
+
+void rw_gil_left(void)
+{
+    __atomic_fetch_add(&waits, 2, __ATOMIC_RELAXED);
+}
+
+void rw_gil_let_come(void)
+{
+    const struct shares share = shares();
+    if (share.is_on && begin_stream() && rw_random_is(&stream.random, share.in_step))
+        let_come(__atomic_load_n(&waits, __ATOMIC_RELAXED));
 }
 
 /* In the place of the real function: nothing is asked where no schedule is bent. */
@@ -136,8 +173,10 @@ static int unlock(pthread_mutex_t *mutex)
         bool has_asked = stream.has_asked;
         stream.waited = NULL;
         stream.has_asked = false;
+        /* It has asked, so the other one gave the GIL up where it wants to go on at once, and will ask in
+         * turn. */
         if (has_asked && rw_random_is(&stream.random, shares().in_step))
-            wait_for_other();
+            let_come(stream.waits);
     } else if (!rw_python_is_there()) {
         rw_delay_at(RW_DELAY_UNLOCKED, mutex);
     }

@@ -26,8 +26,12 @@ void rw_gil_begin(void);
 bool rw_gil_wait_bent(pthread_mutex_t *mutex, const struct timespec **deadline, struct timespec *sooner,
                       clockid_t clock, const void *return_address);
 
-/* How many such waits have begun. Who holds the GIL and sees this grow knows that somebody waits for it. */
-uint64_t rw_gil_waits(void);
+/* By a thread that has just made or woken another one, with the GIL held: waits until that one has come to
+ * wait for the GIL, so that it gets it before this thread has gone far. */
+void rw_gil_let_come(void);
+
+/* By a thread that is about to block elsewhere: it comes not for the GIL, and nobody is to wait for that. */
+void rw_gil_left(void);
 
 static inline bool rw_gil_wait(pthread_mutex_t *mutex, const struct timespec **deadline,
                                struct timespec *sooner, clockid_t clock, const void *return_address)

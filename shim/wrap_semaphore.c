@@ -9,6 +9,7 @@
 
 #include "shim/lock_misuse.h"
 #include "shim/perturb_delay.h"
+#include "shim/perturb_gil.h"
 #include "shim/real.h"
 #include "shim/semaphore_table.h"
 #include "shim/wait.h"
@@ -40,6 +41,8 @@ static bool is_valid(const struct timespec *deadline)
     do {                                                                                                     \
         int result;                                                                                          \
         struct rw_wait_scope wait;                                                                           \
+        if (__builtin_expect(rw_perturb_mode == RW_PERTURB_DELAY, 0))                                        \
+            rw_gil_left();                                                                                   \
         rw_wait_begin(&wait, RW_WAIT_SEMAPHORE, semaphore, (uint64_t)rw_self.acquiring, deadline, clock,     \
                       __builtin_return_address(0));                                                          \
         pthread_cleanup_push(rw_wait_cancelled, &wait);                                                      \

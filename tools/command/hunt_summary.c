@@ -127,6 +127,7 @@ static void write_json(const struct hunt *hunt)
     json_object_set_new(json, "first_seed", json_integer((json_int_t)hunt->first_seed));
     json_object_set_new(json, "perturbed", json_integer((json_int_t)hunt->runs));
     json_object_set_new(json, "plain", json_integer((json_int_t)hunt->plain_runs));
+    json_object_set_new(json, "failed", json_integer((json_int_t)hunt->failed_runs));
     json_object_set_new(json, "failures", failures);
     char *path = talloc_asprintf((void *)hunt, "%s/hunt.json", hunt->out);
     if (json_dump_file(json, path, RW_JSON_FLAGS) != 0)
