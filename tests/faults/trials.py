@@ -228,6 +228,7 @@ def judge_recordings(program, is_whole=True):
     if report.returncode < 0:
         yield Wrong("lost", "`racewatch report` died of signal %d" % -report.returncode)
     odd = [line for line in report.stderr.splitlines() if not line.endswith(": every recorded process ended in order")]
+    odd = {line.rsplit(": ", 1)[-1] for line in odd}
     if len(odd) > 2 or not (report.stdout or report.stderr):
         yield Wrong("unclear", "`racewatch report` said: " + (report.stderr or "nothing"))
     if is_whole and spoken and report.returncode:

@@ -57,7 +57,7 @@ static error_t parse_quiet(int key, char *argument, struct argp_state *state)
     if (key != ARGP_KEY_INIT)
         return ARGP_ERR_UNKNOWN;
     state->child_inputs[0] = quiet->input;
-    FILE *nowhere = fopen("/dev/null", "w");
+    FILE *nowhere = fopen("/dev/null", "we");
     if (nowhere != NULL)
         state->err_stream = nowhere;
     return 0;

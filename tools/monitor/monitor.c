@@ -225,8 +225,13 @@ static void wait_for_something(struct monitor *monitor)
         wait.tv_sec = (time_t)((due_ns - now_ns) / SECOND);
         wait.tv_nsec = (long)((due_ns - now_ns) % SECOND);
     }
-    if (ppoll(fds, sizeof(fds) / sizeof(fds[0]), &wait, NULL) <= 0)
+    int ready = ppoll(fds, sizeof(fds) / sizeof(fds[0]), &wait, NULL);
+    if (ready == 0)
         return;
+    if (ready < 0 && errno != EINTR) { /* a filter refuses ppoll: sleep, and ask each of them */
+        nanosleep(&wait, NULL);
+        fds[0].revents = fds[1].revents = POLLIN;
+    }
     if (fds[0].revents != 0 &&
         waitpid(monitor->setup->child, &monitor->wait_status, WNOHANG) == monitor->setup->child)
         monitor->child_ended = true;

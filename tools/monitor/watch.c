@@ -214,10 +214,13 @@ static void read_inotify(struct rw_watch *watch, uint64_t now_ns)
         scan(watch, now_ns);
 }
 
-static bool has_ended(int pidfd)
+static bool has_ended(const struct rw_watched *watched)
 {
-    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
-    return poll(&poll_fd, 1, 0) > 0;
+    struct pollfd poll_fd = {.fd = watched->pidfd, .events = POLLIN};
+    int ready = poll(&poll_fd, 1, 0);
+    if (ready >= 0)
+        return ready > 0;
+    return !rw_proc_alive(watched->pid, 0); /* a filter refuses poll */
 }
 
 /* The number may be another process's by now: its recording tells when it was made. */
@@ -243,7 +246,7 @@ void rw_watch_update(struct rw_watch *watch, uint64_t now_ns, bool rescan)
         struct rw_watched *watched = watch->images[i];
         if (watched->reader == NULL)
             open_reader(watched);
-        if (!watched->is_over && has_ended(watched->pidfd))
+        if (!watched->is_over && has_ended(watched))
             watched->is_over = true;
     }
 }

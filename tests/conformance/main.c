@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/unit/conformance/behaviour.h"
+#include "tests/conformance/behaviour.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void tell(const char *name, long number)
@@ -36,6 +37,14 @@ void *in_thread(void *(*function)(void *), void *argument)
     return value;
 }
 
+long status_of(pid_t pid)
+{
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return -errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
 /* What the processes that behaviours start are to do. */
 static int child(const char *what)
 {
@@ -62,8 +71,12 @@ int main(int count, char **arguments)
     tell_threads();
     tell_signals();
     tell_crashes();
+    tell_shared();
+    tell_destruction();
     tell_libraries();
     tell_limits(arguments[0]);
     tell_processes(arguments[0]);
+    tell_forks(arguments[0]);
+    tell_children(arguments[0]);
     return 0;
 }

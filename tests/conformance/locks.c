@@ -7,7 +7,7 @@
 #include <threads.h>
 #include <unistd.h>
 
-#include "tests/unit/conformance/behaviour.h"
+#include "tests/conformance/behaviour.h"
 
 static const struct timespec past = {.tv_sec = 1}, bad = {.tv_nsec = 1000000000}, negative = {.tv_nsec = -1};
 
@@ -111,20 +111,6 @@ static void tell_contended(void)
     tell("mutex, contended: counted", from_thread(count_up, &mutex));
 }
 
-static void tell_shared(void)
-{
-    pthread_mutex_t *mutex = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    *mutex = make(PTHREAD_MUTEX_NORMAL, PTHREAD_PRIO_NONE, PTHREAD_MUTEX_ROBUST, PTHREAD_PROCESS_SHARED);
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(pthread_mutex_lock(mutex));
-    waitpid(pid, NULL, 0);
-    tell("mutex, shared, owner's process gone: lock", pthread_mutex_lock(mutex));
-    tell(" consistent", pthread_mutex_consistent(mutex));
-    tell(" unlock", pthread_mutex_unlock(mutex));
-    munmap(mutex, 4096);
-}
-
 static void tell_c11(void)
 {
     mtx_t mutex;
@@ -162,7 +148,6 @@ void tell_mutexes(void)
     tell_robust(PTHREAD_PRIO_NONE, "robust");
     tell_robust(PTHREAD_PRIO_INHERIT, "robust with inheritance");
     tell_contended();
-    tell_shared();
     tell_c11();
 }
 

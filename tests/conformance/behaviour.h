@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/types.h>
 #include <time.h>
 
 /* "name: number", and the name of the errno where it is one. */
@@ -27,6 +28,9 @@ struct timespec in_ms(clockid_t clock, long ms);
 /* Runs the function in a thread of its own and returns its value. */
 void *in_thread(void *(*function)(void *), void *argument);
 
+/* The exit status of a child, 256 more than the signal that ended it, or a negative errno. */
+long status_of(pid_t pid);
+
 void tell_mutexes(void);
 void tell_conditions(void);
 void tell_semaphores(void);
@@ -35,6 +39,10 @@ void tell_cancellation(void);
 void tell_threads(void);
 void tell_signals(void);
 void tell_crashes(void);
+void tell_shared(void);
+void tell_destruction(void);
+void tell_forks(const char *self);
+void tell_children(const char *self);
 void tell_processes(const char *self);
 void tell_libraries(void);
 void tell_limits(const char *self);

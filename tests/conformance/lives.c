@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads, how they end, and signals among them. */
+/* Threads, and how they end. */
 #include <limits.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/time.h>
 #include <threads.h>
 #include <unistd.h>
 
-#include "tests/unit/conformance/behaviour.h"
+#include "tests/conformance/behaviour.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
@@ -203,6 +201,57 @@ static void *wait_for_never(void *unused)
     return unused;
 }
 
+/* More than the recording has room for at first, all alive at once. */
+static void tell_thousands(void)
+{
+    enum { THOUSANDS = 3000 };
+    static pthread_t threads[THOUSANDS];
+    pthread_attr_t attributes;
+    long created = 0, joined = 0;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN);
+    for (int i = 0; i < THOUSANDS; i++)
+        created += pthread_create(&threads[i], &attributes, wait_for_never, NULL) == 0;
+    for (int i = 0; i < THOUSANDS; i++)
+        sem_post(&never);
+    for (int i = 0; i < THOUSANDS; i++)
+        joined += pthread_join(threads[i], NULL) == 0;
+    pthread_attr_destroy(&attributes);
+    tell("three thousand at once: created", created);
+    tell(" joined", joined);
+}
+
+static void *leave_early(void *unused)
+{
+    pthread_detach(pthread_self());
+    sem_post(&ready);
+    return unused;
+}
+
+static void tell_detached(void)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sem_init(&ready, 0, 0);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    tell("detached from the beginning", pthread_create(&thread, &attributes, wait_for_never, NULL));
+    tell(" join", pthread_join(thread, NULL));
+    tell(" detach", pthread_detach(thread));
+    tell(" tryjoin", pthread_tryjoin_np(thread, NULL));
+    sem_post(&never);
+    for (int i = 0; i < 100; i++) {
+        pthread_create(&thread, NULL, leave_early, NULL);
+        sem_wait(&ready);
+    }
+    tell("a hundred that detach themselves", 100);
+    void *value;
+    pthread_create(&thread, NULL, wait_for_never, NULL);
+    tell("cancel", pthread_cancel(thread));
+    tell(" join", pthread_join(thread, &value));
+    tell(" was cancelled", value == PTHREAD_CANCELED);
+}
+
 void tell_threads(void)
 {
     pthread_attr_t attributes;
@@ -248,63 +297,6 @@ void tell_threads(void)
     for (int i = 0; i < 8; i++)
         in_thread(do_once, NULL);
     tell("once", initialised);
-}
-
-static volatile sig_atomic_t caught;
-
-static void handle(int signal)
-{
-    (void)signal;
-    caught++;
-    sem_post(&ready); /* the one that a handler may call */
-}
-
-static void alarm_in_ms(long ms)
-{
-    struct itimerval timer = {.it_value = {.tv_usec = ms * 1000}};
-    setitimer(ITIMER_REAL, &timer, NULL);
-}
-
-static void *post_later(void *unused)
-{
-    struct timespec pause = {.tv_nsec = 30000000};
-    nanosleep(&pause, NULL);
-    sem_post(&never);
-    return unused;
-}
-
-void tell_signals(void)
-{
-    struct sigaction action = {.sa_handler = handle}, before;
-    pthread_t thread;
-    sem_init(&ready, 0, 0);
-    sigaction(SIGALRM, &action, &before);
-    alarm_in_ms(5);
-    TELL_ERRNO("sem_wait, a signal", sem_wait(&never));
-    TELL_ERRNO(" handler's sem_post", sem_trywait(&ready));
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGALRM, &action, NULL);
-    pthread_create(&thread, NULL, post_later, NULL);
-    alarm_in_ms(5);
-    TELL_ERRNO("sem_wait, a signal with SA_RESTART", sem_wait(&never));
-    pthread_join(thread, NULL);
-    /* On a busy machine, too, the wait begins before the alarm and the alarm comes before the deadline. */
-    struct timespec soon = in_ms(CLOCK_REALTIME, 5000);
-    alarm_in_ms(100);
-    TELL_ERRNO("sem_timedwait, a signal with SA_RESTART", sem_timedwait(&never, &soon));
-    pthread_mutex_lock(&mutex);
-    soon = in_ms(CLOCK_REALTIME, 20);
-    alarm_in_ms(5);
-    tell("cond_timedwait, a signal", pthread_cond_timedwait(&condition, &mutex, &soon));
-    pthread_mutex_unlock(&mutex);
-    tell("signals", caught);
-    sigaction(SIGALRM, &before, NULL);
-    long own_handlers = 0;
-    for (int signal = 1; signal < NSIG; signal++) {
-        struct sigaction present;
-        if (sigaction(signal, NULL, &present) == 0 && present.sa_handler != SIG_DFL &&
-            present.sa_handler != SIG_IGN)
-            own_handlers++;
-    }
-    tell("signals with a handler", own_handlers);
+    tell_detached();
+    tell_thousands();
 }

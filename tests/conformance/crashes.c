@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/unit/conformance/behaviour.h"
+#include "tests/conformance/behaviour.h"
 
 static volatile sig_atomic_t caught, caught_code;
 static volatile int nought;
