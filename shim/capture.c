@@ -8,9 +8,9 @@
  * the registers are those at one instruction, where the unwind table of this function holds. What the
  * compiler does with them afterwards is no matter. Bytes of the stack are copied by rep movsb: memcpy may be
  * a sanitizer's. */
-__attribute__((noinline)) void rw_capture_wait(struct rw_self *self, uint64_t now)
+__attribute__((noinline)) void rw_capture_into(struct rw_self *self, struct rw_capture *capture,
+                                               unsigned char *copy, size_t size, uint64_t now)
 {
-    struct rw_capture *capture = &self->area->slot.capture;
     self->is_capturing = true;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     rw_write_begin(&capture->sequence);
@@ -37,12 +37,17 @@ __attribute__((noinline)) void rw_capture_wait(struct rw_self *self, uint64_t no
     capture->stack_whole = 0;
     if (stack >= self->stack_low && stack < self->stack_top) {
         size_t whole = self->stack_top - stack;
-        size_t length = whole < RW_STACK_MAX ? whole : RW_STACK_MAX;
-        rw_copy(self->area->stack, (const void *)stack, length);
+        size_t length = whole < size ? whole : size;
+        rw_copy(copy, (const void *)stack, length);
         capture->stack_length = (uint32_t)length;
         capture->stack_whole = length == whole;
     }
     rw_write_end(&capture->sequence);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     self->is_capturing = false;
+}
+
+void rw_capture_wait(struct rw_self *self, uint64_t now)
+{
+    rw_capture_into(self, &self->area->slot.capture, self->area->stack, RW_STACK_MAX, now);
 }

@@ -8,6 +8,7 @@
 
 #include "shim/begin.h"
 #include "shim/crash.h"
+#include "shim/lock_order.h"
 #include "shim/maps_file.h"
 #include "shim/perturb.h"
 #include "shim/python_hooks.h"
@@ -136,6 +137,8 @@ __attribute__((constructor)) static void construct(void)
     rw_self.is_busy = true;
     rw_shim_options_read(&options);
     rw_recording_has_locks = options.is_recording_locks;
+    if (options.is_lock_order_watched)
+        rw_lock_order_prepare();
     bool is_on = begin();
     if (is_on) {
         describe_process();

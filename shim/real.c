@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "shim/lock_order.h"
 #include "shim/vdso.h"
 
 static const char not_known;
@@ -39,7 +40,7 @@ static void resolve_own_needs(dlsym_fn lookup)
 {
     rw_real.clock_gettime = rw_vdso_clock_gettime();
     const char *single = lookup(RTLD_DEFAULT, "__libc_single_threaded"); /* since 2.32 */
-    if (single)
+    if (single && !rw_lock_order_on)                                     /* which has set it aside */
         rw_is_single_threaded = single;
     /* A variable of the dynamic loader: naming it in the code would make the shim need the loader's library.
      */

@@ -23,12 +23,15 @@
  *     struct rw_semaphore   [semaphore_count] a 4-way hash table of semaphores that are held now
  *     struct rw_misuse      [misuse_count]   what threads did that they must not, in the order of time
  *     struct rw_lock        [lock_count]     the same of Python's locks; none without the option lock_owners
+ *     struct rw_lock_edge   [lock_edge_count] which lock was taken under which; none without lock_order
  *     struct rw_slot_area   [slot_allocated]  grows with the number of threads; the file grows with it
  */
 #ifndef RACEWATCH_SHIM_RECORDING_H
 #define RACEWATCH_SHIM_RECORDING_H
 
 #include <stdint.h>
+
+#include "shim/recording_races.h"
 
 #define RW_RECORDING_MAGIC UINT64_C(0x31434552574b4352) /* "RCKWREC1", little endian */
 #define RW_RECORDING_VERSION 2u
@@ -39,14 +42,15 @@
 #define RW_TEST_MAX 32u        /* tests remembered */
 #define RW_INTERPRETER_MAX 64u /* interpreters remembered, the main one included */
 #define RW_SEMAPHORE_MAX 1024u /* semaphores held at once that can be remembered; a multiple of 4 */
-#define RW_MISUSE_MAX 64u      /* misuses remembered */
 #define RW_LOCK_MAX 4096u      /* Python locks held at once that can be remembered */
 #define RW_LOCK_WAYS 4u
+#define RW_LOCK_EDGE_MAX 256u /* pairs of locks, one taken under the other, that are remembered */
+#define RW_LOCK_GATE_MAX 4u
+#define RW_LOCK_STACK_MAX 3584u
 #define RW_PROBLEM_MAX 16u
 #define RW_EVENT_MAX 32u    /* length of each of a slot's two rings */
 #define RW_STACK_MAX 12288u /* bytes of stack that a capture can hold */
 #define RW_TEST_NAME_MAX 200u
-#define RW_THREAD_NAME_MAX 16u
 
 /* What a thread is doing, as its own calls told. Kept in rw_slot.state. */
 enum rw_thread_state {
@@ -271,59 +275,6 @@ struct rw_semaphore {
     uint32_t since_ms; /* since rw_header.created_ns */
 };
 
-/* What a thread did to a thread, a lock or an interpreter that must not be done to it in that state. "Other"
- * is who or what it was done to: see each kind. */
-enum rw_misuse_kind {
-    RW_MISUSE_NONE = 0,
-    /* A thread was created after the end of the program began. tid: its creator; other: the thread, and its
-     * start routine. object: slot index | generation << 32; arg: enum rw_ending, other_ns: when that began.
-     */
-    RW_MISUSE_LATE_THREAD,
-    /* A thread began to destroy an interpreter that another one was destroying. object: the interpreter, arg:
-     * its id; other: who began first, other_ns: when. */
-    RW_MISUSE_INTERPRETER_AGAIN,
-    /* object: the pthread_t; other: who joined or detached it before. */
-    RW_MISUSE_JOIN_JOINED,
-    RW_MISUSE_JOIN_DETACHED,
-    RW_MISUSE_DETACH_GONE, /* detached after it was joined, or detached and had ended */
-    /* object: what was destroyed; other: who holds it or waits for it. */
-    RW_MISUSE_MUTEX_DESTROYED,
-    RW_MISUSE_CONDITION_DESTROYED,
-    RW_MISUSE_SEMAPHORE_DESTROYED,
-    RW_MISUSE_FOREIGN_UNLOCK, /* object: a mutex; other: its owner */
-    /* A fork child asked in vain for a mutex that another thread of its parent held at the fork. other: that
-     * thread, which is none of this process. */
-    RW_MISUSE_FORK_LOCK,
-    RW_MISUSE_KINDS,
-};
-
-enum rw_ending { RW_ENDING_MAIN_RETURNED = 1, RW_ENDING_EXIT, RW_ENDING_FINALIZE };
-
-/* What came of it, where that decides whether it was one. */
-enum rw_misuse_outcome {
-    RW_OUTCOME_OPEN = 0, /* it stands; of a thread: it has not ended */
-    RW_OUTCOME_WELL,     /* it came to nothing: the thread returned or was joined, the destruction was over at
-                            once */
-    RW_OUTCOME_CUT,      /* the thread was ended by pthread_exit or cancellation */
-};
-
-struct rw_misuse {
-    uint32_t sequence;
-    uint32_t kind;    /* enum rw_misuse_kind; RW_MISUSE_NONE: free */
-    uint32_t count;   /* how often it was done from the same two places */
-    uint32_t outcome; /* enum rw_misuse_outcome */
-    uint64_t time_ns; /* of the first time */
-    uint64_t object;
-    uint64_t arg;
-    uint64_t return_address; /* of the call that did it */
-    uint64_t other_ns;
-    uint64_t other_return_address; /* 0 where not known */
-    int32_t tid;
-    int32_t other_tid; /* 0 where not known */
-    char name[RW_THREAD_NAME_MAX];
-    char other_name[RW_THREAD_NAME_MAX];
-};
-
 /* A threading.Lock that a thread took by its methods and nobody has released by them since, with the option
  * lock_owners. A reader holds it against the lock itself, which C code may have released. Written as a
  * semaphore's entry is: `address` is 1 while the others are stored, and 0 before the lock is released. */
@@ -341,6 +292,30 @@ static inline uint32_t rw_lock_set(uint64_t address)
     uint64_t hash = (address >> 4) * UINT64_C(0x9e3779b97f4a7c15);
     return (uint32_t)(hash >> 32) % (RW_LOCK_MAX / RW_LOCK_WAYS) * RW_LOCK_WAYS;
 }
+
+enum rw_lock_edge_flag {
+    RW_EDGE_FROM_SHARED = 1u << 0, /* held as a reader */
+    RW_EDGE_TO_SHARED = 1u << 1,   /* taken as a reader */
+};
+
+/* A thread took the lock `to`, not by trying, while it held `from`. */
+struct rw_lock_edge {
+    uint32_t sequence;
+    uint32_t flags; /* enum rw_lock_edge_flag */
+    uint64_t time_ns;
+    uint64_t from, to;
+    uint32_t from_generation, to_generation; /* tell locks apart that had one address in turn */
+    uint64_t from_return_address, to_return_address;
+    int32_t tid, creator_tid;
+    uint64_t created_ns; /* the thread; 0: it was there first */
+    uint64_t joined_ns;  /* 0: not yet. Stored after joiner_tid, without the counter */
+    int32_t joiner_tid;
+    uint32_t gate_count;
+    uint64_t gates[RW_LOCK_GATE_MAX]; /* what else it held, exclusively */
+    char name[RW_THREAD_NAME_MAX];
+    struct rw_capture capture; /* where `to` was taken */
+    unsigned char stack[RW_LOCK_STACK_MAX];
+};
 
 /* Something the shim could not do; `detail` says what and why, for people. */
 struct rw_problem {
@@ -389,6 +364,7 @@ struct rw_header {
     uint32_t semaphore_offset, semaphore_size, semaphore_count;
     uint32_t misuse_offset, misuse_size, misuse_count;
     uint32_t lock_offset, lock_size, lock_count; /* lock_count: 0 without the option lock_owners */
+    uint32_t lock_edge_offset, lock_edge_size, lock_edge_count; /* count 0: lock_order is off */
     uint32_t slot_offset, slot_size, slot_max;
     uint32_t slot_allocated; /* slots that the file has room for now */
     uint32_t slot_used;      /* highest slot ever taken, plus one */
@@ -398,6 +374,7 @@ struct rw_header {
     uint64_t slots_refused; /* threads that got no slot, for want of room */
     uint64_t misuses;       /* ever met, those that found no room included */
     uint64_t locks_refused; /* locks that were taken and not remembered, for want of room */
+    uint64_t lock_edges_written, lock_edges_left_out;
 
     /* Milestones, 0 until they happen. */
     uint64_t main_returned_ns;
@@ -435,6 +412,7 @@ struct rw_header {
 _Static_assert(sizeof(struct rw_header) <= 4096, "the header is one page");
 _Static_assert(sizeof(struct rw_slot) <= 4096, "a slot is one page");
 _Static_assert(sizeof(struct rw_slot_area) == 16384, "a slot and its stack copy");
+_Static_assert(sizeof(struct rw_lock_edge) <= 4096, "a page for each at most");
 _Static_assert(RW_SEMAPHORE_MAX % 4 == 0, "4-way table");
 _Static_assert(RW_LOCK_MAX % RW_LOCK_WAYS == 0, "a table of sets");
 

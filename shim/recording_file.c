@@ -31,6 +31,8 @@ struct rw_semaphore *rw_semaphores;
 struct rw_lock *rw_locks;
 bool rw_recording_has_locks;
 struct rw_misuse *rw_misuses;
+struct rw_lock_edge *rw_lock_edges;
+uint32_t rw_lock_edge_room;
 uint32_t rw_tests_writing, rw_interpreters_writing, rw_misuses_writing;
 
 /*
@@ -45,10 +47,15 @@ static uint32_t allocated_slots; /* not read back from the file, which the progr
 static char path[PATH_MAX + 64];
 static uint64_t file_device, file_inode;
 
-/* The table of locks takes no room where nobody asked for it. */
-static uint64_t slot_offset(void)
+/* These tables take no room where nobody asked for them. */
+static uint32_t lock_edge_offset(void)
 {
     return LOCK_OFFSET + (rw_recording_has_locks ? LOCKS_SIZE : 0);
+}
+
+static uint64_t slot_offset(void)
+{
+    return lock_edge_offset() + PAGES(rw_lock_edge_room * sizeof(struct rw_lock_edge));
 }
 
 static uint64_t size_with_slots(uint32_t count)
@@ -146,6 +153,7 @@ static int map_first(int fd)
     rw_semaphores = (struct rw_semaphore *)(base + SEMAPHORE_OFFSET);
     rw_misuses = (struct rw_misuse *)(base + MISUSE_OFFSET);
     rw_locks = rw_recording_has_locks ? (struct rw_lock *)(base + LOCK_OFFSET) : NULL;
+    rw_lock_edges = (struct rw_lock_edge *)(base + lock_edge_offset());
     pieces[0] = (struct rw_slot_area *)(base + slot_offset());
     rw_header = (struct rw_header *)base;
     return 0;
@@ -175,6 +183,9 @@ static void describe_file(int32_t pid, uint64_t created_ns)
     header->lock_offset = LOCK_OFFSET;
     header->lock_size = sizeof(struct rw_lock);
     header->lock_count = rw_recording_has_locks ? RW_LOCK_MAX : 0;
+    header->lock_edge_offset = lock_edge_offset();
+    header->lock_edge_size = sizeof(struct rw_lock_edge);
+    header->lock_edge_count = rw_lock_edge_room;
     header->slot_offset = (uint32_t)slot_offset();
     header->slot_size = sizeof(struct rw_slot_area);
     header->slot_max = RW_SLOT_MAX;

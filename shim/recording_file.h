@@ -32,6 +32,10 @@ extern struct rw_lock *rw_locks; /* NULL without the option lock_owners */
 
 /* The option lock_owners: whether recordings have a table of locks. Set before the first one is made. */
 extern bool rw_recording_has_locks;
+extern struct rw_lock_edge *rw_lock_edges; /* as many as rw_lock_edge_room says */
+
+/* Entries for lock order: set before the first recording is made, 0 for none. */
+extern uint32_t rw_lock_edge_room;
 
 /* Slot number `slot`, which must be less than rw_recording_room(). The address stays good for as long as the
  * recording lasts. */

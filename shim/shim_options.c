@@ -72,6 +72,8 @@ static void read_one(struct rw_shim_options *options, const char *item, size_t l
         options->is_crash_told = !(value_length == 1 && value[0] == '0');
     } else if (key_length == 11 && rw_text_after(item, "lock_owners")) {
         options->is_recording_locks = !(value_length == 1 && value[0] == '0');
+    } else if (key_length == 10 && rw_text_after(item, "lock_order")) {
+        options->is_lock_order_watched = !(value_length == 1 && value[0] == '0');
     } else if (key_length == 4 && rw_text_after(item, "help")) {
         options->is_help = !(value_length == 1 && value[0] == '0');
     }
@@ -83,6 +85,7 @@ void rw_shim_options_read(struct rw_shim_options *options)
     options->dir[0] = options->monitor[0] = options->unknown[0] = '\0';
     options->is_help = options->is_perturb_given = options->is_recording_locks = false;
     options->is_crash_told = true;
+    options->is_lock_order_watched = false;
     options->perturb = RW_PERTURB_OFF;
     options->seed = 0;
     const char *at = getenv("RACEWATCH_OPTIONS");

@@ -13,8 +13,8 @@ struct rw_shim_options {
     char dir[PATH_MAX];     /* as it was given, or the default */
     char monitor[PATH_MAX]; /* "" if it was not given */
     bool is_help;
-    bool is_crash_told;
-    bool is_recording_locks;      /* lock_owners */
+    bool is_recording_locks; /* lock_owners */
+    bool is_crash_told, is_lock_order_watched;
     enum rw_perturb_mode perturb; /* by delays where only a seed is given */
     bool is_perturb_given;
     uint64_t seed;

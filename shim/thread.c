@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "shim/thread.h"
 
+#include "shim/lock_order.h"
 #include "shim/misuse.h"
 #include "shim/perturb_delay.h"
 #include "shim/python_hooks.h"
@@ -106,6 +107,7 @@ void rw_thread_created(struct rw_launch *launch, uint64_t pthread, int error, co
         rw_leave(self);
     }
     rw_slot_step(launch, RW_STEP_CREATOR_DONE);
+    rw_lock_order_step();
     rw_delay_thread_made();
     rw_delay(RW_DELAY_CREATED, return_address);
 }
@@ -202,10 +204,17 @@ void rw_thread_detached(struct rw_launch *launch)
     rw_leave(self);
 }
 
+static void joined_well(struct rw_launch *launch)
+{
+    settle_late(launch, RW_OUTCOME_WELL, &launch->area->slot);
+    if (rw_lock_order_on)
+        rw_lock_order_joined(launch->area->slot.tid);
+}
+
 void rw_thread_joined(struct rw_launch *launch, uint32_t generation)
 {
     if (launch && launch->generation == generation)
-        settle_late(launch, RW_OUTCOME_WELL, &launch->area->slot);
+        joined_well(launch);
     struct rw_self *self = launch ? rw_enter_without_slot() : NULL;
     if (!self)
         return;

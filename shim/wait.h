@@ -30,7 +30,11 @@ void rw_wait_end(struct rw_wait_scope *scope, int result);
 /* For pthread_cleanup_push: the wait was cancelled. */
 void rw_wait_cancelled(void *scope);
 
-/* Copies the registers and the stack of the current thread into its slot. */
+/* Copies the registers and as much of the stack of the current thread as `copy` has room for. */
+void rw_capture_into(struct rw_self *self, struct rw_capture *capture, unsigned char *copy, size_t size,
+                     uint64_t now);
+
+/* The same into its slot. */
 void rw_capture_wait(struct rw_self *self, uint64_t now);
 
 #endif

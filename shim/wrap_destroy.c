@@ -7,6 +7,7 @@
  * woken is gone at once; for who was not, it lasts.
  */
 #include "shim/lock_misuse.h"
+#include "shim/lock_order.h"
 #include "shim/misuse.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
@@ -18,6 +19,7 @@ RW_EXPORT int pthread_mutex_destroy(pthread_mutex_t *mutex)
 {
     if (__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) != 0)
         rw_check_mutex_destroyed(mutex, __builtin_return_address(0));
+    rw_lock_gone(mutex);
     return RW_REAL_OF(pthread_mutex_destroy)(mutex);
 }
 

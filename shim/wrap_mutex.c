@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "shim/lock_misuse.h"
+#include "shim/lock_order.h"
 #include "shim/perturb_delay.h"
 #include "shim/real.h"
 #include "shim/wait.h"
@@ -27,6 +28,8 @@ static __attribute__((noinline, cold)) int lock_taken(pthread_mutex_t *mutex, co
     rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of(mutex), NULL, 0, return_address);
     int result = RW_REAL_OF(pthread_mutex_lock)(mutex);
     rw_wait_end(&wait, result);
+    if (result == 0)
+        rw_lock_taken(mutex, RW_LOCK_EXCLUSIVE, return_address);
     return result;
 }
 
@@ -34,8 +37,11 @@ static __attribute__((noinline)) int lock_by_trying(pthread_mutex_t *mutex, cons
 {
     rw_delay(RW_DELAY_LOCK, return_address);
     int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
-    if (__builtin_expect(result != EBUSY, 1))
+    if (__builtin_expect(result != EBUSY, 1)) {
+        if (result == 0)
+            rw_lock_taken(mutex, RW_LOCK_EXCLUSIVE, return_address);
         return result;
+    }
     return lock_taken(mutex, return_address);
 }
 
@@ -51,9 +57,19 @@ RW_EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex)
     return lock_by_trying(mutex, __builtin_return_address(0));
 }
 
+RW_EXPORT int pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+    int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
+    if (result == 0)
+        rw_lock_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
+    return result;
+}
+
 RW_EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *deadline)
 {
     int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
+    if (result == 0) /* gives up by itself: waits for nobody for ever */
+        rw_lock_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
     if (result != EBUSY)
         return result;
     struct rw_wait_scope wait;
@@ -61,6 +77,8 @@ RW_EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct times
                   __builtin_return_address(0));
     result = RW_REAL_OF(pthread_mutex_timedlock)(mutex, deadline);
     rw_wait_end(&wait, result);
+    if (result == 0)
+        rw_lock_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
     if (result == ETIMEDOUT)
         rw_check_fork_lock(mutex, __builtin_return_address(0));
     return result;
@@ -72,12 +90,16 @@ RW_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
     if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC) /* an error even where the mutex is free */
         return RW_REAL_OF(pthread_mutex_clocklock)(mutex, clock, deadline);
     int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
+    if (result == 0) /* gives up by itself: waits for nobody for ever */
+        rw_lock_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
     if (result != EBUSY)
         return result;
     struct rw_wait_scope wait;
     rw_wait_begin(&wait, RW_WAIT_MUTEX, mutex, owner_of(mutex), deadline, clock, __builtin_return_address(0));
     result = RW_REAL_OF(pthread_mutex_clocklock)(mutex, clock, deadline);
     rw_wait_end(&wait, result);
+    if (result == 0)
+        rw_lock_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
     if (result == ETIMEDOUT)
         rw_check_fork_lock(mutex, __builtin_return_address(0));
     return result;
@@ -90,6 +112,7 @@ RW_EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex)
     int owner = __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED);
     if (__builtin_expect(owner != rw_self.tid && owner != 0, 0))
         rw_check_owner(mutex, __builtin_return_address(0));
+    rw_lock_given(mutex);
     return RW_REAL_OF(pthread_mutex_unlock)(mutex);
 }
 
@@ -98,6 +121,7 @@ RW_EXPORT int mtx_unlock(mtx_t *mutex)
     int owner = __atomic_load_n(&((pthread_mutex_t *)mutex)->__data.__owner, __ATOMIC_RELAXED);
     if (__builtin_expect(owner != rw_self.tid && owner != 0, 0))
         rw_check_owner((pthread_mutex_t *)mutex, __builtin_return_address(0));
+    rw_lock_given(mutex);
     return RW_REAL_OF(mtx_unlock)(mutex);
 }
 
@@ -105,6 +129,8 @@ RW_EXPORT int mtx_unlock(mtx_t *mutex)
 RW_EXPORT int mtx_lock(mtx_t *mutex)
 {
     int result = RW_REAL_OF(mtx_trylock)(mutex);
+    if (result == thrd_success)
+        rw_lock_taken(mutex, RW_LOCK_EXCLUSIVE, __builtin_return_address(0));
     if (result != thrd_busy)
         return result;
     struct rw_wait_scope wait;
@@ -112,6 +138,8 @@ RW_EXPORT int mtx_lock(mtx_t *mutex)
                   __builtin_return_address(0));
     result = RW_REAL_OF(mtx_lock)(mutex);
     rw_wait_end(&wait, result);
+    if (result == thrd_success)
+        rw_lock_taken(mutex, RW_LOCK_EXCLUSIVE, __builtin_return_address(0));
     return result;
 }
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "shim/perturb_delay.h"
+#include "shim/lock_order.h"
 #include "shim/real.h"
 #include "shim/wait.h"
 
@@ -22,17 +23,29 @@ static bool is_valid(clockid_t clock, const struct timespec *deadline)
            deadline->tv_nsec < 1000000000;
 }
 
+/* Who gives up by itself waits for nobody for ever. */
+static inline int taken(const pthread_rwlock_t *lock, int result, enum rw_wait_kind kind,
+                        const struct timespec *deadline, const void *return_address)
+{
+    if (result == 0)
+        rw_lock_taken(lock,
+                      (kind == RW_WAIT_RWLOCK_READ ? RW_LOCK_SHARED : RW_LOCK_EXCLUSIVE) |
+                          (deadline ? RW_LOCK_BY_TRYING : 0),
+                      return_address);
+    return result;
+}
+
 #define LOCK(attempt, kind, deadline, clock, call)                                                           \
     do {                                                                                                     \
         rw_delay(RW_DELAY_LOCK, __builtin_return_address(0));                                                \
         int result = attempt;                                                                                \
         if (__builtin_expect(result != EBUSY, 1))                                                            \
-            return result;                                                                                   \
+            return taken(lock, result, kind, deadline, __builtin_return_address(0));                         \
         struct rw_wait_scope wait;                                                                           \
         begin(&wait, kind, lock, deadline, clock, __builtin_return_address(0));                              \
         result = call;                                                                                       \
         rw_wait_end(&wait, result);                                                                          \
-        return result;                                                                                       \
+        return taken(lock, result, kind, deadline, __builtin_return_address(0));                             \
     } while (0)
 
 RW_EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *lock)
@@ -79,4 +92,32 @@ RW_EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock
         return RW_REAL_OF(pthread_rwlock_clockwrlock)(lock, clock, deadline);
     LOCK(RW_REAL_OF(pthread_rwlock_trywrlock)(lock), RW_WAIT_RWLOCK_WRITE, deadline, clock,
          RW_REAL_OF(pthread_rwlock_clockwrlock)(lock, clock, deadline));
+}
+
+RW_EXPORT int pthread_rwlock_tryrdlock(pthread_rwlock_t *lock)
+{
+    int result = RW_REAL_OF(pthread_rwlock_tryrdlock)(lock);
+    if (result == 0)
+        rw_lock_taken(lock, RW_LOCK_SHARED | RW_LOCK_BY_TRYING, __builtin_return_address(0));
+    return result;
+}
+
+RW_EXPORT int pthread_rwlock_trywrlock(pthread_rwlock_t *lock)
+{
+    int result = RW_REAL_OF(pthread_rwlock_trywrlock)(lock);
+    if (result == 0)
+        rw_lock_taken(lock, RW_LOCK_BY_TRYING, __builtin_return_address(0));
+    return result;
+}
+
+RW_EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *lock)
+{
+    rw_lock_given(lock);
+    return RW_REAL_OF(pthread_rwlock_unlock)(lock);
+}
+
+RW_EXPORT int pthread_rwlock_destroy(pthread_rwlock_t *lock)
+{
+    rw_lock_gone(lock);
+    return RW_REAL_OF(pthread_rwlock_destroy)(lock);
 }

@@ -30,6 +30,7 @@ static rw_rule *const rules[] = {
     rw_rule_foreign_unlock,
     rw_rule_fork_lock,
     rw_rule_crash,
+    rw_rule_lock_order,
 };
 
 /* The classes from cause to symptom: of two findings that are as sure as each other, the earlier one is the
@@ -58,6 +59,7 @@ static const struct {
     {"destroyed-in-use", false, "a lock is destroyed when nobody holds it or waits for it"},
     {"foreign-unlock", false, "a mutex is unlocked by the thread that locked it"},
     {"fork-with-lock", false, "a lock that is held at a fork stays locked in the child for ever"},
+    {"lock-order", false, "who takes locks in one order everywhere never waits in a ring"},
     {"crash", false, "a fatal signal that nobody handles ends the process"},
     {"spinning", true, "a processor in use at one and the same place is a loop"},
     {"slow", true, "what moves, or waits with a time limit, is slow and not stuck"},
@@ -170,7 +172,8 @@ static bool is_beside_a_test(const struct rw_incident *incident, const struct rw
 
 static bool is_about_races(const struct rw_incident *incident)
 {
-    return incident->trigger && strcmp(incident->trigger, "misuse") == 0;
+    return incident->trigger &&
+           (strcmp(incident->trigger, "misuse") == 0 || strcmp(incident->trigger, "lock-order") == 0);
 }
 
 static bool is_of_crash(const struct rw_incident *incident)

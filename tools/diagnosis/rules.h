@@ -37,6 +37,7 @@ rw_rule rw_rule_interpreter_race; /* "interpreter-race" */
 rw_rule rw_rule_bad_join;         /* "bad-join" */
 rw_rule rw_rule_destroyed;        /* "destroyed-in-use" */
 rw_rule rw_rule_foreign_unlock;   /* "foreign-unlock" */
+rw_rule rw_rule_lock_order;       /* "lock-order" */
 rw_rule rw_rule_fork_lock;        /* "fork-with-lock" */
 
 /* A new finding; valid until the next one. */

@@ -284,6 +284,29 @@ struct rw_misuse_info {
     const char *ending; /* of a late thread: "main-returned" "exit" "finalize" */
 };
 
+/* A thread took the lock `to` while it held `from`: which order of two locks it knows. */
+struct rw_gate {
+    uint64_t lock;
+};
+struct rw_lock_edge_info {
+    int tid;
+    const char *name;
+    uint64_t time_ns;
+    uint64_t from, to;                       /* addresses */
+    uint32_t from_generation, to_generation; /* tell locks apart that had one address in turn */
+    bool is_from_shared, is_to_shared;       /* as a reader */
+    const char *from_name, *to_name;         /* the variables that they are; NULL not known */
+    const char *from_where, *to_where;       /* where it took them; as in struct rw_misuse_info */
+    struct rw_gate *gates;                   /* what else it held, exclusively */
+    size_t gate_count;
+    int creator_tid;
+    uint64_t created_ns; /* the thread; 0: it was there first */
+    int joiner_tid;
+    uint64_t joined_ns;      /* 0: it was not */
+    struct rw_frame *native; /* where it took `to` */
+    size_t native_count;
+};
+
 struct rw_process_info {
     int pid;
     int ppid;
@@ -314,6 +337,8 @@ struct rw_process_info {
     size_t history_count;
     struct rw_crash *crash;         /* NULL: none */
     struct rw_misuse_info *misuses; /* oldest first */
+    struct rw_lock_edge_info *lock_edges;
+    size_t lock_edge_count;
     size_t misuse_count;
     int has_handlers; /* 1: a signal could make it act: it has handlers, fatal signals, SIGINT and racewatch's
                          own apart; 0: none; -1 not known */
@@ -347,7 +372,7 @@ struct rw_verdict {
 struct rw_incident {
     int schema;
     const char *trigger;        /* "cycle" "test-timeout" "no-progress" "no-exit" "deadline" "signal" "dump"
-                                 * "post-mortem"        "misuse" "crash" */
+                                 * "post-mortem"        "misuse" "crash" "lock-order" */
     const char *trigger_detail; /* a sentence */
     const char *test;           /* the test that was running, NULL if none */
     const char *command;        /* of the run: program and script name */

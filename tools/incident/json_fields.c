@@ -283,6 +283,37 @@ static const struct rw_field misuse_fields[] = {
 RECORD(misuse_record, misuse_fields);
 #undef THIS
 
+#define THIS rw_gate
+static const struct rw_field gate_fields[] = {KEEP("lock", ADDRESS, lock), END};
+RECORD(gate_record, gate_fields);
+#undef THIS
+
+#define THIS rw_lock_edge_info
+static const struct rw_field lock_edge_fields[] = {
+    KEEP("tid", INT, tid),
+    KEEP("name", STRING, name),
+    ROW("time", TIME, time_ns),
+    ROW("from", ADDRESS, from),
+    ROW("to", ADDRESS, to),
+    ROW("from_generation", UINT32, from_generation),
+    ROW("to_generation", UINT32, to_generation),
+    ROW("is_from_shared", BOOL, is_from_shared),
+    ROW("is_to_shared", BOOL, is_to_shared),
+    ROW("from_name", STRING, from_name),
+    ROW("to_name", STRING, to_name),
+    ROW("from_where", STRING, from_where),
+    ROW("to_where", STRING, to_where),
+    MANY("gates", gates, gate_count, gate_record),
+    ROW("creator_tid", INT, creator_tid),
+    ROW("created", TIME, created_ns),
+    ROW("joiner_tid", INT, joiner_tid),
+    ROW("joined", TIME, joined_ns),
+    MANY("native", native, native_count, frame_record),
+    END,
+};
+RECORD(lock_edge_record, lock_edge_fields);
+#undef THIS
+
 #define THIS rw_process_info
 static const struct rw_field process_fields[] = {
     KEEP("pid", INT, pid),
@@ -311,6 +342,7 @@ static const struct rw_field process_fields[] = {
     MANY("history", history, history_count, transition_record),
     POINTER("crash", crash, crash_record),
     MANY("misuses", misuses, misuse_count, misuse_record),
+    MANY("lock_edges", lock_edges, lock_edge_count, lock_edge_record),
     ROW("has_handlers", TRISTATE, has_handlers),
     LIST("notes", STRINGS, notes, note_count),
     END,

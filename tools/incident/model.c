@@ -137,6 +137,19 @@ void rw_crash_name(struct rw_incident *incident, struct rw_crash *crash)
         abort();
 }
 
+struct rw_lock_edge_info *rw_process_add_lock_edge(struct rw_incident *incident,
+                                                   struct rw_process_info *process)
+{
+    return APPEND(incident, process->lock_edges, process->lock_edge_count);
+}
+
+void rw_lock_edge_add_gate(struct rw_incident *incident, struct rw_lock_edge_info *edge, uint64_t lock)
+{
+    struct rw_gate *gate = APPEND(incident, edge->gates, edge->gate_count);
+
+    gate->lock = lock;
+}
+
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
                                                    struct rw_process_info *process, uint64_t address)
 {

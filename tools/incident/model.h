@@ -47,6 +47,11 @@ struct rw_misuse_info *rw_process_add_misuse(struct rw_incident *incident, struc
 /* Names the signal of a crash: "SIGSEGV". */
 void rw_crash_name(struct rw_incident *incident, struct rw_crash *crash);
 
+/* A new lock order; pointer valid until the next add. */
+struct rw_lock_edge_info *rw_process_add_lock_edge(struct rw_incident *incident,
+                                                   struct rw_process_info *process);
+void rw_lock_edge_add_gate(struct rw_incident *incident, struct rw_lock_edge_info *edge, uint64_t lock);
+
 /* The interpreter at this address, added if there is none. */
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
                                                    struct rw_process_info *process, uint64_t address);

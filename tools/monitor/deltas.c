@@ -142,6 +142,10 @@ static int compare_words(const void *a, const void *b)
 char *rw_hang_key(void *parent, const struct rw_incident *incident, const struct rw_verdict *verdict)
 {
     char *key = talloc_strdup(parent, verdict->class_name != NULL ? verdict->class_name : "unknown");
+    /* The same two places in another process, or by other threads, are the same thing to be mended. */
+    if (verdict->class_name != NULL && strcmp(verdict->class_name, "lock-order") == 0)
+        return talloc_asprintf_append(key, " %s %s", verdict->look_at != NULL ? verdict->look_at : "",
+                                      verdict->look_at_also != NULL ? verdict->look_at_also : "");
     char **words = talloc_array(key, char *, verdict->culprit_count);
     for (size_t i = 0; i < verdict->culprit_count; i++) {
         const struct rw_culprit *culprit = &verdict->culprits[i];

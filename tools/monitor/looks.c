@@ -99,7 +99,8 @@ static uint64_t confirm_ns(const struct rw_looks *looks)
 static bool is_in_haste(const struct rw_looks *looks)
 {
     return looks->want.trigger == RW_TRIGGER_SIGNAL || looks->want.trigger == RW_TRIGGER_GONE ||
-           looks->want.trigger == RW_TRIGGER_MISUSE || looks->want.trigger == RW_TRIGGER_CRASH;
+           looks->want.trigger == RW_TRIGGER_MISUSE || looks->want.trigger == RW_TRIGGER_CRASH ||
+           looks->want.trigger == RW_TRIGGER_ORDER;
 }
 
 bool rw_looks_in_haste(const struct rw_looks *looks)
@@ -227,6 +228,8 @@ static bool is_incident(const struct rw_looks *looks, struct rw_incident *incide
         return looks->want.is_explicit || !is_calm; /* whoever ends a run that is stuck wants to know why */
     case RW_TRIGGER_CRASH:
         return true;
+    case RW_TRIGGER_ORDER:
+        return class_name != NULL && strcmp(class_name, "lock-order") == 0;
     case RW_TRIGGER_MISUSE:
         return rw_is_race_class(class_name);
     case RW_TRIGGER_GONE:

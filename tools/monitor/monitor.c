@@ -97,6 +97,10 @@ static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t
             begin_look(monitor, &want, now_ns);
             rw_looks_finish(monitor->looks, SIGNAL_LOOK_NS);
         }
+        if (rw_triggers_ordered(watched, &want)) {
+            begin_look(monitor, &want, now_ns);
+            rw_looks_finish(monitor->looks, SIGNAL_LOOK_NS);
+        }
         if (rw_triggers_misused(watched, now_ns, &want)) {
             begin_look(monitor, &want, now_ns);
             rw_looks_finish(monitor->looks, SIGNAL_LOOK_NS);

@@ -46,13 +46,14 @@ void rw_targets_choose(struct rw_targets *targets, const struct rw_watch *watch,
     for (size_t i = 0; i < rw_watch_count(watch); i++) {
         const struct rw_watched *watched = rw_watch_at(watch, i);
         bool is_first = watched->pid == want->pid;
-        bool is_gone =
-            is_first && !watched->was_replaced &&
-            (want->trigger == RW_TRIGGER_GONE ||
-             ((want->trigger == RW_TRIGGER_MISUSE || want->trigger == RW_TRIGGER_CRASH) && watched->is_over));
+        bool is_gone = is_first && !watched->was_replaced &&
+                       (want->trigger == RW_TRIGGER_GONE ||
+                        ((want->trigger == RW_TRIGGER_ORDER || want->trigger == RW_TRIGGER_MISUSE ||
+                          want->trigger == RW_TRIGGER_CRASH) &&
+                         watched->is_over));
         if (watched->reader == NULL || (watched->is_over && !is_gone) ||
-            (!is_first && (want->trigger == RW_TRIGGER_EARLY || want->trigger == RW_TRIGGER_MISUSE ||
-                           want->trigger == RW_TRIGGER_CRASH)))
+            (!is_first && (want->trigger == RW_TRIGGER_EARLY || want->trigger == RW_TRIGGER_ORDER ||
+                           want->trigger == RW_TRIGGER_MISUSE || want->trigger == RW_TRIGGER_CRASH)))
             continue;
         candidates[count++] = (struct candidate){watched, rank_of(watched, want), is_gone};
     }

@@ -41,6 +41,7 @@ const char *rw_trigger_word(enum rw_trigger trigger)
         [RW_TRIGGER_STILL] = "no-progress",   [RW_TRIGGER_DEADLINE] = "deadline",
         [RW_TRIGGER_SIGNAL] = "signal",       [RW_TRIGGER_GONE] = "post-mortem",
         [RW_TRIGGER_MISUSE] = "misuse",       [RW_TRIGGER_CRASH] = "crash",
+        [RW_TRIGGER_ORDER] = "lock-order",
     };
     return words[trigger];
 }

@@ -27,6 +27,7 @@ enum rw_trigger {
     RW_TRIGGER_SIGNAL,
     RW_TRIGGER_GONE,   /* killed while it was blocked */
     RW_TRIGGER_CRASH,  /* a fatal signal */
+    RW_TRIGGER_ORDER,  /* orders of locks were seen */
     RW_TRIGGER_MISUSE, /* a race was seen, from the transitions alone */
 };
 
@@ -80,6 +81,9 @@ bool rw_triggers_gone(const struct rw_watched *watched, bool is_root, uint64_t n
 /* misuse.c: whether the recording tells of misuses that no look has told of. They count as told from then on.
  * `watched` has a reader; one that is over is asked once more: then is known what became of late threads. */
 bool rw_triggers_misused(struct rw_watched *watched, uint64_t now_ns, struct rw_want *want);
+
+/* lock_order.c: whether the process, which is over, saw orders of locks that might contradict each other. */
+bool rw_triggers_ordered(struct rw_watched *watched, struct rw_want *want);
 
 /* crash.c: whether a process is about to die of a signal that no look has told of, and its thread waits for
  * one; or, where it is over, has died of one. It counts as told from then on. */

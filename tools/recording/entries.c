@@ -322,6 +322,22 @@ int rw_reader_locks(struct rw_reader *reader, struct rw_lock held[RW_LOCK_MAX], 
     return error;
 }
 
+int rw_reader_lock_edge(struct rw_reader *reader, unsigned index, struct rw_lock_edge *edge)
+{
+    const struct rw_header *header = &reader->header;
+    if (index >= header->lock_edge_count || index >= header->lock_edges_written)
+        return -ENOENT;
+    int error = read_whole(reader, header->lock_edge_offset + index * sizeof(*edge), edge, sizeof(*edge));
+    if (!has_entry(error))
+        return error;
+    RW_TERMINATE(edge->name);
+    if (edge->gate_count > RW_LOCK_GATE_MAX)
+        edge->gate_count = RW_LOCK_GATE_MAX;
+    if (edge->capture.stack_length > RW_LOCK_STACK_MAX)
+        edge->capture.stack_length = 0;
+    return error;
+}
+
 int rw_reader_problem(const struct rw_reader *reader, unsigned index, struct rw_problem *problem)
 {
     if (index >= RW_PROBLEM_MAX || index >= reader->header.problem_count)

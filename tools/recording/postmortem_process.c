@@ -7,6 +7,7 @@
 #include <talloc.h>
 
 #include "tools/incident/model.h"
+#include "tools/recording/lock_edges.h"
 #include "tools/recording/model.h"
 #include "tools/recording/postmortem.h"
 #include "tools/snapshot/image.h"
@@ -312,6 +313,7 @@ int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *
         name_objects(incident, process, image);
         rw_fill_misuse_places(incident, process, image->symbols);
     }
+    rw_fill_lock_edges(incident, process, reader, image);
     for (size_t i = 0; i < process->thread_count && end != RUNS; i++)
         process->threads[i].is_alive = false;
     if (process->thread_count > 0 && has_python(header))

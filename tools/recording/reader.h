@@ -101,6 +101,9 @@ int rw_reader_lock_owner(struct rw_reader *reader, uint64_t address, struct rw_l
 
 /* All Python locks that are held, as far as one quick look finds them. */
 int rw_reader_locks(struct rw_reader *reader, struct rw_lock held[RW_LOCK_MAX], size_t *count);
+/* Entry `index` (0 .. header->lock_edge_count-1) of the table of lock orders. -ENOENT: none, or the option
+ * was off. */
+int rw_reader_lock_edge(struct rw_reader *reader, unsigned index, struct rw_lock_edge *edge);
 
 /* Problem number `index` (0 .. RW_PROBLEM_MAX-1) of the header as of the last refresh; -ENOENT: none. */
 int rw_reader_problem(const struct rw_reader *reader, unsigned index, struct rw_problem *problem);

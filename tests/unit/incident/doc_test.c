@@ -34,6 +34,7 @@ static const struct {
     {"tasks", "\n### tasks[]\n"},
     {"failed_children", "\n### failed_children[]\n"},
     {"crash", "\n### crash\n"},
+    {"lock_edges", "\n### lock_edges[]\n"},
     {"misuses", "\n### misuses[]\n"},
     {"frames", "\n### python[]\n"},
 };

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In which order threads take locks: with the option lock_order, each thread's held locks are known, and that
+ * one was taken under another is written down once for each thread, set of further locks held, and stretch
+ * between two creations or joins of threads. Whether orders contradict each other is found out later,
+ * elsewhere. Internal to shim/; any thread; no allocation after the constructor, errno is kept.
+ *
+ * Mutexes and read-write locks that libc's calls take. Not semaphores, nor Python's own locks and GIL.
+ */
+#ifndef RACEWATCH_SHIM_LOCK_ORDER_H
+#define RACEWATCH_SHIM_LOCK_ORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shim/self.h"
+
+extern bool rw_lock_order_on __attribute__((visibility("hidden")));
+
+enum rw_lock_how { RW_LOCK_EXCLUSIVE = 0, RW_LOCK_SHARED = 1, RW_LOCK_BY_TRYING = 2 };
+
+/* In the constructor, before the recording is made: it gets a table for it. */
+void rw_lock_order_prepare(void);
+
+/* After it was taken, and before it is given back. `how`: flags of enum rw_lock_how. */
+void rw_lock_taken_at(const volatile void *lock, unsigned how, const void *return_address);
+void rw_lock_given_at(const volatile void *lock);
+
+/* The address may be another lock's from now on. */
+void rw_lock_gone_at(const volatile void *lock);
+
+/* The calling thread has made a thread, or joined one. */
+void rw_lock_order_step(void);
+void rw_lock_order_joined(int32_t tid);
+
+static inline void rw_lock_taken(const volatile void *lock, unsigned how, const void *return_address)
+{
+    if (__builtin_expect(rw_lock_order_on, 0))
+        rw_lock_taken_at(lock, how, return_address);
+}
+
+static inline void rw_lock_given(const volatile void *lock)
+{
+    if (__builtin_expect(rw_lock_order_on, 0))
+        rw_lock_given_at(lock);
+}
+
+static inline void rw_lock_gone(const volatile void *lock)
+{
+    if (__builtin_expect(rw_lock_order_on, 0))
+        rw_lock_gone_at(lock);
+}
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* Orders of locks, one kernel for each name. None of them deadlocks in its run: what could have is the
+ * question. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pthread_mutex_t a = PTHREAD_MUTEX_INITIALIZER, b = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t c = PTHREAD_MUTEX_INITIALIZER, gate = PTHREAD_MUTEX_INITIALIZER;
+static pthread_rwlock_t r = PTHREAD_RWLOCK_INITIALIZER, s = PTHREAD_RWLOCK_INITIALIZER;
+
+/* The kernels' threads run all at once, so that only the locks say what may meet; a turn for each keeps this
+ * run from deadlock. The turn is handed on by a condition, which orders nothing that a lock order would know
+ * of. */
+static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turn_came = PTHREAD_COND_INITIALIZER;
+static int turn;
+
+static void await_turn(int mine)
+{
+    pthread_mutex_lock(&turn_lock);
+    while (turn != mine)
+        pthread_cond_wait(&turn_came, &turn_lock);
+    pthread_mutex_unlock(&turn_lock);
+}
+
+static void end_turn(void)
+{
+    pthread_mutex_lock(&turn_lock);
+    turn++;
+    pthread_cond_broadcast(&turn_came);
+    pthread_mutex_unlock(&turn_lock);
+}
+
+static void nested(pthread_mutex_t *outer, pthread_mutex_t *inner)
+{
+    pthread_mutex_lock(outer);
+    pthread_mutex_lock(inner);
+    pthread_mutex_unlock(inner);
+    pthread_mutex_unlock(outer);
+}
+
+static void *a_then_b(void *mine)
+{
+    await_turn((int)(long)mine);
+    nested(&a, &b);
+    end_turn();
+    return NULL;
+}
+
+static void *b_then_a(void *mine)
+{
+    await_turn((int)(long)mine);
+    nested(&b, &a);
+    end_turn();
+    return NULL;
+}
+
+static void *b_then_c(void *mine)
+{
+    await_turn((int)(long)mine);
+    nested(&b, &c);
+    end_turn();
+    return NULL;
+}
+
+static void *c_then_a(void *mine)
+{
+    await_turn((int)(long)mine);
+    nested(&c, &a);
+    end_turn();
+    return NULL;
+}
+
+static void *gated_a_then_b(void *mine)
+{
+    await_turn((int)(long)mine);
+    pthread_mutex_lock(&gate);
+    nested(&a, &b);
+    pthread_mutex_unlock(&gate);
+    end_turn();
+    return NULL;
+}
+
+static void *gated_b_then_a(void *mine)
+{
+    await_turn((int)(long)mine);
+    pthread_mutex_lock(&gate);
+    nested(&b, &a);
+    pthread_mutex_unlock(&gate);
+    end_turn();
+    return NULL;
+}
+
+static void *b_then_try_a(void *mine)
+{
+    await_turn((int)(long)mine);
+    pthread_mutex_lock(&b);
+    if (pthread_mutex_trylock(&a) == 0)
+        pthread_mutex_unlock(&a);
+    pthread_mutex_unlock(&b);
+    end_turn();
+    return NULL;
+}
+
+static void *try_b_then_a(void *mine)
+{
+    await_turn((int)(long)mine);
+    if (pthread_mutex_trylock(&b) == 0) {
+        pthread_mutex_lock(&a);
+        pthread_mutex_unlock(&a);
+        pthread_mutex_unlock(&b);
+    }
+    end_turn();
+    return NULL;
+}
+
+static void *both_orders(void *mine)
+{
+    await_turn((int)(long)mine);
+    nested(&a, &b);
+    nested(&b, &a);
+    end_turn();
+    return NULL;
+}
+
+/* Down a list: the next one is taken before the last one is given back. */
+static void *hand_over_hand(void *mine)
+{
+    await_turn((int)(long)mine);
+    pthread_mutex_lock(&a);
+    pthread_mutex_lock(&b);
+    pthread_mutex_unlock(&a);
+    pthread_mutex_lock(&c);
+    pthread_mutex_unlock(&b);
+    pthread_mutex_unlock(&c);
+    end_turn();
+    return NULL;
+}
+
+static void *read_r_then_s(void *mine)
+{
+    await_turn((int)(long)mine);
+    pthread_rwlock_rdlock(&r);
+    pthread_rwlock_rdlock(&s);
+    pthread_rwlock_unlock(&s);
+    pthread_rwlock_unlock(&r);
+    end_turn();
+    return NULL;
+}
+
+static void *read_s_then_r(void *mine)
+{
+    await_turn((int)(long)mine);
+    pthread_rwlock_rdlock(&s);
+    pthread_rwlock_rdlock(&r);
+    pthread_rwlock_unlock(&r);
+    pthread_rwlock_unlock(&s);
+    end_turn();
+    return NULL;
+}
+
+static void *write_s_then_r(void *mine)
+{
+    await_turn((int)(long)mine);
+    pthread_rwlock_wrlock(&s);
+    pthread_rwlock_wrlock(&r);
+    pthread_rwlock_unlock(&r);
+    pthread_rwlock_unlock(&s);
+    end_turn();
+    return NULL;
+}
+
+/* Two locks in turn at one address. */
+static void *with_other_lock(void *mine)
+{
+    static pthread_mutex_t reused;
+    await_turn((int)(long)mine);
+    pthread_mutex_init(&reused, NULL);
+    if ((long)mine == 0)
+        nested(&reused, &b);
+    else
+        nested(&b, &reused);
+    pthread_mutex_destroy(&reused);
+    end_turn();
+    return NULL;
+}
+
+static void at_once(int count, void *(*const threads[])(void *))
+{
+    pthread_t started[4];
+    for (long i = 0; i < count; i++)
+        pthread_create(&started[i], NULL, threads[i], (void *)i);
+    for (int i = 0; i < count; i++)
+        pthread_join(started[i], NULL);
+}
+
+static void one_after_the_other(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, a_then_b, (void *)0);
+    pthread_join(thread, NULL);
+    pthread_create(&thread, NULL, b_then_a, (void *)1);
+    pthread_join(thread, NULL);
+}
+
+static void main_before_and_after(void)
+{
+    pthread_t thread;
+    nested(&b, &a);
+    pthread_create(&thread, NULL, a_then_b, (void *)0);
+    pthread_join(thread, NULL);
+    nested(&b, &a);
+}
+
+static void main_meanwhile(void)
+{
+    pthread_t thread;
+    nested(&b, &a);
+    pthread_create(&thread, NULL, a_then_b, (void *)0);
+    b_then_a((void *)1);
+    pthread_join(thread, NULL);
+}
+
+#define AT_ONCE(...)                                                                                         \
+    at_once(sizeof((void *(*[])(void *)){__VA_ARGS__}) / sizeof(void *), (void *(*[])(void *)){__VA_ARGS__})
+
+int main(int count, char **arguments)
+{
+    const char *name = count > 1 ? arguments[1] : "";
+    if (strcmp(name, "opposite") == 0)
+        AT_ONCE(a_then_b, b_then_a);
+    else if (strcmp(name, "three") == 0)
+        AT_ONCE(a_then_b, b_then_c, c_then_a);
+    else if (strcmp(name, "half_gated") == 0)
+        AT_ONCE(gated_a_then_b, b_then_a);
+    else if (strcmp(name, "held_by_trying") == 0)
+        AT_ONCE(a_then_b, try_b_then_a);
+    else if (strcmp(name, "writers") == 0)
+        AT_ONCE(read_r_then_s, write_s_then_r);
+    else if (strcmp(name, "main_meanwhile") == 0)
+        main_meanwhile();
+    else if (strcmp(name, "gated") == 0)
+        AT_ONCE(gated_a_then_b, gated_b_then_a);
+    else if (strcmp(name, "gated_then_not") == 0)
+        AT_ONCE(gated_a_then_b, gated_b_then_a, b_then_a);
+    else if (strcmp(name, "one_after_the_other") == 0)
+        one_after_the_other();
+    else if (strcmp(name, "main_before_and_after") == 0)
+        main_before_and_after();
+    else if (strcmp(name, "one_thread") == 0)
+        AT_ONCE(both_orders);
+    else if (strcmp(name, "tried") == 0)
+        AT_ONCE(a_then_b, b_then_try_a);
+    else if (strcmp(name, "hand_over_hand") == 0)
+        AT_ONCE(hand_over_hand, hand_over_hand);
+    else if (strcmp(name, "readers") == 0)
+        AT_ONCE(read_r_then_s, read_s_then_r);
+    else if (strcmp(name, "reused_address") == 0)
+        AT_ONCE(with_other_lock, with_other_lock);
+    else
+        return 2;
+    return 0;
+}

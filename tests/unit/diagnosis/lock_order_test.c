@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* Orders of locks, and which of them contradict each other. tests/lock_order has the programs. */
+#include "tests/unit/diagnosis/cases.h"
+
+#include <talloc.h>
+
+#include "tools/incident/model.h"
+
+#define S UINT64_C(1000000000)
+
+static struct rw_incident *ended(void)
+{
+    struct rw_incident *incident = bare(1);
+
+    incident->trigger = "lock-order";
+    incident->processes[0].is_alive = false;
+    return incident;
+}
+
+static struct rw_lock_edge_info *edge(struct rw_incident *incident, int tid, uint64_t from, uint64_t to)
+{
+    struct rw_lock_edge_info *made = rw_process_add_lock_edge(incident, &incident->processes[0]);
+
+    made->tid = tid;
+    made->from = from;
+    made->to = to;
+    made->time_ns = 10 * S;
+    made->created_ns = 5 * S;
+    made->creator_tid = 100;
+    made->to_where = "/home/me/a.c:3 in f";
+    return made;
+}
+
+static struct rw_lock_edge_info *nth(struct rw_incident *incident, size_t index)
+{
+    return &incident->processes[0].lock_edges[index];
+}
+
+static void tells(struct rw_incident *incident, bool is_told)
+{
+    rw_diagnose(incident);
+    assert_int_equal(strcmp(incident->verdict.class_name, "lock-order") == 0, is_told);
+    if (is_told)
+        assert_int_equal(incident->verdict.certainty, RW_INFERRED);
+    talloc_free(incident);
+}
+
+static struct rw_incident *opposite(void)
+{
+    struct rw_incident *incident = ended();
+
+    edge(incident, 101, 1, 2);
+    edge(incident, 102, 2, 1);
+    return incident;
+}
+
+static void opposite_orders_are_told_once(void **state)
+{
+    struct rw_incident *incident = opposite();
+
+    (void)state;
+    edge(incident, 103, 2, 1);
+    nth(incident, 0)->to_name = "ledger";
+    rw_diagnose(incident);
+    expect(incident, "lock-order", RW_INFERRED);
+    expect_in_sentence(incident, "`ledger` at /home/me/a.c:3 in f while it held 0x1");
+    assert_int_equal(incident->also_count, 0);
+    tells(incident, true);
+}
+
+static void a_ring_needs_different_threads(void **state)
+{
+    struct rw_incident *incident = ended();
+
+    (void)state;
+    edge(incident, 101, 1, 2);
+    edge(incident, 101, 2, 1);
+    tells(incident, false);
+    incident = ended();
+    edge(incident, 101, 1, 2);
+    edge(incident, 102, 2, 3);
+    edge(incident, 101, 3, 1);
+    tells(incident, false);
+    incident = ended();
+    edge(incident, 101, 1, 2);
+    edge(incident, 102, 2, 3);
+    edge(incident, 103, 3, 1);
+    tells(incident, true);
+}
+
+static void a_gate_keeps_them_apart(void **state)
+{
+    struct rw_incident *incident = opposite();
+
+    (void)state;
+    rw_lock_edge_add_gate(incident, nth(incident, 0), 9);
+    rw_lock_edge_add_gate(incident, nth(incident, 1), 8);
+    rw_lock_edge_add_gate(incident, nth(incident, 1), 9);
+    tells(incident, false);
+    incident = opposite();
+    rw_lock_edge_add_gate(incident, nth(incident, 0), 9);
+    rw_lock_edge_add_gate(incident, nth(incident, 1), 8);
+    tells(incident, true);
+}
+
+static void what_is_over_before_meets_nobody(void **state)
+{
+    struct rw_incident *incident = opposite();
+
+    (void)state;
+    nth(incident, 0)->joined_ns = 11 * S; /* before the other was created */
+    nth(incident, 1)->created_ns = 12 * S;
+    tells(incident, false);
+    incident = opposite();
+    nth(incident, 0)->tid = 100; /* its creator, before it created it */
+    nth(incident, 0)->time_ns = 4 * S;
+    tells(incident, false);
+    incident = opposite();
+    nth(incident, 0)->tid = 100; /* who joined it, after that */
+    nth(incident, 0)->time_ns = 20 * S;
+    nth(incident, 1)->joiner_tid = 100;
+    nth(incident, 1)->joined_ns = 15 * S;
+    tells(incident, false);
+    incident = opposite();
+    nth(incident, 0)->tid = 100; /* its creator, meanwhile */
+    tells(incident, true);
+}
+
+static void readers_do_not_block_each_other(void **state)
+{
+    struct rw_incident *incident = opposite();
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        nth(incident, i)->is_from_shared = nth(incident, i)->is_to_shared = true;
+    tells(incident, false);
+    incident = opposite();
+    nth(incident, 0)->is_from_shared = nth(incident, 0)->is_to_shared = true;
+    tells(incident, true);
+}
+
+static void another_lock_at_the_address_is_another_lock(void **state)
+{
+    struct rw_incident *incident = opposite();
+
+    (void)state;
+    nth(incident, 1)->to_generation = 1;
+    tells(incident, false);
+}
+
+/* A recording is anybody's to write: the search ends. */
+static void a_dense_graph_is_searched_for_a_bounded_time(void **state)
+{
+    struct rw_incident *incident = ended();
+
+    (void)state;
+    for (int i = 0; i < 256; i++) {
+        edge(incident, 101 + i, (uint64_t)(1 + i % 16), (uint64_t)(1 + i / 16));
+        rw_lock_edge_add_gate(incident, nth(incident, (size_t)i), 99);
+    }
+    tells(incident, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(opposite_orders_are_told_once),
+        cmocka_unit_test(a_ring_needs_different_threads),
+        cmocka_unit_test(a_gate_keeps_them_apart),
+        cmocka_unit_test(what_is_over_before_meets_nobody),
+        cmocka_unit_test(readers_do_not_block_each_other),
+        cmocka_unit_test(another_lock_at_the_address_is_another_lock),
+        cmocka_unit_test(a_dense_graph_is_searched_for_a_bounded_time),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
