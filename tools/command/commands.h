@@ -15,6 +15,7 @@
 
 int rw_command_run(int argc, char **argv);
 int rw_command_hunt(int argc, char **argv);
+int rw_command_isolate(int argc, char **argv);
 int rw_command_monitor(int argc, char **argv);
 int rw_command_report(int argc, char **argv);
 int rw_command_dump(int argc, char **argv);

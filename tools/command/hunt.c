@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <talloc.h>
 
 #include "tools/command/command_name.h"
 #include "tools/command/commands.h"
+#include "tools/command/duration.h"
 #include "tools/command/hunt.h"
 
 #define RUNS_BY_DEFAULT 200
@@ -48,16 +48,10 @@ static size_t count(const char *flag, const char *text)
 
 static double seconds(const char *text)
 {
-    static const struct {
-        const char *unit;
-        double seconds;
-    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}};
-    char *end;
-    double number = strtod(text, &end);
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (end != text && strcmp(end, units[i].unit) == 0 && number > 0 && number < 1e7)
-            return number * units[i].seconds;
-    rw_usage_error("--for: '%s' is no time (90s, 10m, 2h)", text);
+    double seconds;
+    if (!rw_parse_duration(text, &seconds))
+        rw_usage_error("--for: '%s' is no time (90s, 10m, 2h)", text);
+    return seconds;
 }
 
 static void set_way(struct hunt *hunt, const char *word)
@@ -108,13 +102,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
-double rw_hunt_now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 enum hunt_how rw_hunt_how(const struct hunt *hunt, uint64_t seed)
 {
     return hunt->alternates && seed % 2 == 0 ? HUNT_SERIAL : hunt->how;
@@ -150,7 +137,7 @@ static int make_folder(struct hunt *hunt, const char *path)
 
 static bool is_time_over(const struct hunt *hunt)
 {
-    return hunt->time_limit > 0 && rw_hunt_now_s() - hunt->begin_s >= hunt->time_limit;
+    return hunt->time_limit > 0 && rw_now_s() - hunt->begin_s >= hunt->time_limit;
 }
 
 static bool is_over(const struct hunt *hunt)
@@ -175,8 +162,8 @@ static int hunt_all(struct hunt *hunt, char **why)
 {
     uint64_t seed = hunt->first_seed;
     int error = 0;
-    rw_hunt_take_signals(hunt);
-    hunt->begin_s = rw_hunt_now_s();
+    rw_child_signals_take(&hunt->signals);
+    hunt->begin_s = rw_now_s();
     while (error == 0 && !is_over(hunt)) {
         size_t known = hunt->failure_count;
         if (is_plain_due(hunt)) {

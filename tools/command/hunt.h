@@ -7,11 +7,11 @@
 #ifndef RACEWATCH_TOOLS_COMMAND_HUNT_H
 #define RACEWATCH_TOOLS_COMMAND_HUNT_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/command/child_run.h"
 #include "tools/command/options.h"
 
 enum hunt_how { HUNT_PLAIN = 0, HUNT_DELAY, HUNT_SERIAL };
@@ -49,17 +49,12 @@ struct hunt {
     struct hunt_failure *failures;
     size_t failure_count;
     size_t kept;
-    sigset_t taken, mask_before; /* signals that are awaited, and what was blocked before */
-    bool is_interrupted;         /* SIGINT, SIGTERM or SIGHUP came */
+    struct rw_child_signals signals;
+    bool is_interrupted; /* SIGINT, SIGTERM or SIGHUP came */
 };
-
-double rw_hunt_now_s(void);
 
 /* How the run of this seed is perturbed. */
 enum hunt_how rw_hunt_how(const struct hunt *hunt, uint64_t seed);
-
-/* Blocks the signals that end a hunt, for good: they are waited for with the end of the run. */
-void rw_hunt_take_signals(struct hunt *hunt);
 
 /* One run; counts it, and what it failed by. 0; -EINTR: a signal to us ended it, and it counts for nothing;
  * another negative errno: it could not be run. *why is then a talloc child of hunt. */

@@ -19,7 +19,7 @@ void rw_hunt_show_progress(const struct hunt *hunt, uint64_t seed, bool is_news)
 {
     static double last_s;
     bool is_terminal = isatty(STDERR_FILENO);
-    double now = rw_hunt_now_s(), took = now - hunt->begin_s;
+    double now = rw_now_s(), took = now - hunt->begin_s;
     if (!is_terminal && !is_news && now - last_s < LINE_EACH_S)
         return;
     last_s = now;

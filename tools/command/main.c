@@ -20,6 +20,8 @@ static const struct command {
     {"hunt", rw_command_hunt,
      "hunt [--runs=N | --for=10m] [--seed=S] [--perturb=delay|serial|mix] [--] COMMAND...",
      "run a program again and again with its schedule bent, until it fails"},
+    {"isolate", rw_command_isolate, "isolate [--for=10m] [--tries=N] [--from=DIR] [--] pytest...",
+     "find out whether a test hangs by itself, or after which others"},
     {"report", rw_command_report, "report [--format=text|json|markdown] PATH",
      "print what was found, also post mortem"},
     {"dump", rw_command_dump, "dump [-o DIR] PID", "look at a living process now"},
