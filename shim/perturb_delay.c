@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Three modes, of which the seed picks one, for no single one finds all races:
- * - site: the seed picks a fifth of the places in the code, and delays come there alone;
+ * - site: the seed picks a third of the places in the code, and delays come there alone;
  * - pct: the seed makes some threads slow, and delays them at some kinds of calls (after PCT: Burckhardt et
  * al., ASPLOS 2010);
- * - rand: one call in ten, wherever.
+ * - rand: one call in five, wherever.
  * At one place the first calls are the ones that matter (start, hand-over, end); later ones are mostly one
  * loop.
  */
@@ -96,12 +96,12 @@ static bool is_chosen(enum rw_delay_kind kind, const void *return_address)
     uint32_t site = site_of(kind, return_address);
     switch (mode()) {
     case SITE:
-        return choice(CHOICE_SITE + site) % 5 == 0 && rw_random_is(&stream.random, first_ones_share(site));
+        return choice(CHOICE_SITE + site) % 3 == 0 && rw_random_is(&stream.random, first_ones_share(site));
     case PCT:
-        return stream.is_slow && choice(CHOICE_KIND + kind) % 3 == 0 &&
+        return stream.is_slow && choice(CHOICE_KIND + kind) % 2 == 0 &&
                rw_random_is(&stream.random, first_ones_share(site));
     default:
-        return rw_random_is(&stream.random, 102);
+        return rw_random_is(&stream.random, 205);
     }
 }
 

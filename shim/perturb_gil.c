@@ -9,8 +9,7 @@
 #define INTERVAL_NS INT64_C(5000000)
 #define SHORTEST_NS INT64_C(5000)
 #define DOUBLINGS 8
-/* How long who took the GIL waits for the other to come: a few context switches. */
-#define IN_STEP_ROUNDS 64
+#define COMES_SURELY 64 /* rounds */
 #define IN_STEP_NS 20000
 #define TURN_NS 4000000         /* to 8 ms */
 #define IN_STEP_CHARGE_NS 75000 /* with the timer's slack, 50 us */
@@ -57,9 +56,11 @@ static bool is_for_gil(const void *return_address, int64_t length)
 
 /* How often of 1024 times, as the seed has it. */
 struct shares {
-    uint32_t at_once;
-    uint32_t away;
-    uint32_t in_step;
+    uint32_t at_once;  /* a waiter asks without waiting */
+    uint32_t away;     /* it stays away for a while */
+    uint32_t in_step;  /* who got the GIL lets the other ask for it before it goes on */
+    uint32_t let_come; /* the same for who made or woke another */
+    uint32_t patience; /* no share: rounds that it waits for the other, who may have blocked elsewhere */
     bool is_on;
     bool has_turns;
 };
@@ -67,13 +68,18 @@ struct shares {
 static struct shares shares(void)
 {
     static const uint32_t at_once[4] = {128, 512, 1024, 1024}, away[4] = {0, 0, 64, 256},
-                          in_step[4] = {0, 512, 1024, 1024};
+                          in_step[4] = {0, 512, 1024, 1024}, let_come[4] = {0, 512, 1024, 1024},
+                          patience[4] = {4, 24, 64, 64};
     struct rw_random random = rw_random_from(rw_perturb_seed, 2);
-    return (struct shares){
-        at_once[rw_random_below(&random, 4)], away[rw_random_below(&random, 4)],
-        in_step[rw_random_below(&random, 4)], rw_random_below(&random, 8) != 0,
-        rw_random_below(&random, 2) != 0,
-    };
+    struct shares share;
+    share.at_once = at_once[rw_random_below(&random, 4)];
+    share.away = away[rw_random_below(&random, 4)];
+    share.in_step = in_step[rw_random_below(&random, 4)];
+    share.let_come = let_come[rw_random_below(&random, 4)];
+    share.patience = patience[rw_random_below(&random, 4)];
+    share.is_on = rw_random_below(&random, 8) != 0;
+    share.has_turns = rw_random_below(&random, 2) != 0;
+    return share;
 }
 
 /* From 1 to 63 takes later, near ones as likely as far ones. */
@@ -141,11 +147,13 @@ bool rw_gil_wait_bent(pthread_mutex_t *mutex, const struct timespec **deadline, 
     return false;
 }
 
-/* With the GIL held: who sees the number of waits grow knows that somebody waits for it, and by the second
- * one that it has asked: a first wait that ended at once comes before. */
-static void let_come(uint64_t seen)
+/* A thread that blocked elsewhere does not come: to wait for it for long would tie one thread to the pace of
+ * another, so the seed says for how long. With the GIL held: who sees the number of waits grow knows that
+ * somebody waits for it, and by the second one that it has asked: a first wait that ended at once comes
+ * before. */
+static void let_come(uint64_t seen, uint32_t patience)
 {
-    for (int round = 0; round < IN_STEP_ROUNDS && __atomic_load_n(&waits, __ATOMIC_RELAXED) < seen + 2;
+    for (uint32_t round = 0; round < patience && __atomic_load_n(&waits, __ATOMIC_RELAXED) < seen + 2;
          round++) {
         if (!rw_delay_may_sleep(IN_STEP_CHARGE_NS))
             return;
@@ -161,8 +169,8 @@ void rw_gil_left(void)
 void rw_gil_let_come(void)
 {
     const struct shares share = shares();
-    if (share.is_on && begin_stream() && rw_random_is(&stream.random, share.in_step))
-        let_come(__atomic_load_n(&waits, __ATOMIC_RELAXED));
+    if (share.is_on && begin_stream() && rw_random_is(&stream.random, share.let_come))
+        let_come(__atomic_load_n(&waits, __ATOMIC_RELAXED), COMES_SURELY);
 }
 
 /* In the place of the real function: nothing is asked where no schedule is bent. */
@@ -175,8 +183,9 @@ static int unlock(pthread_mutex_t *mutex)
         stream.has_asked = false;
         /* It has asked, so the other one gave the GIL up where it wants to go on at once, and will ask in
          * turn. */
-        if (has_asked && rw_random_is(&stream.random, shares().in_step))
-            let_come(stream.waits);
+        const struct shares share = shares();
+        if (has_asked && rw_random_is(&stream.random, share.in_step))
+            let_come(stream.waits, share.patience);
     } else if (!rw_python_is_there()) {
         rw_delay_at(RW_DELAY_UNLOCKED, mutex);
     }
