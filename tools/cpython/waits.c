@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a thread waits for, in Python's words. The native snapshot knows a futex or a semaphore; here it
- * becomes the GIL, a lock, an RLock, or what the library made of one, with its name and its owner where they
- * can be known.
+ * becomes a lock, an RLock, or what the library made of one, with its name and its owner where they can be
+ * known. gil_wait.c has the GIL.
  */
 #include "tools/cpython/python.h"
 
 #include <talloc.h>
 
 #include "tools/cpython/code.h"
+#include "tools/cpython/gil_wait.h"
 #include "tools/cpython/lock_object.h"
 #include "tools/cpython/lock_owner.h"
 #include "tools/cpython/names.h"
@@ -25,57 +26,15 @@ static bool is_one_of(const char *kind, const char *const *words)
     return false;
 }
 
-static void set_owner(struct rw_python *py, struct rw_wait_on *wait, int tid, enum rw_certainty certainty,
-                      const char *how)
-{
-    wait->owner = (struct rw_owner){
-        .tid = tid, .pid = tid > 0 ? py->process->pid : -1, .certainty = certainty, .how = how};
-}
-
-/* --- The GIL. Its struct has, behind the flag `locked` and a counter, a condition and mutex to take it, and
- * a second pair to see it taken by another thread after a forced release: 16 bytes and 48 + 40 + 48 + 40. */
-
-#define GIL_CONDITIONS_AT 16u
-#define GIL_CONDITIONS_SIZE 176u
-
-static bool refine_gil(struct rw_python *py, int tid, struct rw_wait_on *wait)
-{
-    static const char *const kinds[] = {"futex", "condition", "mutex", NULL};
-    if (!is_one_of(wait->kind, kinds))
-        return false;
-    /* The main interpreter is the last of the list: where it shares its GIL, the wait is for that one. */
-    for (size_t i = py->interpreter_count; i-- > 0;) {
-        const struct rw_py_interpreter *in = &py->interpreters[i];
-        uint64_t begin = in->gil + py->layout.gil.locked + GIL_CONDITIONS_AT;
-        if (!in->gil || wait->object < begin || wait->object >= begin + GIL_CONDITIONS_SIZE)
-            continue;
-        const struct rw_interpreter_info *info = rw_process_find_interpreter(py->process, in->id);
-        wait->kind = "gil";
-        wait->object = in->gil;
-        wait->call = "take_gil";
-        wait->name =
-            in->id == 0 ? "the GIL" : talloc_asprintf(py->incident, "the GIL of interpreter %d", (int)in->id);
-        wait->has_deadline = false; /* it waits in a loop of 5 ms */
-        wait->deadline_in_s = 0;
-        set_owner(py, wait, info ? info->gil.holder_tid : -1, info ? info->gil.certainty : RW_UNKNOWN,
-                  "the GIL's own record of its holder");
-        if (wait->owner.tid == tid) /* it got the GIL between the two looks */
-            set_owner(py, wait, -1, RW_UNKNOWN, NULL);
-        return true;
-    }
-    return false;
-}
-
-/* --- Locks. */
-
 static void own_by_pthread(struct rw_python *py, struct rw_wait_on *wait, uint64_t pthread,
                            enum rw_certainty certainty, const char *how)
 {
     int tid = rw_py_tid_of_pthread(py, pthread);
     if (tid > 0)
-        set_owner(py, wait, tid, certainty, how);
+        rw_py_set_owner(py, wait, tid, certainty, how);
     else
-        set_owner(py, wait, -1, RW_UNKNOWN, pthread ? "it names a thread that is not there any more" : NULL);
+        rw_py_set_owner(py, wait, -1, RW_UNKNOWN,
+                        pthread ? "it names a thread that is not there any more" : NULL);
 }
 
 static void own_by_with_block(struct rw_python *py, struct rw_wait_on *wait, uint64_t lock)
@@ -87,7 +46,7 @@ static void own_by_with_block(struct rw_python *py, struct rw_wait_on *wait, uin
         if (!here)
             continue;
         if (owner) { /* two cannot both have it: one has let go of it inside its block */
-            set_owner(py, wait, -1, RW_UNKNOWN, "several threads have an open `with` block on it");
+            rw_py_set_owner(py, wait, -1, RW_UNKNOWN, "several threads have an open `with` block on it");
             return;
         }
         owner = py->stacks[i].tid;
@@ -95,25 +54,26 @@ static void own_by_with_block(struct rw_python *py, struct rw_wait_on *wait, uin
     }
     if (!owner)
         return;
-    set_owner(py, wait, owner, RW_INFERRED, talloc_asprintf(py->incident, "an open `with` block at %s", at));
+    rw_py_set_owner(py, wait, owner, RW_INFERRED,
+                    talloc_asprintf(py->incident, "an open `with` block at %s", at));
     wait->owner.taken_at = at;
 }
 
 static void find_owner(struct rw_python *py, struct rw_wait_on *wait, const struct rw_py_lock_object *lock)
 {
     struct rw_py_taken taken = {0};
-    set_owner(py, wait, -1, RW_UNKNOWN, NULL);
+    rw_py_set_owner(py, wait, -1, RW_UNKNOWN, NULL);
     if (!strcmp(lock->kind, "rlock")) {
         own_by_pthread(py, wait, rw_py_rlock_owner(py, lock->address), RW_EXACT, "the RLock's owner field");
     } else if (!strcmp(lock->kind, "lock")) {
         if (!rw_py_recorded_owner(py, lock, &taken))
             own_by_with_block(py, wait, lock->address);
         else if (taken.tid > 0)
-            set_owner(py, wait, taken.tid, RW_EXACT,
-                      "the recording: it took the lock, and nobody has released it since");
+            rw_py_set_owner(py, wait, taken.tid, RW_EXACT,
+                            "the recording: it took the lock, and nobody has released it since");
         else
-            set_owner(py, wait, -1, RW_UNKNOWN,
-                      "the thread that took it is gone, and another has its number");
+            rw_py_set_owner(py, wait, -1, RW_UNKNOWN,
+                            "the thread that took it is gone, and another has its number");
     }
     if (wait->owner.tid > 0 && !wait->owner.taken_at)
         wait->owner.taken_at = rw_py_with_block(py, wait->owner.tid, lock->address);
@@ -184,7 +144,7 @@ static void own_by_ended(struct rw_python *py, struct rw_wait_on *wait, uint64_t
             last = thread;
     }
     if (last)
-        set_owner(py, wait, last->tid, RW_EXACT, "the thread that is joined, which has ended");
+        rw_py_set_owner(py, wait, last->tid, RW_EXACT, "the thread that is joined, which has ended");
 }
 
 static void own_join(struct rw_python *py, struct rw_wait_on *wait, uint64_t thread, uint64_t lock,
@@ -224,7 +184,7 @@ static void own_start(struct rw_python *py, struct rw_wait_on *wait, uint64_t ob
     const char *name = rw_py_string(py, py->incident, rw_py_attribute(py, object, "_name"));
     if (name && (!started->name || (started->comm && !strcmp(started->name, started->comm))))
         started->name = name;
-    set_owner(py, wait, started->tid, RW_INFERRED, "the thread that it created last");
+    rw_py_set_owner(py, wait, started->tid, RW_INFERRED, "the thread that it created last");
 }
 
 static void refine_place(struct rw_python *py, struct rw_wait_on *wait, const struct rw_py_stack *stack,
@@ -237,7 +197,7 @@ static void refine_place(struct rw_python *py, struct rw_wait_on *wait, const st
     wait->name = NULL;
     if (place->object && place->user_frame < stack->count)
         wait->name = rw_py_name(py, &stack->frames[place->user_frame], place->object);
-    set_owner(py, wait, -1, RW_UNKNOWN, NULL);
+    rw_py_set_owner(py, wait, -1, RW_UNKNOWN, NULL);
     if (!strcmp(place->kind, "thread-join")) {
         own_join(py, wait, place->object, lock, semaphore);
     } else if (!strcmp(place->kind, "thread-start")) {
@@ -278,19 +238,19 @@ static void refine_lock(struct rw_python *py, struct rw_thread *thread, const st
     } else if (wait->owner.tid == thread->tid) {
         /* CPython's C code signals with semaphores that the waiter took itself: having taken it does not make
          * the waiter the one who will post it. */
-        set_owner(py, wait, -1, RW_UNKNOWN, NULL);
+        rw_py_set_owner(py, wait, -1, RW_UNKNOWN, NULL);
     }
 }
 
 void rw_py_refine_waits(struct rw_python *py)
 {
     rw_py_find_withs(py);
+    rw_py_find_woken(py);
     for (size_t i = 0; i < py->stack_count && i < py->process->thread_count; i++) {
         struct rw_thread *thread = &py->process->threads[i];
         const struct rw_py_stack *stack = &py->stacks[i];
-        if (!rw_py_refine_finalisation(py, thread) && thread->waits_on &&
-            !refine_gil(py, thread->tid, thread->waits_on) && stack->count &&
-            stack->count == thread->python_count)
+        if (!rw_py_refine_finalisation(py, thread) && thread->waits_on && !rw_py_refine_gil(py, thread) &&
+            stack->count && stack->count == thread->python_count)
             refine_lock(py, thread, stack);
     }
 }
