@@ -387,6 +387,8 @@ struct rw_header {
 
     uint64_t test_written; /* tests ever begun; the current one is number test_written if it has not ended */
     uint64_t test_last_end_ns;
+    uint64_t test_worker; /* which worker of a run of tests the process is: the characters of "gw0" and
+                           * zeros, in the order of memory; 0 where it is none */
 
     int32_t capture_signal;   /* whose handler is installed, 0 if none: tracing is allowed */
     uint32_t tracing_refused; /* errno that a trace of this process would meet, as far as the shim can tell */

@@ -119,6 +119,20 @@ void rw_test_told(const char *value, const void *return_address)
     rw_leave(self);
 }
 
+void rw_test_worker_told(const char *value)
+{
+    union {
+        char text[sizeof(uint64_t)];
+        uint64_t word;
+    } worker;
+    struct rw_self *self = rw_enter();
+    if (!self)
+        return;
+    rw_text_copy(worker.text, sizeof worker.text, value);
+    __atomic_store_n(&rw_header->test_worker, worker.word, __ATOMIC_RELEASE);
+    rw_leave(self);
+}
+
 void rw_current_test(char name[RW_TEST_NAME_MAX])
 {
     name[0] = '\0';

@@ -12,6 +12,8 @@ RW_EXPORT int setenv(const char *name, const char *value, int overwrite)
     int result = RW_REAL_OF(setenv)(name, value, overwrite);
     if (result == 0 && overwrite && rw_text_equal(name, RW_TEST_VARIABLE))
         rw_test_told(value, __builtin_return_address(0));
+    else if (result == 0 && overwrite && rw_text_equal(name, RW_WORKER_VARIABLE))
+        rw_test_worker_told(value);
     return result;
 }
 

@@ -8,7 +8,6 @@
 #include "tools/incident/words.h"
 
 #define SPINNING 0.9 /* of a processor */
-#define SPINNING_UNDER_LOAD 0.2
 #define BUSY 0.02
 #define POLLS_MIN 2 /* times that it was woken between two looks */
 
@@ -20,11 +19,14 @@ static double share(const struct rw_incident *incident, const struct rw_thread *
     return thread->cpu_delta_s / incident->between_looks_s;
 }
 
-/* It uses a processor, or as much of one as the machine leaves it, makes no call that was seen, and is in the
- * same functions at both looks. */
-static bool spins(const struct rw_thread *thread, double part)
+/* It uses a processor, or waits for one, makes no call that was seen, and is in the same functions at both
+ * looks. */
+static bool spins(const struct rw_incident *incident, const struct rw_thread *thread, double part)
 {
-    bool uses_all = part >= SPINNING || (thread->os_state == 'R' && part >= SPINNING_UNDER_LOAD);
+    double queued = thread->queued_delta_s > 0 && incident->between_looks_s > 0
+                        ? thread->queued_delta_s / incident->between_looks_s
+                        : 0;
+    bool uses_all = part >= BUSY && part + queued >= SPINNING;
 
     return uses_all && !thread->waits_on && thread->same_calls == 1 && thread->transitions_delta <= 0;
 }
@@ -64,7 +66,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     const struct rw_thread *subject = diagnosis->graph->nodes[index].thread;
     bool ends_by_time = worker->waits_on && (worker->waits_on->has_deadline ||
                                              rw_wait_kind_of(worker->waits_on)->ends == RW_ENDS_BY_TIME);
-    bool is_spinning = spins(worker, part);
+    bool is_spinning = spins(incident, worker, part);
     struct rw_verdict *finding = rw_finding(diagnosis, is_spinning ? "spinning" : "slow", RW_INFERRED);
     char *sentence = NULL;
 

@@ -92,10 +92,10 @@ struct rw_channel {
 /* What a thread waits for. `kind` is one of the words below: a closed list, since rules match on it. */
 /* "mutex" "rwlock" "condition" "semaphore" "barrier" "join" (pthread_join) "fork"
  * "lock" "rlock" "python-condition" "event" "queue" "python-semaphore" "thread-join" "thread-start"
- * "import-lock" (Python's) "gil" "thread-state" (parked for ever by finalisation) "interpreter-guard" "futex"
- * (some other one) "sleep" "poll" (poll, select, epoll: with or without time-out) "read" "write" "accept"
- * "connect" "recv" "send" "process" (waitid, wait4) "file-lock" "signal" (pause, sigwait) "syscall" (another
- * system call) */
+ * "import-lock" (Python's) "gil" "thread-state" (parked for ever by finalisation) "interpreter-guard"
+ * "stream" (the lock of a stdio stream) "futex" (some other one) "sleep" "poll" (poll, select, epoll: with or
+ * without time-out) "read" "write" "accept" "connect" "recv" "send" "process" (waitid, wait4) "file-lock"
+ * "signal" (pause, sigwait) "syscall" (another system call) */
 struct rw_wait_on {
     const char *kind;
     uint64_t object;       /* address, or fd for read/write/...; 0 if none */
@@ -178,8 +178,10 @@ struct rw_thread {
     size_t history_count;
 
     /* Progress between two looks; the first look leaves them at -1 */
-    double cpu_s;            /* user + system time so far */
-    double cpu_delta_s;      /* of it since the look before */
+    double cpu_s;       /* user + system time so far */
+    double cpu_delta_s; /* of it since the look before */
+    double queued_s;    /* time so far in which it could have run, and others had the processors */
+    double queued_delta_s;
     int64_t switches_before; /* context switches so far, when the look began; -1 not known */
     int64_t switches;        /* and when it was over: the look itself makes some */
     int64_t switches_delta;  /* from the end of the look before to the beginning of this one */
@@ -323,6 +325,7 @@ struct rw_process_info {
     const char *test_phase; /* "setup" "call" "teardown" */
     uint64_t test_begin_ns;
     uint64_t tests_begun;
+    const char *worker;    /* which worker of a run of tests it is, "gw0"; NULL if it is none */
     const char *last_test; /* the last one that ended */
     uint64_t last_test_end_ns;
     struct rw_thread *threads; /* main first */

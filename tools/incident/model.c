@@ -66,6 +66,8 @@ static void init_thread(struct rw_thread *thread, int tid)
         .interpreter_call_id = -1,
         .cpu_s = -1,
         .cpu_delta_s = -1,
+        .queued_s = -1,
+        .queued_delta_s = -1,
         .switches_before = -1,
         .switches = -1,
         .switches_delta = -1,

@@ -11,6 +11,7 @@ static const struct rw_wait_kind kinds[] = {
     {"import-lock", RW_ENDS_BY_RELEASE, "waits for import lock", false, false},
     {"gil", RW_ENDS_BY_RELEASE, "waits for the GIL", false, false},
     {"interpreter-guard", RW_ENDS_BY_RELEASE, "waits for interpreter guard", false, false},
+    {"stream", RW_ENDS_BY_RELEASE, "waits for stream", false, false},
     {"file-lock", RW_ENDS_BY_RELEASE, "waits for file lock", true, false},
     /* A semaphore may be used as a lock, or to count what others produce: then whoever took it last owes
        nothing. */

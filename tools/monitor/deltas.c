@@ -55,6 +55,8 @@ static void fill_thread(struct rw_thread *now, const struct rw_thread *before, d
 {
     if (now->cpu_s >= 0 && before->cpu_s >= 0)
         now->cpu_delta_s = now->cpu_s > before->cpu_s ? now->cpu_s - before->cpu_s : 0;
+    if (now->queued_s >= 0 && before->queued_s >= 0)
+        now->queued_delta_s = now->queued_s > before->queued_s ? now->queued_s - before->queued_s : 0;
     if (now->transitions >= 0 && before->transitions >= 0)
         now->transitions_delta = now->transitions - before->transitions;
     if (now->switches_before >= 0 && before->switches >= 0)

@@ -181,6 +181,9 @@ static void fill_tests(struct rw_fill *fill)
     struct rw_process_info *process = fill->process;
     struct rw_test test;
     process->tests_begun = fill->header->test_written;
+    char worker[sizeof(fill->header->test_worker) + 1] = "";
+    memcpy(worker, &fill->header->test_worker, sizeof(fill->header->test_worker));
+    process->worker = text(fill, worker);
     int error = rw_reader_current_test(fill->reader, &test);
     if (error == 0 || error == -EAGAIN) {
         process->test = text(fill, test.name);

@@ -67,6 +67,9 @@ static void print_header(FILE *out, struct rw_reader *reader)
     print_number(out, "ppid", header->ppid);
     print_number(out, "monitor", header->monitor_pid);
     print_string(out, "executable", header->executable);
+    char worker[sizeof(header->test_worker) + 1] = "";
+    memcpy(worker, &header->test_worker, sizeof(header->test_worker));
+    print_string(out, "worker", worker);
     fprintf(out, "\n  created: monotonic=%" PRIu64 " boottime=%" PRIu64 " realtime=%" PRIu64 " (ns)\n",
             header->created_ns, header->created_boottime_ns, header->created_realtime_ns);
     fprintf(out,

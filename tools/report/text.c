@@ -41,6 +41,14 @@ static double hung_s(const struct rw_incident *incident, const struct rw_verdict
     return rw_seconds_since(incident, since_ns);
 }
 
+static const char *worker_of(const struct rw_incident *incident, const struct rw_verdict *verdict)
+{
+    const struct rw_process_info *process =
+        verdict->culprit_count ? rw_incident_find_process(incident, verdict->culprits[0].pid) : NULL;
+
+    return process ? process->worker : NULL;
+}
+
 char *rw_headline(void *ctx, const struct rw_incident *incident, const struct rw_verdict *verdict)
 {
     const char *test = verdict->test ? verdict->test : incident->test;
@@ -49,6 +57,8 @@ char *rw_headline(void *ctx, const struct rw_incident *incident, const struct rw
 
     if (test && test[0])
         rw_append(ctx, &line, " in %s", test);
+    if (worker_of(incident, verdict))
+        rw_append(ctx, &line, " (worker %s of pytest-xdist)", worker_of(incident, verdict));
     if (seconds >= 0 && !rw_is_race_class(verdict->class_name) &&
         !(verdict->class_name && strcmp(verdict->class_name, "crash") == 0))
         rw_append(ctx, &line, ", for %s", rw_duration(ctx, seconds));

@@ -95,7 +95,7 @@ int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW
     times->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
     snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);
     if (read_small(path, text, sizeof(text)) > 0)
-        sscanf(text, "%" SCNu64 " %*u %" SCNu64, &times->cpu_ns, &times->switches);
+        sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &times->cpu_ns, &times->queued_ns, &times->switches);
     return 0;
 }
 

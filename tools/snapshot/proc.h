@@ -15,10 +15,11 @@
 
 struct rw_thread_times {
     int tid;
-    char state;        /* R S D T t Z X I */
-    double cpu_s;      /* user + system so far; in steps of a clock tick (10 ms) */
-    uint64_t cpu_ns;   /* time on a CPU so far, from schedstat; 0 where the kernel does not keep it */
-    uint64_t switches; /* times it was given a CPU */
+    char state;         /* R S D T t Z X I */
+    double cpu_s;       /* user + system so far; in steps of a clock tick (10 ms) */
+    uint64_t cpu_ns;    /* time on a CPU so far, from schedstat; 0 where the kernel does not keep it */
+    uint64_t queued_ns; /* time it could have run and waited for a CPU, from there too */
+    uint64_t switches;  /* times it was given a CPU */
 };
 
 /* The threads' TIDs in the order of the kernel: the leader first. */

@@ -167,6 +167,8 @@ static void fill_thread(struct rw_look *look, const struct rw_target *target)
     thread->os_state = target->times.state;
     /* Kept finer than clock ticks where the kernel does. */
     thread->cpu_s = target->times.cpu_ns ? (double)target->times.cpu_ns / 1e9 : target->times.cpu_s;
+    if (target->times.cpu_ns)
+        thread->queued_s = (double)target->times.queued_ns / 1e9;
     if (target->times.switches || target->times.cpu_ns)
         thread->switches_before = (int64_t)target->times.switches;
     thread->comm = talloc_strdup(look->incident, target->comm);
