@@ -139,7 +139,8 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     rw_append(incident, &sentence, "%s%s.", child ? "; " : "", child ? child : "");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, "waits");
-    for (size_t i = 0; i < count; i++)
+    /* One of many that wait, each for something of its own, is nobody to blame. */
+    for (size_t i = 0; i < count && count <= NAMED_OTHERS; i++)
         rw_verdict_culprit(incident, finding, process->pid, others[i], "waits", "%s%s",
                            rw_doing_words(incident, process, others[i]), rw_at_place(diagnosis, others[i]));
     rw_verdict_evidence(incident, finding,

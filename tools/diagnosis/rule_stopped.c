@@ -19,6 +19,19 @@ static const struct rw_transition *exit_of(const struct rw_thread *thread)
     return NULL;
 }
 
+/* A thread that is not among those of the process: what the recording saw of its end, if it did. Thread ids
+ * come again, but not while the one that took a lock after the last such beginning has not ended. */
+static const struct rw_transition *recorded_end(const struct rw_process_info *process, int tid)
+{
+    const struct rw_transition *found = NULL;
+
+    for (size_t i = 0; i < process->history_count; i++)
+        if (process->history[i].tid == tid && process->history[i].event &&
+            strcmp(process->history[i].event, "thread-exit") == 0)
+            found = &process->history[i];
+    return found;
+}
+
 /* Its own last word where the recording has it; else what was recorded of it last. */
 static uint64_t ended_ns(const struct rw_thread *thread)
 {
@@ -29,14 +42,22 @@ static uint64_t ended_ns(const struct rw_thread *thread)
 
 /* It ended by pthread_exit when Python's finalisation was under way: up to 3.13 that is how Python itself
  * ends a thread that asks for the GIL then, and what the thread was to say at its end it has not said. */
-static bool is_after_finalisation(const struct rw_diagnosis *diagnosis, const struct rw_edge *edge,
-                                  const struct rw_thread *thread)
+static bool is_after_finalisation(const struct rw_process_info *process, const struct rw_transition *exit)
 {
-    const struct rw_process_info *process = diagnosis->graph->nodes[edge->from].process;
-    const struct rw_transition *exit = exit_of(thread);
-
     return process->python && process->finalize_begin_ns && exit &&
            exit->time_ns > process->finalize_begin_ns && exit->detail && strstr(exit->detail, "pthread_exit");
+}
+
+static const char *how_it_ended(const struct rw_diagnosis *diagnosis, const struct rw_edge *edge,
+                                const struct rw_transition *exit)
+{
+    bool held = edge->kind == RW_EDGE_HOLDS;
+
+    if (!is_after_finalisation(diagnosis->graph->nodes[edge->from].process, exit))
+        return held ? " while it held it" : "";
+    return held ? " while it held it: once Python's finalisation has begun, a thread that asks for the GIL "
+                  "is ended"
+                : ": once Python's finalisation has begun, a thread that asks for the GIL is ended";
 }
 
 /* "ended 2.0 s ago while it held it" */
@@ -45,10 +66,8 @@ static char *gone_words(struct rw_diagnosis *diagnosis, const struct rw_edge *ed
     struct rw_incident *incident = diagnosis->incident;
     const struct rw_thread *owner = diagnosis->graph->nodes[edge->to].thread;
     double seconds = rw_seconds_since(incident, ended_ns(owner));
-    const char *how = edge->kind == RW_EDGE_HOLDS ? " while it held it" : "";
+    const char *how = how_it_ended(diagnosis, edge, exit_of(owner));
 
-    if (edge->kind != RW_EDGE_HOLDS && is_after_finalisation(diagnosis, edge, owner))
-        how = ": once Python's finalisation has begun, a thread that asks for the GIL is ended";
     if (seconds < 0)
         return rw_words(incident, "has ended%s", how);
     return rw_words(incident, "ended %s ago%s", rw_duration(incident, seconds), how);
@@ -69,6 +88,19 @@ static char *in_parent(struct rw_diagnosis *diagnosis, const struct rw_edge *edg
                     rw_at_place(diagnosis, owner));
 }
 
+static char *missing_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    const struct rw_process_info *process = diagnosis->graph->nodes[edge->from].process;
+    const struct rw_transition *end = recorded_end(process, edge->owner_tid);
+
+    if (!end)
+        return rw_words(incident, "does not exist in process %d", process->pid);
+    return rw_words(incident, "ended %s ago%s",
+                    rw_duration(incident, rw_seconds_since(incident, end->time_ns)),
+                    how_it_ended(diagnosis, edge, end));
+}
+
 /* Why the one waited for will not do it. */
 static char *reason(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
 {
@@ -87,7 +119,7 @@ static char *reason(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
             return rw_words(ctx,
                             "does not exist in process %d: a fork copies only the thread that calls it%s",
                             process->pid, in_parent(diagnosis, edge));
-        return rw_words(ctx, "does not exist in process %d", process->pid);
+        return missing_words(diagnosis, edge);
     case RW_END_THREAD:
         break;
     }

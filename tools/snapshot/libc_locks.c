@@ -8,6 +8,8 @@
 /* Frames of libc's own between the wait and the function that took the lock. */
 #define DEPTH_MAX 12
 
+#define STREAM "the _IO_lock of a stream (libc's stdio)"
+
 /* These locks have no symbol of their own in a stripped libc, and those of streams and of malloc's arenas lie
  * on heaps. Who waits for them does not: by the beginnings of the functions' names, without leading
  * underscores. */
@@ -32,13 +34,13 @@ static const struct {
     {"int_malloc", "the lock of a malloc arena (libc)"},
     {"int_free", "the lock of a malloc arena (libc)"},
     {"arena_get", "the lock of a malloc arena (libc)"},
-    {"IO_", "the _IO_lock of a stream (libc's stdio)"},
-    {"fwrite", "the _IO_lock of a stream (libc's stdio)"},
-    {"fflush", "the _IO_lock of a stream (libc's stdio)"},
-    {"fputs", "the _IO_lock of a stream (libc's stdio)"},
-    {"puts", "the _IO_lock of a stream (libc's stdio)"},
-    {"vfprintf", "the _IO_lock of a stream (libc's stdio)"},
-    {"flockfile", "the _IO_lock of a stream (libc's stdio)"},
+    {"IO_", STREAM},
+    {"fwrite", STREAM},
+    {"fflush", STREAM},
+    {"fputs", STREAM},
+    {"puts", STREAM},
+    {"vfprintf", STREAM},
+    {"flockfile", STREAM},
     {"run_exit_handlers", "the lock of the exit handlers (libc)"},
     {"cxa_atexit", "the lock of the exit handlers (libc)"},
     {"dl_open", "the loader's lock (_rtld_global)"},
@@ -64,4 +66,11 @@ const char *rw_libc_lock_name(const struct rw_thread *thread)
                 return functions[j].name;
     }
     return NULL;
+}
+
+bool rw_libc_lock_is_stream(const struct rw_thread *thread)
+{
+    const char *name = rw_libc_lock_name(thread);
+
+    return name && strcmp(name, STREAM) == 0;
 }

@@ -9,4 +9,7 @@
  * folder. */
 const char *rw_libc_lock_name(const struct rw_thread *thread);
 
+/* It is that of a stdio stream. */
+bool rw_libc_lock_is_stream(const struct rw_thread *thread);
+
 #endif

@@ -30,6 +30,14 @@ struct rwlock {
  * while joining is its TID word. */
 #define THREAD_DESCRIPTOR_MAX 2368
 
+/* libio/libioP.h, sysdeps/nptl/stdio-lock.h: a recursive lock of libc's own, with the pthread_t of its owner.
+ */
+struct stream_lock {
+    int32_t lock;
+    int32_t count;
+    uint64_t owner;
+};
+
 static const struct {
     const char *kind;
     uint64_t size;
@@ -181,6 +189,23 @@ static void rwlock_owner(struct rw_incident *incident, struct rw_memory *memory,
                                      readers, readers == 1 ? "" : "s", readers == 1 ? "s" : "");
 }
 
+static void stream_owner(const struct rw_process_info *process, struct rw_memory *memory, uint64_t object,
+                         struct rw_owner *owner)
+{
+    struct stream_lock stream;
+
+    if (rw_memory_read(memory, object, &stream, sizeof(stream)) < 0 || stream.lock == 0 || stream.owner == 0)
+        return;
+    for (size_t i = 0; i < process->thread_count; i++) {
+        const struct rw_thread *thread = &process->threads[i];
+        if (thread->tid > 0 && thread->is_alive && thread->pthread == stream.owner) {
+            *owner = (struct rw_owner){
+                .tid = thread->tid, .certainty = RW_EXACT, .how = "the stream lock's owner field"};
+            return;
+        }
+    }
+}
+
 /* The futex is the TID word of the joined thread's descriptor up to glibc 2.42 at least, and another word of
  * it in 2.43: so it is believed only where it names a thread that there is. */
 static void join_target(const struct rw_process_info *process, struct rw_memory *memory, uint64_t address,
@@ -218,6 +243,8 @@ struct rw_owner rw_lock_owner(struct rw_incident *incident, const struct rw_proc
         mutex_owner(memory, object, &owner, &is_shared);
     else if (strcmp(kind, "rwlock") == 0)
         rwlock_owner(incident, memory, object, &owner, &is_shared);
+    else if (strcmp(kind, "stream") == 0)
+        stream_owner(process, memory, object, &owner);
     else if (strcmp(kind, "join") == 0)
         join_target(process, memory, address, &owner);
     else if (strcmp(kind, "semaphore") == 0 && reader &&

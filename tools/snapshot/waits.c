@@ -21,6 +21,8 @@
 /* How deep below a public function libc's own waiting code may be, inlined calls and the shim's wrapper
  * included. */
 #define DEPTH_MAX 10
+/* Of _lock in struct _IO_FILE: libio.h, part of glibc's ABI. */
+#define STREAM_LOCK_OFFSET 136
 #define BACK_TRIES 20 /* a millisecond apart */
 
 static const char *base_name(const char *path)
@@ -67,6 +69,39 @@ static char *name_futex(const struct rw_wait_look *look, const struct rw_thread 
     return talloc_asprintf(look->incident, "futex 0x%" PRIx64, address);
 }
 
+/* One of the three that every program has, or NULL. */
+static const char *standard_stream(const struct rw_wait_look *look, uint64_t lock)
+{
+    static const struct {
+        const char *symbol, *name;
+    } streams[] = {{"_IO_2_1_stdout_", "stdout"}, {"_IO_2_1_stderr_", "stderr"}, {"_IO_2_1_stdin_", "stdin"}};
+
+    for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+        uint64_t stream = rw_symbols_address_of(look->image->symbols, streams[i].symbol), its_lock = 0;
+        if (stream != 0 &&
+            rw_memory_read(look->image->memory, stream + STREAM_LOCK_OFFSET, &its_lock, sizeof(its_lock)) ==
+                0 &&
+            its_lock == lock)
+            return streams[i].name;
+    }
+    return NULL;
+}
+
+/* A lock of stdio: libc's own, but one with an owner in it. */
+static struct rw_wait_on *stream_lock(const struct rw_wait_look *look, struct rw_thread *thread,
+                                      uint64_t address)
+{
+    struct rw_wait_on *wait = fresh(look, thread, "stream");
+    const char *name = standard_stream(look, address);
+
+    wait->object = address;
+    wait->call = "flockfile";
+    wait->name = talloc_asprintf(look->incident, "%s%s%s", name ? name : "", name ? ": " : "",
+                                 rw_libc_lock_name(thread));
+    wait->evidence = "system call 202 in a function of stdio";
+    return wait;
+}
+
 /* An object that is a variable of the program, or in one, goes by that name. `is_exact`: the object's address
  * is its own, not that of a futex in it (where in a condition its futexes lie differs by version). */
 static void name_by_symbol(const struct rw_wait_look *look, struct rw_wait_on *wait, bool is_exact)
@@ -110,6 +145,8 @@ static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct r
         wait->evidence = "recording, and system call 202 on the condition's mutex";
     } else {
         bool is_named = by_stack(thread, address, &kind, &function, &object);
+        if (!is_named && rw_libc_lock_is_stream(thread))
+            return stream_lock(look, thread, address);
         wait = fresh(look, thread, kind);
         is_exact = strcmp(kind, "condition") != 0;
         wait->object = object;

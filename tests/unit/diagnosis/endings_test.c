@@ -292,6 +292,62 @@ static void who_has_a_time_limit_or_waits_for_the_outside_could_still_signal(voi
     }
 }
 
+static void one_of_many_that_wait_is_not_blamed(void **state)
+{
+    (void)state;
+    for (int threads = 3; threads <= 5; threads += 2) {
+        struct rw_incident *incident = bare(threads);
+
+        incident->processes[0].has_handlers = 0;
+        for (int tid = 100; tid < 100 + threads; tid++)
+            waits(incident, tid, "event", -1);
+        rw_diagnose(incident);
+        expect(incident, "no-signaller", RW_INFERRED);
+        assert_non_null(culprit(incident, 100));
+        if (threads == 3)
+            assert_non_null(culprit(incident, 102));
+        else
+            assert_null(culprit(incident, 102));
+        talloc_free(incident);
+    }
+}
+
+static void what_waits_for_a_processor_spins_too(void **state)
+{
+    (void)state;
+    for (int queued = 0; queued < 2; queued++) {
+        struct rw_incident *incident = fixture("slow");
+        struct rw_thread *thread = thread_of(incident, 1600);
+
+        thread->same_calls = 1;
+        thread->transitions_delta = 0;
+        thread->cpu_delta_s = 0.1 * incident->between_looks_s;
+        thread->queued_delta_s = queued ? 0.85 * incident->between_looks_s : 0;
+        rw_diagnose(incident);
+        expect(incident, queued ? "spinning" : "slow", RW_INFERRED);
+        talloc_free(incident);
+    }
+}
+
+static void an_owner_that_was_seen_to_end_is_said_to(void **state)
+{
+    struct rw_incident *incident = bare(1);
+    struct rw_process_info *process = &incident->processes[0];
+
+    (void)state;
+    waits(incident, 100, "lock", 101);
+    process->history = talloc_zero_array(incident, struct rw_transition, 2);
+    process->history_count = 2;
+    process->history[0] =
+        (struct rw_transition){.tid = 101, .event = "thread-start", .time_ns = incident->now_ns - 9000000000};
+    process->history[1] =
+        (struct rw_transition){.tid = 101, .event = "thread-exit", .time_ns = incident->now_ns - 4000000000};
+    rw_diagnose(incident);
+    expect(incident, "orphaned-lock", RW_EXACT);
+    expect_in_sentence(incident, "ended 4.0 s ago while it held it");
+    talloc_free(incident);
+}
+
 static void a_loop_at_one_place_spins(void **state)
 {
     struct rw_incident *incident = fixture("slow");
@@ -344,6 +400,9 @@ int main(void)
         cmocka_unit_test(a_signal_handler_or_a_thread_that_is_not_known_could_still_signal),
         cmocka_unit_test(who_has_a_time_limit_or_waits_for_the_outside_could_still_signal),
         cmocka_unit_test(a_loop_at_one_place_spins),
+        cmocka_unit_test(what_waits_for_a_processor_spins_too),
+        cmocka_unit_test(one_of_many_that_wait_is_not_blamed),
+        cmocka_unit_test(an_owner_that_was_seen_to_end_is_said_to),
         cmocka_unit_test(one_look_cannot_tell_slow_from_stuck),
     };
 
