@@ -22,7 +22,16 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_CHILD_SUBREAPER = 36
 _IN_MODIFY, _IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE = 0x2, 0x8, 0x80, 0x100
 
-_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+_owned = set()
+
+
+def begin_anew():
+    """In a runner's process, and in each that it forks to run a share of the tests: it becomes the reaper."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _owned.clear()
+
+
+begin_anew()
 
 
 def _leave(*_):
@@ -66,9 +75,6 @@ def _reap():
         if pid not in _owned and _is_zombie(pid):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-
-
-_owned = set()
 
 
 def wait_for_orphans(deadline_s):

@@ -39,7 +39,7 @@ class Scenario:
         """{"name": ["file:line", ...]} of the comments `HERE name` in the sources."""
         found = {}
         for file in sorted(os.listdir(self.folder)):
-            if file.endswith((".c", ".py")):
+            if file.endswith((".c", ".cc", ".py")):
                 with open(os.path.join(self.folder, file), encoding="utf-8") as f:
                     for number, line in enumerate(f, 1):
                         for name in re.findall(r"HERE ([\w-]+)", line):
@@ -58,6 +58,9 @@ class Scenario:
 
     def why_not(self, python):
         """Why it cannot run here, or None."""
+        for tool in self.manifest.get("tools", []):
+            if not machine.tool(tool):
+                return "no %s on this machine" % tool
         if python is None:
             return None
         if self.is_suite and not self.runs_as_script(python) and python.pytest_environment() is None:
@@ -70,19 +73,25 @@ class Scenario:
     def _compile(self, source, output, *flags):
         path = os.path.join(self.build_folder, output)
         if not os.path.exists(path):
-            subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Werror", "-pthread", "-o", path,
+            compiler = ["g++", "-std=gnu++17"] if source.endswith(".cc") else ["gcc", "-std=gnu11"]
+            subprocess.run([*compiler, "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Werror", "-pthread", "-o", path,
                             os.path.join(self.folder, source), *flags], check=True)
         return path
 
+    def build(self):
+        """Compiles what is in C, once: (the program or None, the shared library or None)."""
+        return (None if self.is_python else self._compile(self.source, self.name),
+                self._compile(self.manifest["native"], self.name + ".so", "-shared", "-fPIC") if self.manifest.get("native") else None)
+
     def argv(self, python):
-        arguments = []
-        if self.manifest.get("native"):
-            arguments = [self._compile(self.manifest["native"], self.name + ".so", "-shared", "-fPIC")]
-        if not self.is_python:
-            return [self._compile(self.source, self.name)]
+        program, native = self.build()
+        if program:
+            return [program]
+        arguments = [native] if native else []
         path = os.path.join(self.folder, self.source)
         if self.is_suite and not self.runs_as_script(python):
-            arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--assert=plain", "--rootdir", self.folder, path]
+            arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--assert=plain", "--rootdir", self.folder,
+                         *self.manifest.get("arguments", []), path]
         else:
             arguments = [path, *arguments]
         folders = [self.folder, tempfile.gettempdir(), os.path.dirname(machine.library())]
@@ -93,6 +102,8 @@ class Scenario:
 
     def environment(self, python):
         env = {"PYTHONDONTWRITEBYTECODE": "1"}
+        if self.is_suite and self.manifest.get("native"):
+            env["NATIVE"] = self.build()[1]
         return dict(env, **(python.pytest_environment() or {})) if self.is_suite else env
 
     def command(self, python):
@@ -191,7 +202,7 @@ def look(scenario, python, program):
     if len(found) > 1:
         return ["%d incidents of one hang: %s" % (len(found), [i.verdict.get("sentence") for i in found])]
     problems = list(misses_of(found[0], expect, scenario.markers()))
-    if took > expect.get("within_s", PATIENCE_S) + 2:  # the start of the program and a loaded machine
+    if took > expect.get("within_s", PATIENCE_S) + 5:  # the start of the program and a loaded machine
         problems.append("the report came after %.1f s" % took)
     if problems:
         problems.append("it said: " + str(found[0].verdict.get("sentence")))
