@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-int rw_file_lock_holder(int pid, uint64_t inode)
+#define LOOKS_MAX 8
+
+static int look(int pid, uint64_t inode)
 {
     /* "7: FLOCK ADVISORY WRITE 123 fd:00:456 0 EOF", and after it "7: -> FLOCK ..." for each that waits for
      * it. */
@@ -28,4 +30,15 @@ int rw_file_lock_holder(int pid, uint64_t inode)
     if (file)
         fclose(file);
     return found;
+}
+
+/* The kernel hands out the table in pieces, and where locks come and go between two of them, which they do
+ * all over the machine, it skips some: who waits is in it, so it is worth more than one look. */
+int rw_file_lock_holder(int pid, uint64_t inode)
+{
+    int holder = -1;
+
+    for (int tries = 0; tries < LOOKS_MAX && holder < 0; tries++)
+        holder = look(pid, inode);
+    return holder;
 }
