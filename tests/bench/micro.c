@@ -4,7 +4,8 @@
  *     micro mutex             ns of an uncontended lock and unlock
  *     micro thread            ns of a thread's creation and join
  *     micro spawn N PROGRAM.. ns of a start and end of PROGRAM
- *     micro hundred           98 threads that wait behind two that deadlock; never ends
+ *     micro threads N         N threads, main's included, two of which deadlock; the others wait; never ends
+ *     micro processes N       N processes that wait for each other in a ring; never ends
  */
 #include <pthread.h>
 #include <spawn.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -101,17 +103,68 @@ static void *behind(void *unused)
     return unused;
 }
 
-static int hundred(void)
+/* The first half waits for a lock of the two, the other half for what nobody will tell. */
+static void *idle(void *unused)
+{
+    static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+    static pthread_mutex_t its = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&its);
+    for (;;)
+        pthread_cond_wait(&never, &its);
+    return unused;
+}
+
+static int threads(int count)
 {
     pthread_t id;
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 65536);
     pthread_barrier_init(&both_have_one, NULL, 3);
     pthread_create(&id, NULL, forth, NULL);
     usleep(100000);
-    for (int i = 0; i < 97; i++)
-        pthread_create(&id, NULL, behind, NULL);
+    for (int i = 0; i < count - 3; i++) {
+        if (pthread_create(&id, &small, i % 2 ? idle : behind, NULL)) {
+            perror("pthread_create");
+            return 1;
+        }
+    }
     pthread_create(&id, NULL, back, NULL);
     pthread_barrier_wait(&both_have_one);
     pthread_join(id, NULL);
+    return 0;
+}
+
+/* Each has a lock, and when all have one, wants the next one's. */
+static int processes(int count)
+{
+    struct {
+        pthread_barrier_t all_have_one;
+        pthread_mutex_t locks[];
+    } *shared = mmap(NULL, sizeof *shared + (size_t)count * sizeof(pthread_mutex_t), PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_mutexattr_t between_processes;
+    pthread_barrierattr_t of_processes;
+    pthread_mutexattr_init(&between_processes);
+    pthread_mutexattr_setpshared(&between_processes, PTHREAD_PROCESS_SHARED);
+    pthread_barrierattr_init(&of_processes);
+    pthread_barrierattr_setpshared(&of_processes, PTHREAD_PROCESS_SHARED);
+    pthread_barrier_init(&shared->all_have_one, &of_processes, (unsigned)count);
+    for (int i = 0; i < count; i++)
+        pthread_mutex_init(&shared->locks[i], &between_processes);
+    int mine = 0;
+    for (int i = 1; i < count && mine == 0; i++) {
+        pid_t child = fork();
+        if (child < 0) {
+            perror("fork");
+            return 1;
+        }
+        if (child == 0)
+            mine = i;
+    }
+    pthread_mutex_lock(&shared->locks[mine]);
+    pthread_barrier_wait(&shared->all_have_one);
+    pthread_mutex_lock(&shared->locks[(mine + 1) % count]);
     return 0;
 }
 
@@ -124,7 +177,9 @@ int main(int argc, char **argv)
         return thread();
     if (!strcmp(what, "spawn") && argc > 3)
         return spawn((unsigned)atoi(argv[2]), argv + 3);
-    if (!strcmp(what, "hundred"))
-        return hundred();
+    if (!strcmp(what, "threads") && argc > 2)
+        return threads(atoi(argv[2]));
+    if (!strcmp(what, "processes") && argc > 2)
+        return processes(atoi(argv[2]));
     return 2;
 }

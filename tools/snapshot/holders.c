@@ -31,6 +31,8 @@ struct scan {
     int *closed; /* processes that could not be looked into */
     size_t closed_count;
     bool is_cut;
+    int named_pid; /* whose name was read last, and that */
+    const char *name;
 };
 
 static bool is_same_file(const char *a, const char *b)
@@ -54,12 +56,14 @@ static void add(struct scan *scan, struct rw_held_by *question, int pid, int fd)
     struct rw_channel *channel = question->channel;
     char comm[RW_COMM_MAX];
 
-    /* One descriptor of each process will do. */
-    for (size_t i = 0; i < channel->holder_count; i++)
-        if (channel->holders[i].pid == pid)
-            return;
-    rw_channel_add_holder(scan->incident, channel, pid, fd,
-                          rw_proc_comm(pid, comm) == 0 ? talloc_strdup(scan->incident, comm) : NULL);
+    /* One descriptor of each process will do, and processes are looked at one after the other. */
+    if (channel->holder_count > 0 && channel->holders[channel->holder_count - 1].pid == pid)
+        return;
+    if (scan->named_pid != pid) {
+        scan->name = rw_proc_comm(pid, comm) == 0 ? talloc_strdup(scan->incident, comm) : NULL;
+        scan->named_pid = pid;
+    }
+    rw_channel_add_holder(scan->incident, channel, pid, fd, scan->name);
 }
 
 static void look_at_descriptor(struct scan *scan, int pid, int fd, const char *target)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <talloc.h>
 
@@ -67,12 +68,33 @@ static void fill_identity(struct rw_look *look)
         rw_process_note(look->incident, process, "%s", look->image->note);
 }
 
-static bool is_known(const struct rw_look *look, int tid)
+static int compare_tids(const void *a, const void *b)
 {
-    for (size_t i = 0; i < look->count; i++)
-        if (look->targets[i]->tid == tid)
-            return true;
-    return false;
+    int left = (*(struct rw_target *const *)a)->tid, right = (*(struct rw_target *const *)b)->tid;
+    return (left > right) - (left < right);
+}
+
+/* Makes find_target() know all targets that there are now. */
+static int index_targets(struct rw_look *look)
+{
+    struct rw_target **sorted =
+        talloc_realloc(look->scratch, look->by_tid, struct rw_target *, look->count + 1);
+    if (!sorted)
+        return -ENOMEM;
+    memcpy(sorted, look->targets, look->count * sizeof *sorted);
+    qsort(sorted, look->count, sizeof *sorted, compare_tids);
+    look->by_tid = sorted;
+    look->by_tid_count = look->count;
+    return 0;
+}
+
+static struct rw_target *find_target(const struct rw_look *look, int tid)
+{
+    const struct rw_target wanted = {.tid = tid}, *key = &wanted;
+    struct rw_target **found = look->by_tid_count ? bsearch(&key, look->by_tid, look->by_tid_count,
+                                                            sizeof *look->by_tid, compare_tids)
+                                                  : NULL;
+    return found ? *found : NULL;
 }
 
 /* Adds the threads that are not in the list yet. Returns how many, or a negative errno. */
@@ -91,10 +113,8 @@ static int add_threads(struct rw_look *look)
         return -ENOMEM;
     }
     look->targets = grown;
-    size_t before = look->count;
     for (size_t i = 0; i < count; i++) {
-        /* All are new in the first round. */
-        if (before > 0 && is_known(look, tids[i]))
+        if (find_target(look, tids[i]))
             continue;
         struct rw_target *target = talloc_zero(look->scratch, struct rw_target);
         if (!target) {
@@ -111,7 +131,8 @@ static int add_threads(struct rw_look *look)
         added++;
     }
     talloc_free(tids);
-    return added;
+    result = index_targets(look);
+    return result < 0 ? result : added;
 }
 
 static int collect(struct rw_look *look)
@@ -146,15 +167,12 @@ static void find_slots(struct rw_look *look)
         if (rw_reader_slot(look->reader, index, &slot) < 0 || slot.tid <= 0 || slot.state < RW_THREAD_NEW ||
             slot.state > RW_THREAD_EXITED)
             continue;
-        for (size_t i = 0; i < look->count; i++) {
-            struct rw_target *target = look->targets[i];
-            if (target->tid != slot.tid || (target->has_slot && target->slot.created_ns > slot.created_ns))
-                continue;
-            target->has_slot = true;
-            target->slot_index = index;
-            target->slot = slot;
-            break;
-        }
+        struct rw_target *target = find_target(look, slot.tid);
+        if (!target || (target->has_slot && target->slot.created_ns > slot.created_ns))
+            continue;
+        target->has_slot = true;
+        target->slot_index = index;
+        target->slot = slot;
     }
 }
 
@@ -183,7 +201,7 @@ static void bury(struct rw_look *look)
 {
     for (size_t i = 0; i < look->process->thread_count; i++) {
         struct rw_thread *thread = &look->process->threads[i];
-        if (thread->tid <= 0 || is_known(look, thread->tid))
+        if (thread->tid <= 0 || find_target(look, thread->tid))
             continue;
         thread->is_alive = false;
         talloc_free(thread->waits_on);

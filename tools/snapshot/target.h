@@ -36,6 +36,8 @@ struct rw_look {
     struct rw_snapshot_options options;
     struct rw_target **targets; /* a talloc array, as is each target, under `scratch` */
     size_t count;
+    struct rw_target **by_tid; /* the same, sorted, process.c keeps it */
+    size_t by_tid_count;
     int tracer_pid; /* who traces the process already, 0 if nobody */
     void *scratch;
 };
