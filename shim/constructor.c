@@ -16,6 +16,7 @@
 #include "shim/real.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
+#include "shim/serial.h"
 #include "shim/session_begin.h"
 #include "shim/slot.h"
 #include "shim/test_table.h"
@@ -154,6 +155,8 @@ __attribute__((constructor)) static void construct(void)
         if (options.is_crash_told)
             rw_crash_prepare();
         rw_python_hooks_install();
+        if (rw_perturb_mode == RW_PERTURB_SERIAL)
+            rw_serial_begin(rw_perturb_seed, options.replay);
         __atomic_store_n(&rw_header->ready, 1, __ATOMIC_RELEASE);
     }
     errno = kept;

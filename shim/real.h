@@ -12,6 +12,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <threads.h>
 #include <time.h>

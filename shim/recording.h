@@ -383,7 +383,9 @@ struct rw_header {
     int32_t exit_tid;
     uint64_t finalize_begin_ns;
     uint64_t finalize_end_ns;
-    uint64_t exec_ns; /* about to exec; back to 0 if it failed */
+    uint64_t exec_ns;         /* about to exec; back to 0 if it failed */
+    uint64_t serial_stuck_ns; /* in serial mode: no thread can run any more, nor will by itself; back to 0
+                               * when one can after all, because a signal or another process came */
 
     uint64_t test_written; /* tests ever begun; the current one is number test_written if it has not ended */
     uint64_t test_last_end_ns;

@@ -70,7 +70,8 @@ static bool is_ours(const char *path)
 {
     return ends_with(path, "/report.txt") || ends_with(path, "/incident.json") ||
            ends_with(path, "/index.json") ||
-           ((ends_with(path, ".rec") || ends_with(path, ".maps")) && strstr(path, "/recordings/") != NULL);
+           ((ends_with(path, ".rec") || ends_with(path, ".maps") || ends_with(path, ".schedule")) &&
+            strstr(path, "/recordings/") != NULL);
 }
 
 static int visit(const char *path, const struct stat *status, int type, struct FTW *at)

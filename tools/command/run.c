@@ -114,6 +114,22 @@ static void set_environment(void *scratch, const struct rw_options *options, con
         unsetenv("RACEWATCH_OPTIONS");
 }
 
+/* Children read the file as well, wherever they are; and a colon would end the option. */
+static void prepare_replay(struct rw_options *options)
+{
+    if (*options->replay == '\0')
+        return;
+    char *path = realpath(options->replay, NULL);
+    if (path == NULL)
+        rw_usage_error("--replay=%s: %s", options->replay, strerror(errno));
+    if (strchr(path, ':') != NULL)
+        rw_usage_error("--replay: a path with a colon cannot be passed on: %s", path);
+    options->replay = talloc_strdup(options, path);
+    free(path);
+    options->perturb = "serial";
+    options->is_set.perturb = true;
+}
+
 static void signals_to_take(sigset_t *set)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
@@ -229,6 +245,7 @@ int rw_command_run(int argc, char **argv)
         rw_options_print(stderr);
         arguments.options->help = false;
     }
+    prepare_replay(arguments.options);
     if (arguments.command == NULL)
         rw_usage_error("which command? (racewatch run [OPTION...] [--] COMMAND...)");
     const char *is_on = getenv("RACEWATCH");

@@ -21,6 +21,7 @@
 /* A circle of waits without deadlines needs less time to be believed than a verdict that rests on standing
  * still. */
 #define CONFIRM_CIRCLE_NS (800 * MS)
+#define CONFIRM_STUCK_NS (200 * MS)
 #define CONFIRM_NS (1 * SECOND)
 
 /* How much a look reads. One that goes wrong is taken again with less: what cannot be read is not worth more
@@ -91,6 +92,8 @@ static bool is_early(const struct rw_looks *looks)
 
 static uint64_t confirm_ns(const struct rw_looks *looks)
 {
+    if (looks->want.trigger == RW_TRIGGER_STUCK) /* known already; two looks only show that nothing moves */
+        return CONFIRM_STUCK_NS;
     return is_early(looks) ? CONFIRM_CIRCLE_NS : CONFIRM_NS;
 }
 

@@ -41,7 +41,7 @@ const char *rw_trigger_word(enum rw_trigger trigger)
         [RW_TRIGGER_STILL] = "no-progress",   [RW_TRIGGER_DEADLINE] = "deadline",
         [RW_TRIGGER_SIGNAL] = "signal",       [RW_TRIGGER_GONE] = "post-mortem",
         [RW_TRIGGER_MISUSE] = "misuse",       [RW_TRIGGER_CRASH] = "crash",
-        [RW_TRIGGER_ORDER] = "lock-order",
+        [RW_TRIGGER_ORDER] = "lock-order",    [RW_TRIGGER_STUCK] = "serial",
     };
     return words[trigger];
 }
@@ -124,6 +124,20 @@ static bool circle_is_due(struct rw_triggers *triggers, struct rw_watch *watch, 
         return false;
     want->trigger = RW_TRIGGER_CYCLE;
     snprintf(want->detail, sizeof(want->detail), "the recordings tell of a circle of waits");
+    return true;
+}
+
+/* Who lets the threads run one by one knows when none is left that could. */
+static bool stuck_is_due(struct rw_watched *watched, struct rw_want *want)
+{
+    uint64_t stuck_ns = rw_reader_header(watched->reader)->serial_stuck_ns;
+    if (stuck_ns == 0 || stuck_ns == watched->rules.stuck_ns)
+        return false;
+    watched->rules.stuck_ns = stuck_ns;
+    want->trigger = RW_TRIGGER_STUCK;
+    want->pid = watched->pid;
+    want->is_explicit = true;
+    snprintf(want->detail, sizeof(want->detail), "no thread can run any more, as serial mode saw at once");
     return true;
 }
 
@@ -330,6 +344,11 @@ bool rw_triggers_next(struct rw_triggers *triggers, struct rw_watch *watch, uint
     bool tests_run = a_test_runs(watch);
     memset(want, 0, sizeof(*want));
     renew_credit(triggers, now_ns);
+    for (size_t i = 0; i < rw_watch_count(watch); i++) {
+        struct rw_watched *watched = rw_watch_at(watch, i);
+        if (is_watched_now(watched) && stuck_is_due(watched, want))
+            return true;
+    }
     if (circle_is_due(triggers, watch, now_ns, want) || deadline_is_due(triggers, watch, now_ns, want))
         return true;
     for (size_t i = 0; i < rw_watch_count(watch); i++) {

@@ -18,6 +18,7 @@
 enum rw_trigger {
     RW_TRIGGER_NONE = 0,
     RW_TRIGGER_CYCLE,  /* the recordings' own edges close a circle */
+    RW_TRIGGER_STUCK,  /* serial mode has no thread left to run */
     RW_TRIGGER_EARLY,  /* a thread newly blocked: its lock's owner may take frames to find */
     RW_TRIGGER_TEST,   /* a test longer than test_timeout */
     RW_TRIGGER_RUNNER, /* a test about to meet the runner's own time-out */

@@ -115,8 +115,8 @@ static bool parse_name(const char *name, int *pid, uint64_t *created_ns)
     return true;
 }
 
-/* "<pid>-<created_ns, hex>@<pid namespace, hex>.rec", or .maps: of a process whose pid means another one
- * here. */
+/* "<pid>-<created_ns, hex>@<pid namespace, hex>.rec", or .maps or .schedule: of a process whose pid means
+ * another one here. */
 static bool is_of_elsewhere(const char *name)
 {
     size_t pid = strspn(name, "0123456789");
@@ -126,7 +126,7 @@ static bool is_of_elsewhere(const char *name)
     if (*rest != '@')
         return false;
     rest += 1 + strspn(rest + 1, "0123456789abcdef");
-    return strcmp(rest, ".rec") == 0 || strcmp(rest, ".maps") == 0;
+    return strcmp(rest, ".rec") == 0 || strcmp(rest, ".maps") == 0 || strcmp(rest, ".schedule") == 0;
 }
 
 bool rw_watch_has_elsewhere(const struct rw_watch *watch)
@@ -171,6 +171,8 @@ static void add(struct rw_watch *watch, const char *file, uint64_t now_ns)
     watched->file = talloc_strdup(watched, file);
     watched->path = talloc_asprintf(watched, "%s/%s", watch->path, file);
     watched->maps = talloc_asprintf(watched, "%.*s.maps", (int)(strlen(watched->path) - 4), watched->path);
+    watched->schedule =
+        talloc_asprintf(watched, "%.*s.schedule", (int)(strlen(watched->path) - 4), watched->path);
     watched->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     talloc_set_destructor(watched, destroy_watched);
     watched->is_over = watched->pidfd < 0;
@@ -329,6 +331,7 @@ void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched)
     } else {
         unlink(watched->path);
         unlink(watched->maps);
+        unlink(watched->schedule);
     }
     talloc_free(watched);
 }

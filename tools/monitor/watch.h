@@ -35,6 +35,7 @@ struct rw_watched {
     char *file; /* name in the session's folder */
     char *path;
     char *maps;               /* path of the saved maps */
+    char *schedule;           /* path of what serial mode decided; not there without that mode */
     uint64_t created_ns;      /* from the file's name: tells two images of a pid apart */
     struct rw_reader *reader; /* NULL until the recording is ready */
     bool is_over;             /* ended, or another image took its place */
@@ -59,6 +60,7 @@ struct rw_watched {
         uint64_t test_next_ns;   /* not before this for a long test; UINT64_MAX: told already */
         uint64_t runner_next_ns; /* the same for the runner's own time-out */
         uint64_t exit_next_ns;
+        uint64_t stuck_ns; /* the moment of rw_header.serial_stuck_ns that was looked at */
         uint64_t early_next_ns;
         uint64_t early_gap_ns;  /* doubles with each fruitless early look */
         uint64_t aside_next_ns; /* the same for looks at threads beside the one that does the work: */
@@ -101,7 +103,7 @@ void rw_watched_save_maps(struct rw_watched *watched);
 bool rw_watch_has_elsewhere(const struct rw_watch *watch);
 void rw_watch_clear_elsewhere(struct rw_watch *watch);
 
-/* Forgets an image: closes and unlinks its recording and maps unless it is kept. The pointer is dead
+/* Forgets an image: closes and unlinks its files unless it is kept. The pointer is dead
  * afterwards. */
 void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched);
 

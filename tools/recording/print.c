@@ -82,6 +82,7 @@ static void print_header(FILE *out, struct rw_reader *reader)
     print_time(out, header, "finalize-end", header->finalize_end_ns);
     print_time(out, header, "exit-begin", header->exit_begin_ns);
     print_time(out, header, "exec", header->exec_ns);
+    print_time(out, header, "serial-stuck", header->serial_stuck_ns);
     print_time(out, header, "last-test-end", header->test_last_end_ns);
     print_time(out, header, "monitor-seen", header->monitor_seen_ns);
     if (header->exit_begin_ns != 0)

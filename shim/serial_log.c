@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/serial_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "shim/raw.h"
+#include "shim/recording_file.h"
+#include "shim/schedule.h"
+#include "shim/text.h"
+
+#define PAGE 4096u
+enum {
+    THREAD_OFFSET = sizeof(struct rw_schedule_header),
+    SWITCH_OFFSET = THREAD_OFFSET + RW_SCHEDULE_THREAD_MAX * sizeof(struct rw_schedule_thread),
+    FIRST_SIZE = 16 * PAGE,
+    MAX_SIZE =
+        (SWITCH_OFFSET + RW_SCHEDULE_SWITCH_MAX * sizeof(struct rw_schedule_switch) + PAGE - 1) / PAGE * PAGE,
+};
+
+static struct rw_schedule_header own_header; /* where there is no file */
+static struct rw_schedule_header *header = &own_header;
+static struct rw_schedule_thread *threads;
+static struct rw_schedule_switch *switches;
+static char path[PATH_MAX + 80];
+static uint64_t size; /* of what is mapped and has blocks behind it */
+
+/* The file that is done again. The parts that are used are copied where they are checked. */
+static struct {
+    const struct rw_schedule_header *header; /* NULL: none */
+    const struct rw_schedule_thread *threads;
+    const struct rw_schedule_switch *switches;
+    uint32_t thread_count, switch_count;
+    uint32_t next[RW_SERIAL_THREADS];      /* for each thread, where to look on for its switches */
+    uint32_t thread_of[RW_SERIAL_THREADS]; /* its index in the file, UINT32_MAX: it is not there */
+} replay;
+
+/* Maps the file up to `to`, with blocks behind it, where its address space is reserved. */
+static int extend(int fd, uint64_t to)
+{
+    if (to > rw_recording_size_limit())
+        return -EFBIG;
+    long result = rw_raw4(SYS_fallocate, fd, 0, (long)size, (long)(to - size));
+    if (result < 0)
+        return (int)result;
+    result = rw_raw6(SYS_mmap, (long)header + (long)size, (long)(to - size), PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_FIXED, fd, (long)size);
+    if (rw_raw_is_error(result))
+        return (int)result;
+    size = to;
+    return 0;
+}
+
+static void name_file(void)
+{
+    struct rw_text text;
+    const char *recording = rw_recording_path();
+    size_t length = rw_text_length(recording);
+    rw_text_begin(&text, path, sizeof path);
+    rw_text_add_bytes(&text, recording, length > 4 ? length - 4 : length); /* without ".rec" */
+    rw_text_add(&text, ".schedule");
+}
+
+int rw_serial_log_begin(uint64_t seed)
+{
+    name_file();
+    long fd = rw_raw3(SYS_open, (long)path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return (int)fd;
+    long space =
+        rw_raw6(SYS_mmap, 0, MAX_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    int result = rw_raw_is_error(space) ? (int)space : 0;
+    if (result == 0) {
+        header = (struct rw_schedule_header *)space;
+        result = extend((int)fd, FIRST_SIZE);
+    }
+    rw_raw3(SYS_close, fd, 0, 0);
+    if (result != 0) {
+        if (!rw_raw_is_error(space))
+            rw_raw3(SYS_munmap, space, MAX_SIZE, 0);
+        rw_raw3(SYS_unlink, (long)path, 0, 0);
+        header = &own_header;
+    } else {
+        threads = (struct rw_schedule_thread *)((char *)header + THREAD_OFFSET);
+        switches = (struct rw_schedule_switch *)((char *)header + SWITCH_OFFSET);
+    }
+    header->header_size = sizeof *header;
+    header->thread_size = sizeof *threads;
+    header->switch_size = sizeof *switches;
+    header->pid = rw_header->pid;
+    header->place = rw_place();
+    header->seed = seed;
+    rw_copy(header->executable, rw_header->executable, sizeof header->executable);
+    header->magic = RW_SCHEDULE_MAGIC;
+    return result;
+}
+
+int rw_serial_log_replay(const char *file)
+{
+    struct stat status;
+    long fd = rw_raw3(SYS_open, (long)file, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return (int)fd;
+    long result = rw_raw3(SYS_fstat, fd, (long)&status, 0);
+    if (result == 0 && ((uint64_t)status.st_size < SWITCH_OFFSET || status.st_size > MAX_SIZE))
+        result = -EINVAL;
+    if (result == 0)
+        result = rw_raw6(SYS_mmap, 0, status.st_size, PROT_READ, MAP_PRIVATE, (int)fd, 0);
+    rw_raw3(SYS_close, fd, 0, 0);
+    if (rw_raw_is_error(result))
+        return (int)result;
+    const struct rw_schedule_header *given = (const struct rw_schedule_header *)result;
+    uint64_t room = ((uint64_t)status.st_size - SWITCH_OFFSET) / sizeof *switches;
+    int error = 0;
+    if (given->magic != RW_SCHEDULE_MAGIC || given->header_size != sizeof *given ||
+        given->thread_size != sizeof *threads || given->switch_size != sizeof *switches ||
+        given->thread_count > RW_SCHEDULE_THREAD_MAX || given->switch_count > room)
+        error = -EINVAL;
+    else if (given->place != header->place)
+        error = -ESTALE;
+    if (error != 0) {
+        rw_raw3(SYS_munmap, result, status.st_size, 0);
+        return error;
+    }
+    replay.threads = (const struct rw_schedule_thread *)((const char *)given + THREAD_OFFSET);
+    replay.switches = (const struct rw_schedule_switch *)((const char *)given + SWITCH_OFFSET);
+    replay.thread_count = given->thread_count;
+    replay.switch_count = given->switch_count;
+    replay.header = given;
+    return 0;
+}
+
+void rw_serial_log_thread(struct rw_serial_thread *thread, const struct rw_serial_thread *parent)
+{
+    replay.next[thread->index] = 0;
+    replay.thread_of[thread->index] = UINT32_MAX;
+    for (uint32_t i = 0; replay.header && i < replay.thread_count; i++) {
+        if (replay.threads[i].path == thread->path)
+            replay.thread_of[thread->index] = i;
+    }
+    if (!threads || header->thread_count >= RW_SCHEDULE_THREAD_MAX) {
+        header->is_cut |= threads != NULL;
+        thread->logged = RW_SCHEDULE_THREAD_MAX;
+        return;
+    }
+    thread->logged = header->thread_count;
+    threads[header->thread_count] = (struct rw_schedule_thread){
+        .path = thread->path,
+        .parent = parent ? parent->logged : header->thread_count,
+    };
+    __atomic_store_n(&header->thread_count, header->thread_count + 1, __ATOMIC_RELEASE);
+}
+
+bool rw_serial_log_draw(uint32_t share)
+{
+    return replay.header || rw_random_below(&rw_serial.policy.random, share) == 0;
+}
+
+static void diverge(const struct rw_serial_thread *self, uint32_t expected, uint64_t expected_address)
+{
+    if (header->has_diverged)
+        return;
+    header->diverged_step = header->decisions;
+    header->diverged_thread = self->logged;
+    header->expected_thread = expected;
+    header->diverged_return_address = (uint64_t)self->return_address;
+    header->expected_return_address = expected_address;
+    __atomic_store_n(&header->has_diverged, 1, __ATOMIC_RELEASE);
+}
+
+/* The switch that the file has for this point of this thread, NULL if it went on there. */
+static const struct rw_schedule_switch *listed(const struct rw_serial_thread *self)
+{
+    uint32_t thread = replay.thread_of[self->index];
+    uint32_t *at = &replay.next[self->index];
+    for (; thread != UINT32_MAX && *at < replay.switch_count; ++*at) {
+        const struct rw_schedule_switch *item = &replay.switches[*at];
+        if (item->from == thread && item->point >= self->points)
+            return item->point == self->points ? item : NULL;
+    }
+    return NULL;
+}
+
+static uint32_t replayed(const struct rw_serial_thread *self, struct rw_serial_thread *const list[],
+                         uint32_t count, uint32_t standard)
+{
+    const struct rw_schedule_switch *item = listed(self);
+    if (!item)
+        return standard;
+    /* Where the code is differs from run to run by whole pages. */
+    bool is_elsewhere = (item->return_address ^ (uint64_t)self->return_address) % PAGE != 0;
+    if (item->check != 0 && (item->check != (uint32_t)header->hash || is_elsewhere))
+        diverge(self, item->from, item->return_address);
+    for (uint32_t i = 0; i < count; i++) {
+        if (replay.thread_of[list[i]->index] == item->to)
+            return i;
+    }
+    if (item->check != 0)
+        diverge(self, item->to, item->return_address);
+    return standard;
+}
+
+static void grow(void)
+{
+    uint64_t end = SWITCH_OFFSET + (header->switch_count + 1) * sizeof *switches;
+    if (!switches || header->is_cut || end <= size)
+        return;
+    long fd = rw_raw3(SYS_open, (long)path, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (fd < 0 || size >= MAX_SIZE || extend((int)fd, 2 * size < MAX_SIZE ? 2 * size : MAX_SIZE) != 0)
+        header->is_cut = 1;
+    if (fd >= 0)
+        rw_raw3(SYS_close, fd, 0, 0);
+}
+
+static void write_down(const struct rw_serial_thread *self, const struct rw_serial_thread *chosen,
+                       bool was_able)
+{
+    grow();
+    if (!switches || header->is_cut)
+        return;
+    switches[header->switch_count] = (struct rw_schedule_switch){
+        .from = self->logged,
+        .to = chosen->logged,
+        .point = (uint32_t)self->points,
+        .check = (uint32_t)header->hash,
+        .return_address = (uint64_t)self->return_address,
+        .was_able = was_able,
+    };
+    __atomic_store_n(&header->switch_count, header->switch_count + 1, __ATOMIC_RELEASE);
+}
+
+uint32_t rw_serial_log_choose(struct rw_serial_thread *self, struct rw_serial_thread *const list[],
+                              uint32_t able, uint32_t count)
+{
+    static struct rw_serial_candidate *candidates[RW_SERIAL_THREADS];
+    uint32_t current = count, chosen;
+    for (uint32_t i = 0; i < count; i++) {
+        candidates[i] = &list[i]->candidate;
+        if (list[i] == self && i < able)
+            current = i;
+    }
+    uint32_t standard = current < count ? current : 0;
+    if (replay.header)
+        chosen = replayed(self, list, count, standard);
+    else
+        chosen = count == 1 ? 0 : rw_serial_choose(&rw_serial.policy, candidates, count, current);
+    if (chosen != standard)
+        write_down(self, list[chosen], current < count);
+    if (able > 1 || chosen != standard) {
+        uint64_t what = list[chosen]->logged | (uint64_t)self->logged << 16 |
+                        ((uint64_t)self->return_address % PAGE) << 32;
+        header->hash = (header->hash ^ what) * UINT64_C(0x9e3779b97f4a7c15);
+        header->hash ^= header->hash >> 29;
+        header->hash += (uint32_t)header->hash == 0; /* 0 is for "not to be compared" */
+        header->decisions++;
+    }
+    header->points = rw_serial.steps;
+    return chosen;
+}
+
+void rw_serial_log_takeover(void)
+{
+    header->takeovers++;
+}
+
+void rw_serial_log_forget(void)
+{
+    header = &own_header;
+    threads = NULL;
+    switches = NULL;
+    replay.header = NULL;
+}
+
+void rw_serial_log_tid(const struct rw_serial_thread *thread)
+{
+    if (threads && thread->logged < RW_SCHEDULE_THREAD_MAX)
+        __atomic_store_n(&threads[thread->logged].tid, thread->tid, __ATOMIC_RELAXED);
+}

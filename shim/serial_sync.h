@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What the families of serial mode's functions share. Outside of the model: each goes in by itself. */
+#ifndef RACEWATCH_SHIM_SERIAL_SYNC_H
+#define RACEWATCH_SHIM_SERIAL_SYNC_H
+
+#include "shim/real.h"
+#include "shim/serial.h"
+
+/* What rw_real held before the mode began. */
+extern struct rw_real rw_serial_libc RW_HIDDEN;
+
+/* A point before something is done to the object. */
+void rw_serial_before(const volatile void *object);
+
+/* Waits until `is_ready` says yes, or the deadline. */
+enum rw_serial_outcome rw_serial_block(bool (*is_ready)(const struct rw_serial_thread *),
+                                       const volatile void *object, uint64_t deadline);
+
+/* Around a call that waits where the model does not see. */
+void rw_serial_outside_begin(void);
+void rw_serial_outside_end(void);
+
+int rw_serial_mutex_lock(pthread_mutex_t *mutex);
+bool rw_serial_mutex_is_free(const volatile void *mutex);
+
+/* True of what belongs to an interpreter's lock: the GIL's mutexes and conditions. */
+bool rw_serial_is_interpreter_lock(const volatile void *object);
+/* Inside: a wait for a condition begins. True if it is one for an interpreter's lock that is held. */
+bool rw_serial_interpreter_lock_awaited(const volatile void *condition, const volatile void *mutex,
+                                        uint64_t left_ns);
+
+/* A deadline of the program's on the clock that libc knows. */
+void rw_serial_real_deadline(clockid_t clock, const struct timespec *deadline, struct timespec *real);
+
+#endif
