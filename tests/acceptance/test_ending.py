@@ -105,11 +105,11 @@ class Left(Case):
             self.assertRegex(notes[0], r"timeout.*'abc'.*timeout=300 is used")
             self.assertIn(notes[0], incidents.all_of(program.out)[0].json["notes"])
 
-    def test_nothing_of_a_program_that_crashes(self):
+    def test_a_crash_of_a_program_that_crashes_and_no_process(self):
         for number in (signal.SIGSEGV, signal.SIGABRT):
             with processes.Program([compiled("blocked.c")], preload()) as program:
                 program.wait_until(lambda: "ready" in program.stdout(), PATIENCE_S)
                 program.kill(number)
-                program.wait(PATIENCE_S)
+                self.assertEqual(program.wait(PATIENCE_S), -number)
                 self.assertTrue(processes.wait_for_orphans(PATIENCE_S))
-                self.assertFalse(os.path.exists(program.out), number)
+                self.assertEqual([i.row["class"] for i in incidents.all_of(program.out)], ["crash"])

@@ -28,7 +28,7 @@ def _candidates():
     yield "/usr/bin/python3"
     for folder in os.environ.get("PATH", "").split(":"):
         if folder and "/shims" not in folder:
-            yield from sorted(glob.glob(os.path.join(folder, "python3.[0-9]*")))
+            yield from sorted(p for p in glob.glob(os.path.join(folder, "python3.[0-9]*")) if re.search(r"\.\d+$", p))
     for root in {os.environ.get("PYENV_ROOT", ""), os.path.expanduser("~/.pyenv")} - {""}:
         yield from sorted(glob.glob(os.path.join(root, "versions", "3.*", "bin", "python3")))
 
@@ -38,7 +38,7 @@ def pythons():
     """{"3.11": path, ...}: the first executable found for each minor version."""
     found = {}
     for path in _candidates():
-        if re.search(r"-(config|dbg)$", path) or not os.access(path, os.X_OK):
+        if not os.access(path, os.X_OK):
             continue
         shown = subprocess.run(
             [path, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],

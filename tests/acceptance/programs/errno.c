@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <threads.h>
 #include <time.h>
-#include <unistd.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
@@ -17,8 +16,8 @@ static void *hold(void *barrier)
 {
     pthread_mutex_lock(&mutex);
     pthread_rwlock_wrlock(&rwlock);
-    pthread_barrier_wait(barrier);
-    usleep(50000);
+    pthread_barrier_wait(barrier); /* both are taken */
+    pthread_barrier_wait(barrier); /* and may be given back */
     pthread_rwlock_unlock(&rwlock);
     pthread_mutex_unlock(&mutex);
     return (void *)7;
@@ -72,6 +71,7 @@ int main(void)
     SHOW(pthread_timedjoin_np(thread, &result, &t));
     t = soon(CLOCK_MONOTONIC);
     SHOW(pthread_clockjoin_np(thread, &result, CLOCK_MONOTONIC, &t));
+    pthread_barrier_wait(&barrier);
     SHOW(pthread_rwlock_rdlock(&rwlock));
     SHOW(pthread_mutex_lock(&mutex));
     t = soon(CLOCK_REALTIME);
