@@ -4,8 +4,9 @@ Creates and ends frames, threads and interpreters as fast as it can, beside thre
 Writes the file truth there (where the ones that stand still are, by Python's own word), then a byte to its standard output,
 and goes on until its standard input ends.
 
-Whatever moves can be checked too, by its names and lines: churn_3_5_s of churn_3.py is called by churn_3_4_*, and by nobody
-else, in line 10 * 4 + 3; it begins in line 10 * 5 + 1, and was called through C (s) or directly (p).
+Whatever moves can be checked too, by its names and lines: churn_3_5_s of churn_3.py is called by one of churn_3_4_* and by
+nobody else, and each of these calls one of the next depth that a die chooses: directly (p), by sorted() (s), as a generator (g)
+or as a coroutine (c). It begins in line 10 * (3 * 5 + 1) + 1, where p is 0, s is 1, g and c are 2, and calls two lines further on.
 """
 
 import _thread
@@ -45,22 +46,22 @@ def leaf(x):
 
 
 def source(k):
-    """The functions of churn_k.py, ten lines each, and the name of the first."""
-    dice = random.Random(k)
-    kinds = ["plain"] + [dice.choice(["plain", "plain", "sorted", "generator", "coroutine"]) for _ in range(DEPTH - 1)]
-    names = ["churn_%d_%d_%s" % (k, d, "p" if kind == "plain" else "s") for d, kind in enumerate(kinds)]
+    """The functions of churn_k.py, three of each depth, and the name of the first."""
+    def name(depth, letter):
+        return "churn_%d_%d_%s" % (k, depth, letter)
+
     lines = []
     for d in range(DEPTH):
-        call = "leaf(x)"
+        last = "g" if (d + k) % 2 else "c"
+        call, inner = "leaf(x)", "c" if last == "g" else "g"
         if d + 1 < DEPTH:
-            how = {"plain": "%s(x - 1)", "sorted": "sorted((x - 1,), key=%s)", "generator": "list(%s(x - 1))",
-                   "coroutine": "list(%s(x - 1).__await__())"}[kinds[d + 1]]
-            call = how % names[d + 1] + " if x else leaf(x)"
-        word = "yield" if kinds[d] == "generator" else "return"
-        lines += ["%sdef %s(n):" % ("async " if kinds[d] == "coroutine" else "", names[d]), "    x = n or 0",
-                  "    %s %s" % (word, call if word == "yield" else "[%s]" % call if kinds[d] == "sorted" else call)]
-        lines += [""] * 7
-    return "\n".join(lines), names[0]
+            call = "(%s(x - 1) if r < 1 else sorted((x - 1,), key=%s) if r < 2 else list(%s(x - 1)%s)) if x else leaf(x)" % (
+                name(d + 1, "p"), name(d + 1, "s"), name(d + 1, inner), ".__await__()" if inner == "c" else "")
+        for letter in "p", "s", last:
+            lines += ["%sdef %s(n):" % ("async " if letter == "c" else "", name(d, letter)), "    x, r = n or 0, roll() * 3",
+                      "    %s %s" % ("yield" if letter == "g" else "return", call)]
+            lines += [""] * 7
+    return "\n".join(lines), name(0, "p")
 
 
 def churn(folder, k):
@@ -68,7 +69,7 @@ def churn(folder, k):
     text, first = source(k)
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
-    namespace = {"leaf": leaf}
+    namespace = {"leaf": leaf, "roll": random.random}
     exec(compile(text, path, "exec"), namespace)
     return namespace[first]
 

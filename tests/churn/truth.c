@@ -124,10 +124,10 @@ static void check_standing(const struct standing *told, const struct rw_process_
     check_order(thread, 0, tally);
 }
 
-/* churn_3_5_s: thread 3, depth 5, called through C. */
+/* churn_3_5_s: thread 3, depth 5, called by sorted(). */
 struct place {
     int churner, depth;
-    char how;
+    char how; /* churn.py says what each letter means */
 };
 
 static bool is_place(const struct rw_python_frame *frame, struct place *place)
@@ -143,13 +143,44 @@ static bool is_at(const struct rw_python_frame *frame, const struct place *place
 {
     char file[32];
     const char *base = frame->file ? strrchr(frame->file, '/') : NULL;
+    int first = 10 * (3 * place->depth + (place->how == 'p' ? 0 : place->how == 's' ? 1 : 2)) + 1;
     snprintf(file, sizeof file, "/churn_%d.py", place->churner);
-    int first = 10 * place->depth + 1;
     return base && !strcmp(base, file) && frame->interpreter == 0 &&
            (in_call ? frame->line == first + 2 : frame->line >= first && frame->line <= first + 2);
 }
 
-static void check_moving(const struct rw_thread *thread, struct tally *tally)
+/* Do functions of C between the two loops, where they have names, belong to another kind of call? */
+static bool is_called_otherwise(const struct rw_thread *thread, int inner, int outer, char how)
+{
+    for (int i = inner + 1; i < outer; i++) {
+        const char *function = thread->native[i].function;
+        if (function && ((how != 's' && strstr(function, "sort")) ||
+                         ((how == 'p' || how == 's') && strstr(function, "gen_"))))
+            return true;
+    }
+    return false;
+}
+
+/* A frame and the one that called it, both with a loop. */
+static void check_pair(const struct rw_thread *thread, size_t i, const struct place *place, bool has_inlined,
+                       struct tally *tally)
+{
+    const struct rw_python_frame *frame = &thread->python[i];
+    int inner = frame->native_index, outer = thread->python[i + 1].native_index;
+    /* A generator is made in its caller's loop, and runs in another. */
+    bool is_new = i == 0 && frame->kind;
+    if (place->how != 'p' && !is_new && inner == outer)
+        wrong(tally, thread, "frame %zu, %s, was called through C, and runs in its caller's loop (%c)", i,
+              frame->function, thread->os_state);
+    if (place->how == 'p' && has_inlined != (inner == outer))
+        wrong(tally, thread, "frame %zu, %s, was called directly, and runs in %s loop", i, frame->function,
+              has_inlined ? "another" : "its caller's");
+    if (is_called_otherwise(thread, inner, outer, place->how))
+        wrong(tally, thread, "frame %zu, %s, is said to be called otherwise, between native frames %d and %d",
+              i, frame->function, inner, outer);
+}
+
+static void check_moving(const struct rw_thread *thread, bool has_inlined, struct tally *tally)
 {
     size_t from = 0, count = thread->python_count;
     while (from < count && thread->python[from].is_torn)
@@ -173,18 +204,16 @@ static void check_moving(const struct rw_thread *thread, struct tally *tally)
             outer.depth != place.depth - 1)
             wrong(tally, thread, "frame %zu of %zu, %s, was called by %s", i, count, frame->function,
                   i + 1 < count ? thread->python[i + 1].function : "nobody");
-        /* A generator is made in its caller's loop, and runs in another. */
-        else if (place.how == 's' && !(i == 0 && frame->kind) && frame->native_index >= 0 &&
-                 frame->native_index == thread->python[i + 1].native_index)
-            wrong(tally, thread,
-                  "frame %zu of %zu, %s, was called through C, and runs in its caller's loop (%c)", i, count,
-                  frame->function, thread->os_state);
+        else if (frame->native_index >= 0 && thread->python[i + 1].native_index >= 0)
+            check_pair(thread, i, &place, has_inlined, tally);
     }
     check_order(thread, from, tally);
 }
 
 void truth_check(const struct truth *truth, const struct rw_process_info *process, struct tally *tally)
 {
+    unsigned minor = 0;
+    bool has_inlined = process->python && sscanf(process->python, "3.%u", &minor) == 1 && minor >= 11;
     for (size_t i = 0; i < truth->count; i++)
         check_standing(&truth->threads[i], process, tally);
     for (size_t i = 0; i < process->thread_count; i++) {
@@ -192,6 +221,6 @@ void truth_check(const struct truth *truth, const struct rw_process_info *proces
         for (size_t s = 0; s < truth->count; s++)
             is_standing |= truth->threads[s].tid == process->threads[i].tid;
         if (!is_standing)
-            check_moving(&process->threads[i], tally);
+            check_moving(&process->threads[i], has_inlined, tally);
     }
 }
