@@ -107,19 +107,23 @@ static bool accept(struct rw_python *py, struct rw_py_state *state, const struct
     if (is_whole && py->layout.minor <= 10 &&
         (has_odd_end(py, state, first) || has_odd_end(py, state, second)))
         is_whole = is_last(py, state, second);
-    size_t same = is_whole ? count_same(first, second) : 0, skip = 0;
+    size_t same = is_whole ? count_same(first, second) : 0, skip = 0, not_begun = 0;
     for (size_t i = 0; i < second->count; i++) {
         struct rw_py_frame *frame = &second->frames[i];
         frame->is_torn = i + same < second->count;
         frame->code = rw_py_code_at(py, frame->code_address);
         frame->at = rw_py_instruction_offset(py, frame);
+        if (i > 0 && frame->at < 0 && frame->at != INT32_MIN) /* who has not begun has called nobody */
+            not_begun = i + 1;
         if (!frame->code->is_code) /* what a frame becomes that was freed: neither it nor what it called can
                                       be told */
             skip = i + 1;
     }
+    for (size_t i = 0; i < not_begun; i++)
+        second->frames[i].is_torn = true;
     state->frames = second->count > 0 ? second->frames + skip : NULL;
     state->frame_count = without_hidden(state->frames, second->count - skip);
-    return is_whole && !skip && same == second->count;
+    return is_whole && !skip && !not_begun && same == second->count;
 }
 
 static void walk_alone(struct rw_python *py, struct rw_py_state *state)

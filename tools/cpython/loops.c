@@ -29,6 +29,27 @@ struct rw_py_loops rw_py_find_loops(struct rw_python *py, const struct rw_thread
     return loops;
 }
 
+/* The native frames are where the stack was copied, the words are of now. Where a thread has gone on, they
+ * may not be taken together: from there on, inwards, the addresses to which calls return are others. */
+static size_t find_standing(const struct rw_thread *thread, const struct rw_py_loops *loops)
+{
+    const struct rw_frame *caller = NULL;
+    size_t standing = loops->count;
+    for (size_t i = thread->native_count; i-- > 0 && standing > 0;) {
+        const struct rw_frame *frame = &thread->native[i];
+        uint64_t at = frame->cfa - 8;
+        if (frame->is_inlined)
+            continue;
+        if (caller && at <= loops->items[loops->count - 1].cfa - 8 &&
+            (at < loops->begin || loops->words[(at - loops->begin) / 8] != caller->pc))
+            break;
+        caller = frame;
+        if (loops->items[standing - 1].index == (int)i)
+            standing--;
+    }
+    return standing;
+}
+
 bool rw_py_loops_read(struct rw_python *py, const struct rw_thread *thread, struct rw_py_loops *loops)
 {
     uint64_t end = loops->count ? loops->items[loops->count - 1].cfa : 0;
@@ -38,7 +59,10 @@ bool rw_py_loops_read(struct rw_python *py, const struct rw_thread *thread, stru
     loops->words = talloc_array(py->scratch, uint64_t, (end - loops->begin) / 8);
     if (!loops->words)
         abort();
-    return !rw_py_read(py, loops->begin, loops->words, (end - loops->begin) / 8 * 8);
+    if (rw_py_read(py, loops->begin, loops->words, (end - loops->begin) / 8 * 8))
+        return false;
+    loops->standing = find_standing(thread, loops);
+    return true;
 }
 
 static bool keeps(const struct rw_py_loops *loops, const struct rw_py_loop *loop, uint64_t value)
@@ -52,7 +76,7 @@ static bool keeps(const struct rw_py_loops *loops, const struct rw_py_loop *loop
 bool rw_py_loops_keep(const struct rw_py_loops *loops, size_t first, const struct rw_py_frame *frames,
                       size_t count)
 {
-    if (count > loops->count || first > loops->count - count)
+    if (count > loops->count || first > loops->count - count || first < loops->standing)
         return false;
     for (size_t i = 0; i < count; i++)
         if (!keeps(loops, &loops->items[first + i], frames[i].address))

@@ -17,6 +17,7 @@ struct rw_py_loops {
     size_t count;
     uint64_t begin; /* the part of the stack that they are in, as it is now; NULL until rw_py_loops_read */
     uint64_t *words;
+    size_t standing; /* the first of those that are called from where they were when the stack was copied */
 };
 
 /* By what symbols say. */
@@ -25,9 +26,9 @@ struct rw_py_loops rw_py_find_loops(struct rw_python *py, const struct rw_thread
 /* Reads the stack that they are in; false where that cannot be. */
 bool rw_py_loops_read(struct rw_python *py, const struct rw_thread *thread, struct rw_py_loops *loops);
 
-/* Whether the neighbouring loops from `first` on keep these frames, one each, in their order: up to 3.10 each
- * loop runs one frame, and keeps its address in its native frame, or in a register that a function inside of
- * it has saved. */
+/* Whether the neighbouring loops from `first` on still stand and keep these frames, one each, in their order:
+ * up to 3.10 each loop runs one frame, and keeps its address in its native frame, or in a register that a
+ * function inside of it has saved. */
 bool rw_py_loops_keep(const struct rw_py_loops *loops, size_t first, const struct rw_py_frame *frames,
                       size_t count);
 
