@@ -19,6 +19,7 @@
 #include <talloc.h>
 
 #include "tools/cpython/loops.h"
+#include "tools/cpython/walk.h"
 
 #define DISTANCES 64u
 #define FRAME_MAX 4096u /* bytes of a loop's native frame: some hundreds, in debug builds more */
@@ -111,16 +112,53 @@ static void merge_by_anchors(struct rw_python *py, struct rw_thread *thread, con
     }
 }
 
+/* The first of a state's frames, from the outermost one inwards, that are where they were. */
+static size_t first_there(struct rw_python *py, const struct rw_py_state *state)
+{
+    struct rw_py_frame *frames;
+    size_t count, first = state->frame_count;
+    rw_py_walk(py, state, false, &frames, &count, NULL);
+    while (first > 0 && count > 0 && frames[count - 1].address == state->frames[first - 1].address &&
+           frames[count - 1].code_address == state->frames[first - 1].code_address &&
+           frames[count - 1].previous == state->frames[first - 1].previous) {
+        first--;
+        count--;
+    }
+    talloc_free(frames);
+    return first;
+}
+
+/* The same of a whole stack: what is there after the native stack was read was there when it was read. A loop
+ * that ran another frame before may still have that one's address somewhere. */
+static size_t first_of_stack_there(struct rw_python *py, const struct rw_py_stack *stack)
+{
+    size_t limit = 0;
+    for (size_t s = 0; s < py->state_count; s++) {
+        const struct rw_py_state *state = &py->states[s];
+        size_t at = 0, first;
+        if (state->tid != stack->tid || !state->frame_count)
+            continue;
+        while (at < stack->count && stack->frames[at].address != state->frames[0].address)
+            at++;
+        first = first_there(py, state);
+        if (first && at + first > limit)
+            limit = at + first;
+    }
+    return limit;
+}
+
 static void merge_by_addresses(struct rw_python *py, struct rw_thread *thread,
                                const struct rw_py_stack *stack)
 {
     struct rw_py_loops loops = rw_py_find_loops(py, thread);
-    if (loops.count == stack->count && rw_py_loops_read(py, thread, &loops))
-        for (size_t i = stack->count; i-- > 0;) {
+    if (loops.count == stack->count && rw_py_loops_read(py, thread, &loops)) {
+        size_t limit = first_of_stack_there(py, stack);
+        for (size_t i = stack->count; i-- > limit;) {
             if (stack->frames[i].is_torn || !rw_py_loops_keep(&loops, i, &stack->frames[i], 1))
                 break;
             thread->python[i].native_index = loops.items[i].index;
         }
+    }
     rw_py_loops_free(&loops);
 }
 
