@@ -110,7 +110,8 @@ def calls_are_refused(random):
 
 def tracing_is_refused(random):
     """By a filter that answers with an errno, or that kills who asks; a hang is told all the same."""
-    names = random.choice([["ptrace"], ["ptrace", "process_vm_readv"], ["process_vm_readv"], ["prctl"], ["ptrace", "prctl"]])
+    names = random.choice([["ptrace"], ["ptrace", "process_vm_readv"], ["process_vm_readv"], ["prctl"], ["ptrace", "prctl"],
+                           ["pidfd_open"], ["poll"], ["ppoll"]])
     answer = random.choice(["", ":kill"]) if names == ["ptrace"] else ""
     library, _ = trials.product()
     argv = [*_without(names, answer), "env", "LD_PRELOAD=" + library, *two_locks()]

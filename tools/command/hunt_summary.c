@@ -140,10 +140,10 @@ void rw_hunt_conclude(struct hunt *hunt)
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
     if (hunt->failure_count == 0) {
+        unsigned long long first = hunt->first_seed, last = first + (hunt->runs > 0 ? hunt->runs - 1 : 0);
         printf("nothing found in %zu perturbed %s (seeds %llu to %llu) and %zu plain %s of %s\n", hunt->runs,
-               plural(hunt->runs, "run", "runs"), (unsigned long long)hunt->first_seed,
-               (unsigned long long)(hunt->first_seed + (hunt->runs > 0 ? hunt->runs - 1 : 0)),
-               hunt->plain_runs, plural(hunt->plain_runs, "one", "ones"), hunt->name);
+               plural(hunt->runs, "run", "runs"), first, last, hunt->plain_runs,
+               plural(hunt->plain_runs, "one", "ones"), hunt->name);
         rmdir(hunt->out);
         return;
     }

@@ -132,9 +132,9 @@ static void write_time(json_t *object, const struct rw_field *field, uint64_t ti
 {
     /* Signed: a thread may have gone on after the moment of the incident was taken. Whole microseconds:
      * what lies beyond them in a double is noise. */
-    double ago_s = (double)((int64_t)(now_ns - time_ns) / 1000) / 1e6;
+    int64_t ago_us = (int64_t)(now_ns - time_ns) / 1000;
 
-    put(object, field, "_s", time_ns ? need(json_real(ago_s)) : NULL);
+    put(object, field, "_s", time_ns ? need(json_real((double)ago_us / 1e6)) : NULL);
     put(object, field, "_ns", time_ns ? write_number(time_ns) : NULL);
 }
 

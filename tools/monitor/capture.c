@@ -2,6 +2,7 @@
 #include "tools/monitor/capture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +12,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -137,7 +137,8 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
 
 struct rw_capture_child {
     pid_t pid;
-    int pidfd;
+    int end;    /* of a pipe whose other end goes with the child: no descriptor of the child itself, which a
+                   filter or an    old kernel may refuse */
     int memory; /* what it has to say: JSON */
     bool is_stopped;
 };
@@ -149,8 +150,8 @@ static int destroy(struct rw_capture_child *child)
         while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }
-    if (child->pidfd >= 0)
-        close(child->pidfd);
+    if (child->end >= 0)
+        close(child->end);
     if (child->memory >= 0)
         close(child->memory);
     return 0;
@@ -181,16 +182,19 @@ static void child_main(const struct rw_capture_plan *plan, int memory)
 struct rw_capture_child *rw_capture_start(void *parent, const struct rw_capture_plan *plan)
 {
     struct rw_capture_child *child = talloc_zero(parent, struct rw_capture_child);
-    child->pidfd = -1;
+    int ends[2] = {-1, -1};
+    child->end = -1;
     child->memory = memfd_create("racewatch-look", MFD_CLOEXEC);
     talloc_set_destructor(child, destroy);
-    child->pid = child->memory < 0 ? -1 : fork();
+    bool is_ready = child->memory >= 0 && pipe2(ends, O_CLOEXEC) == 0;
+    child->end = ends[0];
+    child->pid = is_ready ? fork() : -1;
     if (child->pid == 0)
         child_main(plan, child->memory);
-    if (child->pid > 0)
-        child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
-    if (child->pid < 0 || child->pidfd < 0) {
-        int error = errno;
+    int error = errno;
+    if (ends[1] >= 0)
+        close(ends[1]);
+    if (child->pid < 0) {
         talloc_free(child);
         errno = error;
         return NULL;
@@ -200,7 +204,7 @@ struct rw_capture_child *rw_capture_start(void *parent, const struct rw_capture_
 
 int rw_capture_fd(const struct rw_capture_child *child)
 {
-    return child->pidfd;
+    return child->end;
 }
 
 void rw_capture_stop(struct rw_capture_child *child)

@@ -15,6 +15,7 @@
 
 #include "tools/monitor/looks.h"
 #include "tools/monitor/out_folder.h"
+#include "tools/monitor/privileges.h"
 #include "tools/monitor/progress.h"
 #include "tools/monitor/publish.h"
 #include "tools/monitor/triggers.h"
@@ -348,6 +349,7 @@ static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
 int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw_monitor_result *result)
 {
     struct monitor *monitor = talloc_zero(parent, struct monitor);
+    rw_privileges_drop(); /* the program has been started, where we are the ones who do */
     int error = set_up(monitor, setup);
     memset(result, 0, sizeof(*result));
     if (error != 0) {

@@ -175,7 +175,7 @@ static void add(struct rw_watch *watch, const char *file, uint64_t now_ns)
         talloc_asprintf(watched, "%.*s.schedule", (int)(strlen(watched->path) - 4), watched->path);
     watched->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     talloc_set_destructor(watched, destroy_watched);
-    watched->is_over = watched->pidfd < 0;
+    watched->is_over = watched->pidfd < 0 && errno == ESRCH;
     watch->images = talloc_realloc(watch, watch->images, struct rw_watched *, watch->count + 1);
     watch->images[watch->count++] = watched;
     /* The newer image of a pid is the one that lives. */
@@ -219,10 +219,10 @@ static void read_inotify(struct rw_watch *watch, uint64_t now_ns)
 static bool has_ended(const struct rw_watched *watched)
 {
     struct pollfd poll_fd = {.fd = watched->pidfd, .events = POLLIN};
-    int ready = poll(&poll_fd, 1, 0);
+    int ready = watched->pidfd >= 0 ? poll(&poll_fd, 1, 0) : -1;
     if (ready >= 0)
         return ready > 0;
-    return !rw_proc_alive(watched->pid, 0); /* a filter refuses poll */
+    return !rw_proc_alive(watched->pid, 0); /* a filter refuses pidfd_open or poll */
 }
 
 /* The number may be another process's by now: its recording tells when it was made. */

@@ -61,7 +61,7 @@ static void block_line(void *ctx, char **block, int indent, const char *raw)
     char *text = rw_line_escape(ctx, raw);
 
     for (char *run = strstr(text, "````"); run; run = strstr(run, "````"))
-        memcpy(run, "''''", 4);
+        memset(run, '\'', 4);
     rw_append(ctx, block, "%*s%s\n", indent, "", text);
 }
 

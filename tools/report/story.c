@@ -62,7 +62,8 @@ static void write_transition(struct rw_page *page, const struct rw_incident *inc
                              const struct rw_process_info *process, const struct rw_transition *transition)
 {
     const struct rw_thread *thread = rw_process_find_thread(process, transition->tid);
-    double ago_s = (double)((int64_t)(incident->now_ns - transition->time_ns) / 1000) / 1e6;
+    int64_t ago_us = (int64_t)(incident->now_ns - transition->time_ns) / 1000;
+    double ago_s = (double)ago_us / 1e6;
     char *who = thread            ? rw_thread_short_label(page->ctx, thread)
                 : transition->tid ? rw_words(page->ctx, "thread %d", transition->tid)
                                   : "";

@@ -25,7 +25,9 @@ static int of_one_reaped(int pidfd, int *status)
 {
     struct pidfd_info_64 info = {.mask = PIDFD_INFO_EXIT_BIT};
 
-    if (pidfd < 0 || ioctl(pidfd, PIDFD_GET_INFO_64, &info) != 0)
+    if (pidfd < 0)
+        return -EBADF;
+    if (ioctl(pidfd, PIDFD_GET_INFO_64, &info) != 0)
         return -errno;
     if (!(info.mask & PIDFD_INFO_EXIT_BIT))
         return -ENODATA;
