@@ -334,7 +334,8 @@ static void fill_thread(struct rw_fill *fill, struct rw_thread *thread, const st
                                                              slot->creator_interpreter_id, slot->created_ns);
 
     const struct rw_interpreter_call *call = &slot->interpreter_call;
-    thread->interpreter_call = rw_interpreter_op_word(call->op);
+    /* A call that never began, or that is nobody's, is no call: the program may have written over it. */
+    thread->interpreter_call = call->depth && call->since_ns ? rw_interpreter_op_word(call->op) : NULL;
     if (thread->interpreter_call != NULL) {
         thread->interpreter_call_id =
             rw_fill_interpreter_id(fill, call->interpreter, call->interpreter_id, call->since_ns);

@@ -209,6 +209,8 @@ static void conclude(const struct scan *scan, struct rw_held_by *question)
     if (channel->is_complete == 1 && !channel->note &&
         (stat("/proc/self/ns/pid", &space) < 0 || space.st_ino != FIRST_PID_SPACE))
         channel->note = "processes outside of this container could not be seen";
+    if (channel->is_complete == 1 && !channel->note && rw_proc_hides_processes())
+        channel->note = "processes of other users are hidden (hidepid)";
     /* With no other end at all the call would have returned: somebody unseen has it. */
     if (channel->holder_count == 0 && channel->is_complete == 1) {
         channel->is_complete = 0;

@@ -129,6 +129,12 @@ static void check_owner(struct rw_incident *incident, const struct rw_process_in
 {
     const struct rw_thread *thread = rw_process_find_thread(process, owner->tid);
 
+    if (rw_proc_is_elsewhere(process->pid)) {
+        /* The number may be another thread's here, or nobody's. */
+        *owner = (struct rw_owner){
+            .tid = -1, .pid = -1, .how = "its TID is of another PID namespace than racewatch's"};
+        return;
+    }
     owner->pid = process->pid;
     if (thread && thread->is_alive)
         return;

@@ -136,6 +136,22 @@ static void settle(int pid, struct rw_thread *thread, int *rounds)
     }
 }
 
+/* A lock in shared memory names its owner by a TID. Where others that share it count threads in another PID
+ * namespace, that number may be theirs, and be another thread's here. */
+static void doubt_owner(struct rw_wait_on *wait)
+{
+    for (size_t i = 0; wait->owner.tid > 0 && i < wait->channel_count; i++)
+        for (size_t j = 0;
+             strcmp(wait->channels[i].kind, "memory") == 0 && j < wait->channels[i].holder_count; j++)
+            if (rw_proc_is_elsewhere(wait->channels[i].holders[j].pid)) {
+                wait->owner = (struct rw_owner){
+                    .tid = -1,
+                    .pid = -1,
+                    .how = "its TID may be of another PID namespace, from which the memory is shared"};
+                break;
+            }
+}
+
 void rw_peers_fill(struct rw_incident *incident)
 {
     struct work work = {.incident = incident, .scratch = talloc_new(NULL)};
@@ -155,5 +171,9 @@ void rw_peers_fill(struct rw_incident *incident)
         }
     }
     rw_holders_find(incident, work.questions, work.count);
+    for (size_t i = 0; i < incident->process_count; i++)
+        for (size_t j = 0; j < incident->processes[i].thread_count; j++)
+            if (incident->processes[i].threads[j].waits_on)
+                doubt_owner(incident->processes[i].threads[j].waits_on);
     talloc_free(work.scratch);
 }

@@ -40,6 +40,13 @@ bool rw_proc_alive(int pid, uint64_t boottime_ns);
  */
 int rw_proc_living_thread(int pid);
 
+/* The process counts threads in another PID namespace than this program: the TIDs in its memory are not ours.
+ * False where the kernel refuses to say. */
+bool rw_proc_is_elsewhere(int pid);
+
+/* /proc is mounted so that it leaves out processes of other users (hidepid). */
+bool rw_proc_hides_processes(void);
+
 /* Processes whose parent is `pid`, through any of its threads. Zombies are included. */
 int rw_proc_children(void *parent, int pid, int **pids, size_t *count);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A process among others: its children, and what it was started as. */
+/* A process among others: its children, what it was started as, and whether it can be seen as it is. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <talloc.h>
 #include <unistd.h>
 
@@ -115,4 +116,35 @@ int rw_proc_command(void *parent, int pid, const char **command)
         }
     *command = script ? talloc_asprintf(parent, "%s %s%s", text, how, script) : talloc_strdup(parent, text);
     return *command ? 0 : -ENOMEM;
+}
+
+bool rw_proc_is_elsewhere(int pid)
+{
+    char path[64];
+    struct stat here, there;
+
+    snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+    return stat("/proc/self/ns/pid", &here) == 0 && stat(path, &there) == 0 && here.st_ino != there.st_ino;
+}
+
+bool rw_proc_hides_processes(void)
+{
+    char *line = NULL;
+    size_t room = 0;
+    bool hides = false;
+    FILE *file = fopen("/proc/self/mountinfo", "re");
+
+    while (file && getline(&line, &room, file) >= 0) {
+        char place[16];
+        /* The last one mounted there is the one that is seen. "noaccess" shows them, and lets nobody in. */
+        if (sscanf(line, "%*s %*s %*s %*s %15s", place) != 1 || strcmp(place, "/proc") != 0)
+            continue;
+        const char *option = strstr(line, "hidepid=");
+        const char *value = option ? option + strlen("hidepid=") : "off";
+        hides = strchr("24ip", value[0]) != NULL; /* 2 or invisible, 4 or ptraceable */
+    }
+    free(line);
+    if (file)
+        fclose(file);
+    return hides;
 }
