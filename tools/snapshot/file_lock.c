@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#define LOOKS_MAX 8
+#define LOOKS_MAX 40
+#define PAUSE_NS 1000000
 
 static int look(int pid, uint64_t inode)
 {
@@ -33,12 +35,16 @@ static int look(int pid, uint64_t inode)
 }
 
 /* The kernel hands out the table in pieces, and where locks come and go between two of them, which they do
- * all over the machine, it skips some: who waits is in it, so it is worth more than one look. */
+ * all over the machine, it skips some: who waits is in it, so it is worth more than one look, and a pause for
+ * what comes and goes to be over. */
 int rw_file_lock_holder(int pid, uint64_t inode)
 {
-    int holder = -1;
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    int holder = look(pid, inode);
 
-    for (int tries = 0; tries < LOOKS_MAX && holder < 0; tries++)
+    for (int tries = 1; tries < LOOKS_MAX && holder < 0; tries++) {
+        nanosleep(&pause, NULL);
         holder = look(pid, inode);
+    }
     return holder;
 }
