@@ -210,7 +210,7 @@ def look(scenario, python, program):
 
 
 def run_one(scenario, python, keep):
-    """Problems of one run; of one that hangs, where only some do and the others end or crash. None if none of them hung."""
+    """Problems of one run; of the first that leaves an incident, where only some do. None if none of them did."""
     for _ in range(scenario.manifest.get("tries", 1)):
         problems = run_once(scenario, python, keep)
         if problems is not None:
@@ -223,7 +223,7 @@ def run_once(scenario, python, keep):
     with processes.Program(argv, env) as program:
         if "tries" in scenario.manifest:
             program.wait_until(lambda: incidents.count(program.out) or program.child.poll() is not None, PATIENCE_S)
-            if program.child.poll() is not None:
+            if program.child.poll() is not None and not incidents.count(program.out):
                 return None
         problems = look(scenario, python, program)
         if problems and keep:
