@@ -10,7 +10,8 @@
 #include "tools/cpython/object.h"
 
 #define ATTEMPTS 64
-#define STATE_MAX 1024u /* bytes of a thread state up to the last field that matters */
+#define ATTEMPTS_ALIKE 4 /* that end in the same way: then it is not for what comes and goes */
+#define STATE_MAX 1024u  /* bytes of a thread state up to the last field that matters */
 
 const char rw_py_no_interpreter[] = "Python has no interpreter: not started yet, or finalised";
 
@@ -173,6 +174,17 @@ static void keep_longer(struct rw_python *py, struct lists *longest)
     py->states = NULL;
 }
 
+/* Tells one walk from another that found something else. */
+static uint64_t sum_of_walk(const struct rw_python *py)
+{
+    uint64_t sum = py->interpreter_count;
+    for (size_t i = 0; i < py->interpreter_count; i++)
+        sum = sum * 31 + py->interpreters[i].address;
+    for (size_t i = 0; i < py->state_count; i++)
+        sum = sum * 31 + py->states[i].address;
+    return sum;
+}
+
 /* Threads and interpreters come and go while the lists are walked, and what has gone leads nowhere. A walk in
  * which nothing came or went is tried for; where there is none, the one that found the most is right, but may
  * not be all. */
@@ -180,8 +192,10 @@ int rw_py_read_interpreters(struct rw_python *py, const char **why)
 {
     uint64_t at_head = py->runtime + py->layout.runtime.interpreters_head, head, after = 0;
     struct lists longest = {0};
+    uint64_t sum = 0, sum_before = 0;
+    int alike = 0;
     bool is_whole = false;
-    for (int attempt = 0; attempt < ATTEMPTS && !is_whole; attempt++) {
+    for (int attempt = 0; attempt < ATTEMPTS && alike < ATTEMPTS_ALIKE && !is_whole; attempt++) {
         if (rw_py_read(py, at_head, &head, sizeof head)) {
             *why = "its memory could not be read";
             return -EBADMSG;
@@ -191,6 +205,9 @@ int rw_py_read_interpreters(struct rw_python *py, const char **why)
             return -ENOENT;
         }
         is_whole = read_all(py, head) && !rw_py_read(py, at_head, &after, sizeof after) && after == head;
+        sum_before = sum;
+        sum = sum_of_walk(py);
+        alike = sum == sum_before ? alike + 1 : 1;
         if (is_whole)
             longest = (struct lists){0};
         keep_longer(py, &longest);
