@@ -22,6 +22,7 @@
 #include "tools/cpython/walk.h"
 
 #define DISTANCES 64u
+#define STACK_MAX (64u << 20)
 #define FRAME_MAX 4096u /* bytes of a loop's native frame: some hundreds, in debug builds more */
 
 struct distance {
@@ -88,10 +89,33 @@ static uint64_t find_distance(struct rw_python *py)
     return best.bytes;
 }
 
+/* The innermost native frame up to which, from the outermost one inwards, calls still return to where they
+ * did when the stack was copied: what was read in between belongs to these. native_count where that is not
+ * known. */
+static size_t first_standing(struct rw_python *py, const struct rw_thread *thread)
+{
+    const struct rw_frame *caller = NULL;
+    uint64_t begin = thread->native[0].cfa - 8, end = thread->native[thread->native_count - 1].cfa;
+    uint64_t *words = end > begin && end - begin < STACK_MAX ? malloc(end - begin) : NULL;
+    size_t standing = thread->native_count;
+    if (words && rw_py_read(py, begin, words, (end - begin) / 8 * 8) == 0)
+        for (size_t i = thread->native_count; i-- > 0;) {
+            const struct rw_frame *frame = &thread->native[i];
+            uint64_t at = frame->cfa - 8;
+            if (!frame->is_inlined && caller &&
+                (at < begin || at >= end || words[(at - begin) / 8] != caller->pc))
+                break;
+            caller = frame->is_inlined ? caller : frame;
+            standing = i;
+        }
+    free(words);
+    return standing;
+}
+
 static void merge_by_anchors(struct rw_python *py, struct rw_thread *thread, const struct rw_py_stack *stack,
                              uint64_t distance)
 {
-    size_t native = thread->native_count;
+    size_t native = thread->native_count, standing = first_standing(py, thread);
     int index = -1;
     uint64_t anchor = 0;
     for (size_t i = stack->count; i-- > 0;) {
@@ -103,7 +127,7 @@ static void merge_by_anchors(struct rw_python *py, struct rw_thread *thread, con
                                   thread->native[native - 1].is_inlined))
                 native--;
             if (native == 0 || thread->native[native - 1].cfa != anchor + distance ||
-                !may_be_loop(py, &thread->native[native - 1]))
+                !may_be_loop(py, &thread->native[native - 1]) || native - 1 < standing)
                 return;
             index = (int)native - 1;
             thread->native[index].is_python_eval = true;
