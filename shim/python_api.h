@@ -29,9 +29,6 @@ bool rw_python_is_initialized(void);
  * cannot be had. */
 uint64_t rw_python_interpreter_id(void *interpreter);
 
-/* Whether the address lies in the code of the module that defines Python. */
-bool rw_python_is_code(uintptr_t address);
-
 /* Gives the GIL up for the time of a delay, and takes it again; only where the calling thread is attached and
  * may be switched away from. detach() returns NULL where that cannot be done: attach() then does nothing. */
 void *rw_python_detach(void);
@@ -40,6 +37,24 @@ void rw_python_attach(void *state);
 /* The thread state of a thread that holds the GIL, or is attached where there is none: of one, that is, that
  * runs Python's code. NULL where Python has no function to ask for it. */
 void *rw_python_attached(void);
+
+/* The thread state that the calling thread is registered with, attached or not: that of the main interpreter.
+ * NULL where there is none. It may be gone by now where the interpreter is being finalised. */
+void *rw_python_registered(void);
+
+/* Whether the answer of rw_python_attached() is of the calling thread: from 3.12 on. Up to 3.11 it is only in
+ * a thread that has the GIL. */
+bool rw_python_attached_is_own(void);
+
+/* Of a code object, the line of a byte of its instructions; 0 where it is not known. Of a str: its length, -1
+ * where it cannot be told, and its characters. Of a tuple: its length, and an item. They only read: the
+ * object must be one, and alive; also without the GIL. */
+int rw_python_line(void *code, int offset);
+uintptr_t rw_python_text_type(void); /* &PyUnicode_Type, 0 if it is not known */
+int64_t rw_python_text_length(void *text);
+uint32_t rw_python_text_character(void *text, int64_t index);
+int64_t rw_python_tuple_length(void *tuple);
+void *rw_python_tuple_item(void *tuple, int64_t index);
 
 /*
  * The thread state that the calling thread is attached to, NULL where it is attached to none or where that

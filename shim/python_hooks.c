@@ -12,7 +12,6 @@
 #include "shim/got_patch.h"
 #include "shim/python_api.h"
 #include "shim/python_calls.h"
-#include "shim/python_lines.h"
 #include "shim/python_locks.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
@@ -144,7 +143,6 @@ static void install(const struct rw_elf_module *module, bool may_change_code)
         rw_entry_patch(module, found.patches, found.count);
     settle(&found);
     rw_python_locks_install(module);
-    rw_python_lines_install(module);
     __atomic_store_n(&state, INSTALLED, __ATOMIC_RELEASE);
 }
 
@@ -190,11 +188,6 @@ void rw_python_current_interpreter(uint64_t *interpreter, uint64_t *id)
 bool rw_python_is_attached(void)
 {
     return rw_python_current(0) != NULL;
-}
-
-bool rw_python_is_caller(const void *return_address)
-{
-    return rw_python_is_code((uintptr_t)return_address);
 }
 
 bool rw_python_is_there(void)

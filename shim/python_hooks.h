@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shim/recording.h"
+
 /*
  * Patches the functions' entries. Call once, at the end of the constructor, when the recording is there and
  * the process has one thread only: code is rewritten that no other thread may be running. What could not be
@@ -38,11 +40,23 @@ void rw_python_creator_interpreter(const void *return_address, uint64_t *interpr
  * CPython's own code. As above. */
 bool rw_python_is_there(void);
 bool rw_python_is_attached(void);
-bool rw_python_is_caller(const void *return_address);
 
-/* The calling thread makes a thread, as it was asked to at `return_address`: its lines of Python code are
- * seen as well (python_lines.h). */
-void rw_python_lines_thread_comes(const void *return_address);
+/* Where that code is; 0, 0 where there is none. Stored once. */
+extern uintptr_t rw_python_code_begin __attribute__((visibility("hidden")));
+extern uintptr_t rw_python_code_size __attribute__((visibility("hidden")));
+
+static inline bool rw_python_is_caller(const void *return_address)
+{
+    return (uintptr_t)return_address - __atomic_load_n(&rw_python_code_begin, __ATOMIC_RELAXED) <
+           __atomic_load_n(&rw_python_code_size, __ATOMIC_RELAXED);
+}
+
+/*
+ * The innermost Python frames of the calling thread, `max` of them at most; returns how many. `has_gil`: it
+ * is known to hold the GIL. 0 where there is no Python, or where its frames are not to be had. Any thread,
+ * not in signal handlers; as a name is read character by character it takes microseconds.
+ */
+uint32_t rw_python_frames(bool has_gil, struct rw_lock_frame *frames, uint32_t max);
 
 /*
  * exit() begins in the calling thread. A finalisation that Py_Exit began is over then: in 3.13 it calls

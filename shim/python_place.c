@@ -14,18 +14,10 @@
 #define NONE UINT32_MAX
 #define TRIES_MAX 100
 
-/* Offsets in bytes: of the frame in the thread state (3.11 and 3.12: of the cframe, and of the frame in
- * that), of code and instruction in the frame. Up to 3.10 the instruction is an int. */
-struct fields {
-    uint32_t state_frame, cframe_frame, frame_code, frame_instruction;
-};
-
-static const struct {
-    uint32_t minor;
-    struct fields fields;
-} table[] = {
-    {8, {24, NONE, 32, 104}}, {9, {24, NONE, 32, 104}}, {10, {24, NONE, 32, 96}},
-    {11, {56, 8, 32, 56}},    {12, {56, 0, 0, 56}},
+static const struct rw_python_fields table[] = {
+    {8, 24, NONE, 32, 104, 24, 104, 112, 0, 8, 0}, {9, 24, NONE, 32, 104, 24, 104, 112, 0, 8, 0},
+    {10, 24, NONE, 32, 96, 24, 104, 112, 0, 8, 0}, {11, 56, 8, 32, 56, 48, 112, 120, 184, 8, 0},
+    {12, 56, 0, 0, 56, 8, 112, 120, 192, 8, 0},
 };
 
 /* From 3.13, the same as words of _Py_DebugOffsets behind its cookie, version and flag (3.13:
@@ -35,17 +27,14 @@ static const struct {
 #define DEBUG_FIRST 24u
 static const struct {
     uint32_t minor;
-    uint32_t state_frame, frame_code, frame_instruction;
-} words[] = {{13, 20, 27, 28}, {14, 23, 30, 31}, {15, 23, 38, 39}};
+    uint32_t state_frame, frame_code, code_filename, code_instructions;
+} words[] = {{13, 20, 27, 32, 40}, {14, 23, 30, 37, 45}, {15, 23, 38, 45, 53}};
 
 enum verdict { UNTRIED = 0, GOOD, BAD };
 
 static struct {
-    uint32_t minor;
-    struct fields fields;
-    uint32_t object_type; /* offset of ob_type: 8, free-threaded 24 */
-    uintptr_t code_type;  /* &PyCode_Type */
-    int verdict;          /* enum verdict; atomic */
+    struct rw_python_fields fields;
+    int verdict; /* enum verdict; atomic */
 } python = {.verdict = BAD};
 
 static uint32_t word(const unsigned char *offsets, uint32_t index)
@@ -61,22 +50,29 @@ static bool from_debug_offsets(const unsigned char *offsets, uint32_t minor)
     size_t row = sizeof words / sizeof words[0] - 1;
     while (row > 0 && words[row].minor > minor)
         row--;
-    python.fields =
-        (struct fields){word(offsets, words[row].state_frame), NONE, word(offsets, words[row].frame_code),
-                        word(offsets, words[row].frame_instruction)};
     uint64_t is_free_threaded;
     memcpy(&is_free_threaded, offsets + 16, sizeof is_free_threaded);
-    python.object_type = is_free_threaded ? 24 : 8;
+    python.fields = (struct rw_python_fields){
+        .minor = minor,
+        .state_frame = word(offsets, words[row].state_frame),
+        .cframe_frame = NONE,
+        .frame_previous = word(offsets, words[row].frame_code - 1),
+        .frame_code = word(offsets, words[row].frame_code),
+        .frame_instruction = word(offsets, words[row].frame_code + 1),
+        .code_filename = word(offsets, words[row].code_filename),
+        .code_name = word(offsets, words[row].code_filename + 1),
+        .code_instructions = word(offsets, words[row].code_instructions),
+        .object_type = is_free_threaded ? 24 : 8,
+    };
     return python.fields.state_frame < 4096 && python.fields.frame_code < 256 &&
            python.fields.frame_instruction < 256;
 }
 
 static bool from_table(uint32_t minor)
 {
-    python.object_type = 8;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (table[i].minor == minor) {
-            python.fields = table[i].fields;
+            python.fields = table[i];
             return true;
         }
     }
@@ -101,17 +97,22 @@ static uint32_t minor_of(const struct rw_elf_module *module)
 void rw_python_place_load(const struct rw_elf_module *module)
 {
     const uintptr_t runtime = rw_elf_module_data(module, "_PyRuntime");
-    python.minor = minor_of(module);
-    python.code_type = rw_elf_data_defining("PyCode_Type");
+    const uint32_t minor = minor_of(module);
     bool is_known = false;
-    if (python.minor <= 12)
-        is_known = from_table(python.minor);
+    if (minor <= 12)
+        is_known = from_table(minor);
     else if (runtime && memcmp((const void *)runtime, DEBUG_COOKIE, sizeof DEBUG_COOKIE - 1) == 0)
-        is_known = from_debug_offsets((const unsigned char *)runtime, python.minor);
-    is_known = is_known && python.code_type;
+        is_known = from_debug_offsets((const unsigned char *)runtime, minor);
+    python.fields.code_type = rw_elf_data_defining("PyCode_Type");
+    is_known = is_known && python.fields.code_type;
     if (!is_known)
-        rw_record_problem(0, "lock_owners", "the lines that take locks are not known in this Python");
+        rw_record_problem(0, "places of locks", "the lines that take locks are not known in this Python");
     __atomic_store_n(&python.verdict, is_known ? UNTRIED : BAD, __ATOMIC_RELEASE);
+}
+
+const struct rw_python_fields *rw_python_fields(void)
+{
+    return __atomic_load_n(&python.verdict, __ATOMIC_ACQUIRE) == BAD ? NULL : &python.fields;
 }
 
 static uintptr_t here(uintptr_t address)
@@ -119,8 +120,7 @@ static uintptr_t here(uintptr_t address)
     return *(const uintptr_t *)address;
 }
 
-/* The same by way of the kernel; 0 where there is nothing to be read. */
-static uintptr_t carefully(uintptr_t address)
+uintptr_t rw_python_read_carefully(uintptr_t address)
 {
     uintptr_t value = 0;
     struct iovec to = {&value, sizeof value}, from = {(void *)address, sizeof value};
@@ -136,7 +136,7 @@ static inline uintptr_t code_of_frame(uintptr_t (*read)(uintptr_t), uintptr_t st
     if (*frame && python.fields.cframe_frame != NONE)
         *frame = read(*frame + python.fields.cframe_frame);
     const uintptr_t code = *frame ? read(*frame + python.fields.frame_code) & ~(uintptr_t)3 : 0;
-    return code && read(code + python.object_type) == python.code_type ? code : 0;
+    return code && read(code + python.fields.object_type) == python.fields.code_type ? code : 0;
 }
 
 /* A thread that has no frame yet decides nothing. A program that confined itself is asked nothing. */
@@ -146,11 +146,11 @@ static enum verdict try(uintptr_t state)
     uintptr_t frame;
     if (rw_is_confined)
         return UNTRIED;
-    if (code_of_frame(carefully, state, &frame))
+    if (code_of_frame(rw_python_read_carefully, state, &frame))
         return GOOD;
     if (frame == 0 && __atomic_add_fetch(&tries, 1, __ATOMIC_RELAXED) < TRIES_MAX)
         return UNTRIED;
-    rw_record_problem(0, "lock_owners",
+    rw_record_problem(0, "places of locks",
                       "the lines that take locks are not known: no frame where this Python should have one");
     return BAD;
 }
@@ -170,7 +170,7 @@ struct rw_python_place rw_python_place(void)
     if (verdict != GOOD || !(place.code = code_of_frame(here, state, &frame)))
         return place;
     place.instruction = here(frame + python.fields.frame_instruction);
-    if (python.minor <= 10)
+    if (python.fields.minor <= 10)
         place.instruction = (uint32_t)place.instruction;
     return place;
 }

@@ -15,6 +15,22 @@
 
 #include "shim/elf_module.h"
 
+/* Offsets in bytes: of the frame in the thread state (3.11 and 3.12: of the cframe, and of the frame in
+ * that), of a frame's and a code object's members. Up to 3.10 the instruction is an int. */
+struct rw_python_fields {
+    uint32_t minor;
+    uint32_t state_frame, cframe_frame, frame_code, frame_instruction, frame_previous;
+    uint32_t code_filename, code_name, code_instructions;
+    uint32_t object_type; /* of ob_type: 8, free-threaded 24 */
+    uintptr_t code_type;  /* &PyCode_Type */
+};
+
+/* NULL: not known. */
+const struct rw_python_fields *rw_python_fields(void);
+
+/* The word there, by way of the kernel: 0 where there is nothing to be read. */
+uintptr_t rw_python_read_carefully(uintptr_t address);
+
 struct rw_python_place {
     uint64_t code;        /* 0: not known */
     uint64_t instruction; /* as struct rw_lock has it */

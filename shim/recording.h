@@ -24,6 +24,7 @@
  *     struct rw_misuse      [misuse_count]   what threads did that they must not, in the order of time
  *     struct rw_lock        [lock_count]     the same of Python's locks; none without the option lock_owners
  *     struct rw_lock_edge   [lock_edge_count] which lock was taken under which; none without lock_order
+ *     struct rw_lock_stack  [lock_stack_count] where those locks were taken; the same
  *     struct rw_slot_area   [slot_allocated]  grows with the number of threads; the file grows with it
  */
 #ifndef RACEWATCH_SHIM_RECORDING_H
@@ -31,6 +32,8 @@
 
 #include <stdint.h>
 
+#include "shim/recording_capture.h"
+#include "shim/recording_orders.h"
 #include "shim/recording_races.h"
 
 #define RW_RECORDING_MAGIC UINT64_C(0x31434552574b4352) /* "RCKWREC1", little endian */
@@ -44,21 +47,10 @@
 #define RW_SEMAPHORE_MAX 1024u /* semaphores held at once that can be remembered; a multiple of 4 */
 #define RW_LOCK_MAX 4096u      /* Python locks held at once that can be remembered */
 #define RW_LOCK_WAYS 4u
-#define RW_LOCK_EDGE_MAX 256u /* pairs of locks, one taken under the other, that are remembered */
-#define RW_LOCK_GATE_MAX 4u
-#define RW_LOCK_STACK_MAX 3584u
 #define RW_PROBLEM_MAX 16u
 #define RW_EVENT_MAX 32u    /* length of each of a slot's two rings */
 #define RW_STACK_MAX 12288u /* bytes of stack that a capture can hold */
 #define RW_TEST_NAME_MAX 200u
-
-/*
- * Files of recordings that are over and were not kept: holes of the size that they had, for new processes to
- * rename. The monitor makes them, beside the recordings, with the lowest free number; a new process takes the
- * highest. One of another size than a new recording has is of no use.
- */
-#define RW_SPARE_SUFFIX ".spare" /* after a number below RW_SPARE_MAX */
-#define RW_SPARE_MAX 1024u
 
 /* What a thread is doing, as its own calls told. Kept in rw_slot.state. */
 enum rw_thread_state {
@@ -177,27 +169,6 @@ struct rw_interpreter_call {
     uint64_t return_address;
 };
 
-/* Registers in the order of DWARF's numbering for x86-64: rax rdx rcx rbx rsi rdi rbp rsp r8..r15 rip. */
-#define RW_REGISTER_COUNT 17u
-
-enum rw_capture_by {
-    RW_CAPTURE_NONE = 0,
-    RW_CAPTURE_WAIT,    /* by the thread as it was about to block: rbx rbp rsp r12-r15 rip are valid */
-    RW_CAPTURE_HANDLER, /* by the capture signal's handler, or a fatal signal's: all registers are valid */
-};
-
-struct rw_capture {
-    uint32_t sequence; /* odd while being written */
-    uint32_t by;       /* enum rw_capture_by */
-    uint64_t time_ns;
-    uint64_t request; /* with RW_CAPTURE_HANDLER: rw_header.capture_request that it answers */
-    uint64_t registers[RW_REGISTER_COUNT];
-    uint64_t stack_address; /* of the first byte in rw_slot_area.stack; equals the stack pointer (-128 for the
-                               red zone by handler) */
-    uint32_t stack_length;  /* bytes; less than the whole stack where it did not fit */
-    uint32_t stack_whole;   /* 1 if the copy reaches the outermost frame */
-};
-
 /* A thread: its state now, and its transitions. One page. */
 struct rw_slot {
     uint32_t sequence;   /* guards all from here to `capture`, exclusive of the rings */
@@ -301,30 +272,6 @@ static inline uint32_t rw_lock_set(uint64_t address)
     return (uint32_t)(hash >> 32) % (RW_LOCK_MAX / RW_LOCK_WAYS) * RW_LOCK_WAYS;
 }
 
-enum rw_lock_edge_flag {
-    RW_EDGE_FROM_SHARED = 1u << 0, /* held as a reader */
-    RW_EDGE_TO_SHARED = 1u << 1,   /* taken as a reader */
-};
-
-/* A thread took the lock `to`, not by trying, while it held `from`. */
-struct rw_lock_edge {
-    uint32_t sequence;
-    uint32_t flags; /* enum rw_lock_edge_flag */
-    uint64_t time_ns;
-    uint64_t from, to;
-    uint32_t from_generation, to_generation; /* tell locks apart that had one address in turn */
-    uint64_t from_return_address, to_return_address;
-    int32_t tid, creator_tid;
-    uint64_t created_ns; /* the thread; 0: it was there first */
-    uint64_t joined_ns;  /* 0: not yet. Stored after joiner_tid, without the counter */
-    int32_t joiner_tid;
-    uint32_t gate_count;
-    uint64_t gates[RW_LOCK_GATE_MAX]; /* what else it held, exclusively */
-    char name[RW_THREAD_NAME_MAX];
-    struct rw_capture capture; /* where `to` was taken */
-    unsigned char stack[RW_LOCK_STACK_MAX];
-};
-
 /* Something the shim could not do; `detail` says what and why, for people. */
 struct rw_problem {
     uint32_t sequence;
@@ -372,7 +319,8 @@ struct rw_header {
     uint32_t semaphore_offset, semaphore_size, semaphore_count;
     uint32_t misuse_offset, misuse_size, misuse_count;
     uint32_t lock_offset, lock_size, lock_count; /* lock_count: 0 without the option lock_owners */
-    uint32_t lock_edge_offset, lock_edge_size, lock_edge_count; /* count 0: lock_order is off */
+    uint32_t lock_edge_offset, lock_edge_size, lock_edge_count;    /* count 0: lock_order is off */
+    uint32_t lock_stack_offset, lock_stack_size, lock_stack_count; /* the same */
     uint32_t slot_offset, slot_size, slot_max;
     uint32_t slot_allocated; /* slots that the file has room for now */
     uint32_t slot_used;      /* highest slot ever taken, plus one */
@@ -383,6 +331,7 @@ struct rw_header {
     uint64_t misuses;       /* ever met, those that found no room included */
     uint64_t locks_refused; /* locks that were taken and not remembered, for want of room */
     uint64_t lock_edges_written, lock_edges_left_out;
+    uint64_t lock_stacks_written, lock_stacks_left_out;
 
     /* Milestones, 0 until they happen. */
     uint64_t main_returned_ns;
@@ -424,7 +373,6 @@ struct rw_header {
 _Static_assert(sizeof(struct rw_header) <= 4096, "the header is one page");
 _Static_assert(sizeof(struct rw_slot) <= 4096, "a slot is one page");
 _Static_assert(sizeof(struct rw_slot_area) == 16384, "a slot and its stack copy");
-_Static_assert(sizeof(struct rw_lock_edge) <= 4096, "a page for each at most");
 _Static_assert(RW_SEMAPHORE_MAX % 4 == 0, "4-way table");
 _Static_assert(RW_LOCK_MAX % RW_LOCK_WAYS == 0, "a table of sets");
 

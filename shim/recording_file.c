@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -22,6 +21,8 @@ enum {
     MISUSE_OFFSET = SEMAPHORE_OFFSET + PAGES(RW_SEMAPHORE_MAX * sizeof(struct rw_semaphore)),
     LOCK_OFFSET = MISUSE_OFFSET + PAGES(RW_MISUSE_MAX * sizeof(struct rw_misuse)),
     LOCKS_SIZE = PAGES(RW_LOCK_MAX * sizeof(struct rw_lock)),
+    LOCK_EDGES_SIZE = PAGES(RW_LOCK_EDGE_MAX * sizeof(struct rw_lock_edge)),
+    LOCK_STACKS_SIZE = PAGES(RW_LOCK_STACK_COUNT * sizeof(struct rw_lock_stack)),
 };
 
 struct rw_session rw_session;
@@ -32,9 +33,10 @@ struct rw_semaphore *rw_semaphores;
 struct rw_lock *rw_locks;
 bool rw_recording_has_locks;
 struct rw_misuse *rw_misuses;
+bool rw_recording_has_orders;
 struct rw_lock_edge *rw_lock_edges;
-uint32_t rw_lock_edge_room;
-uint32_t rw_tests_writing, rw_interpreters_writing, rw_misuses_writing;
+struct rw_lock_stack *rw_lock_stacks;
+uint32_t rw_tests_writing, rw_interpreters_writing, rw_misuses_writing, rw_orders_writing;
 
 /*
  * The slots are mapped in pieces, as the file grows: 16 with the head, and with each further piece twice as
@@ -54,9 +56,14 @@ static uint32_t lock_edge_offset(void)
     return LOCK_OFFSET + (rw_recording_has_locks ? LOCKS_SIZE : 0);
 }
 
+static uint32_t lock_stack_offset(void)
+{
+    return lock_edge_offset() + (rw_recording_has_orders ? LOCK_EDGES_SIZE : 0);
+}
+
 static uint64_t slot_offset(void)
 {
-    return lock_edge_offset() + PAGES(rw_lock_edge_room * sizeof(struct rw_lock_edge));
+    return lock_stack_offset() + (rw_recording_has_orders ? LOCK_STACKS_SIZE : 0);
 }
 
 static uint64_t size_with_slots(uint32_t count)
@@ -155,77 +162,10 @@ static int map_first(int fd)
     rw_misuses = (struct rw_misuse *)(base + MISUSE_OFFSET);
     rw_locks = rw_recording_has_locks ? (struct rw_lock *)(base + LOCK_OFFSET) : NULL;
     rw_lock_edges = (struct rw_lock_edge *)(base + lock_edge_offset());
+    rw_lock_stacks = (struct rw_lock_stack *)(base + lock_stack_offset());
     pieces[0] = (struct rw_slot_area *)(base + slot_offset());
     rw_header = (struct rw_header *)base;
     return 0;
-}
-
-static void name_spare(char *name, size_t size, uint32_t number)
-{
-    struct rw_text text;
-    rw_text_begin(&text, name, size);
-    rw_text_add(&text, rw_session.folder);
-    rw_text_add(&text, "/");
-    rw_text_add_decimal(&text, number);
-    rw_text_add(&text, RW_SPARE_SUFFIX);
-}
-
-static bool is_recording(const struct stat *status)
-{
-    return S_ISREG(status->st_mode) && status->st_nlink == 1 &&
-           (uint64_t)status->st_size == size_with_slots(RW_SLOT_FIRST);
-}
-
-/* How many there are, if none of them is being taken at this moment: they are numbered without a gap. */
-static uint32_t count_spares(void)
-{
-    char name[sizeof path];
-    uint32_t below = 0, from = RW_SPARE_MAX; /* the first that is missing is in [below, from] */
-    while (below < from) {
-        uint32_t middle = below == 0 ? 0 : (below + from) / 2; /* most often there is none */
-        name_spare(name, sizeof name, middle);
-        if (rw_raw3(SYS_access, (long)name, F_OK, 0) == 0)
-            below = middle + 1;
-        else
-            from = middle;
-    }
-    return below;
-}
-
-/* A file that the monitor has no use for any more becomes `path`. Its descriptor, with `status` filled, or a
- * negative errno: there is none, and a new file is to be made. */
-static long take_spare(struct stat *status)
-{
-    enum { TRIES = 4 }; /* others may be quicker */
-    char spare[sizeof path];
-    uint32_t count = count_spares();
-    for (uint32_t i = 0; i < TRIES && i < count; i++) {
-        name_spare(spare, sizeof spare, count - 1 - i);
-        if (rw_raw3(SYS_lstat, (long)spare, (long)status, 0) != 0 || !is_recording(status) ||
-            rw_raw6(SYS_renameat2, AT_FDCWD, (long)spare, AT_FDCWD, (long)path, RENAME_NOREPLACE, 0) != 0)
-            continue;
-        long fd = rw_raw3(SYS_open, (long)path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
-        if (fd >= 0 && rw_raw3(SYS_fstat, fd, (long)status, 0) == 0 && is_recording(status))
-            return fd;
-        if (fd >= 0)
-            rw_raw3(SYS_close, fd, 0, 0);
-        rw_raw3(SYS_unlink, (long)path, 0, 0);
-    }
-    return -ENOENT;
-}
-
-/* The same of a new file. */
-static long make_file(struct stat *status)
-{
-    long fd = rw_raw3(SYS_open, (long)path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    long result = fd < 0 ? fd : rw_raw3(SYS_fstat, fd, (long)status, 0);
-    if (result == 0)
-        return fd;
-    if (fd >= 0) {
-        rw_raw3(SYS_close, fd, 0, 0);
-        rw_raw3(SYS_unlink, (long)path, 0, 0);
-    }
-    return result;
 }
 
 static void describe_file(int32_t pid, uint64_t created_ns)
@@ -254,13 +194,16 @@ static void describe_file(int32_t pid, uint64_t created_ns)
     header->lock_count = rw_recording_has_locks ? RW_LOCK_MAX : 0;
     header->lock_edge_offset = lock_edge_offset();
     header->lock_edge_size = sizeof(struct rw_lock_edge);
-    header->lock_edge_count = rw_lock_edge_room;
+    header->lock_edge_count = rw_recording_has_orders ? RW_LOCK_EDGE_MAX : 0;
+    header->lock_stack_offset = lock_stack_offset();
+    header->lock_stack_size = sizeof(struct rw_lock_stack);
+    header->lock_stack_count = rw_recording_has_orders ? RW_LOCK_STACK_COUNT : 0;
     header->slot_offset = (uint32_t)slot_offset();
     header->slot_size = sizeof(struct rw_slot_area);
     header->slot_max = RW_SLOT_MAX;
     header->slot_allocated = RW_SLOT_FIRST;
     allocated_slots = RW_SLOT_FIRST;
-    rw_tests_writing = rw_interpreters_writing = rw_misuses_writing = 0;
+    rw_tests_writing = rw_interpreters_writing = rw_misuses_writing = rw_orders_writing = 0;
 }
 
 uint32_t rw_recording_room(void)
@@ -284,13 +227,13 @@ int rw_recording_create(int32_t pid, uint64_t created_ns)
     rw_text_add(&text, ".rec");
     if (text.is_cut)
         return -ENAMETOOLONG;
-    struct stat status;
-    long fd = take_spare(&status);
-    if (fd < 0)
-        fd = make_file(&status);
+    long fd = rw_raw3(SYS_open, (long)path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return (int)fd;
-    int result = allocate((int)fd, 0, size_with_slots(RW_SLOT_FIRST));
+    struct stat status;
+    int result = (int)rw_raw3(SYS_fstat, fd, (long)&status, 0);
+    if (result == 0)
+        result = allocate((int)fd, 0, size_with_slots(RW_SLOT_FIRST));
     if (result == 0)
         result = write_first_pages((int)fd);
     if (result == 0)

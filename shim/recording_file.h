@@ -32,10 +32,12 @@ extern struct rw_lock *rw_locks; /* NULL without the option lock_owners */
 
 /* The option lock_owners: whether recordings have a table of locks. Set before the first one is made. */
 extern bool rw_recording_has_locks;
-extern struct rw_lock_edge *rw_lock_edges; /* as many as rw_lock_edge_room says */
 
-/* Entries for lock order: set before the first recording is made, 0 for none. */
-extern uint32_t rw_lock_edge_room;
+/* The option lock_order: whether recordings have tables for it. Set before the first one is made; without it
+ * these two are not to be used. */
+extern bool rw_recording_has_orders;
+extern struct rw_lock_edge *rw_lock_edges;
+extern struct rw_lock_stack *rw_lock_stacks;
 
 /* Slot number `slot`, which must be less than rw_recording_room(). The address stays good for as long as the
  * recording lasts. */
@@ -43,7 +45,7 @@ struct rw_slot_area *rw_slot_area(uint32_t slot);
 
 /* Not 0 while a thread writes the table. A new recording begins with 0: the thread that set it may not exist
  * in a fork child. */
-extern uint32_t rw_tests_writing, rw_interpreters_writing, rw_misuses_writing;
+extern uint32_t rw_tests_writing, rw_interpreters_writing, rw_misuses_writing, rw_orders_writing;
 
 /* Makes this process's file in the session's folder and maps it, over the one of the parent process if there
  * is one; fills in what of the header describes the file, `pid` and `created_ns`. Slot 0 is there, and zero.

@@ -19,7 +19,7 @@ RW_EXPORT int pthread_mutex_destroy(pthread_mutex_t *mutex)
 {
     if (__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) != 0)
         rw_check_mutex_destroyed(mutex, __builtin_return_address(0));
-    rw_lock_gone(mutex);
+    rw_order_gone(mutex);
     return RW_REAL_OF(pthread_mutex_destroy)(mutex);
 }
 

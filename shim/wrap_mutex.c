@@ -29,7 +29,7 @@ static __attribute__((noinline, cold)) int lock_taken(pthread_mutex_t *mutex, co
     int result = RW_REAL_OF(pthread_mutex_lock)(mutex);
     rw_wait_end(&wait, result);
     if (result == 0)
-        rw_lock_taken(mutex, RW_LOCK_EXCLUSIVE, return_address);
+        rw_order_taken(mutex, RW_LOCK_EXCLUSIVE, return_address);
     return result;
 }
 
@@ -39,7 +39,7 @@ static __attribute__((noinline)) int lock_by_trying(pthread_mutex_t *mutex, cons
     int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
     if (__builtin_expect(result != EBUSY, 1)) {
         if (result == 0)
-            rw_lock_taken(mutex, RW_LOCK_EXCLUSIVE, return_address);
+            rw_order_taken(mutex, RW_LOCK_EXCLUSIVE, return_address);
         return result;
     }
     return lock_taken(mutex, return_address);
@@ -61,7 +61,7 @@ RW_EXPORT int pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
     int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
     if (result == 0)
-        rw_lock_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
+        rw_order_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
     return result;
 }
 
@@ -69,7 +69,7 @@ RW_EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct times
 {
     int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
     if (result == 0) /* gives up by itself: waits for nobody for ever */
-        rw_lock_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
+        rw_order_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
     if (result != EBUSY)
         return result;
     struct rw_wait_scope wait;
@@ -78,7 +78,7 @@ RW_EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct times
     result = RW_REAL_OF(pthread_mutex_timedlock)(mutex, deadline);
     rw_wait_end(&wait, result);
     if (result == 0)
-        rw_lock_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
+        rw_order_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
     if (result == ETIMEDOUT)
         rw_check_fork_lock(mutex, __builtin_return_address(0));
     return result;
@@ -91,7 +91,7 @@ RW_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
         return RW_REAL_OF(pthread_mutex_clocklock)(mutex, clock, deadline);
     int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
     if (result == 0) /* gives up by itself: waits for nobody for ever */
-        rw_lock_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
+        rw_order_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
     if (result != EBUSY)
         return result;
     struct rw_wait_scope wait;
@@ -99,7 +99,7 @@ RW_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
     result = RW_REAL_OF(pthread_mutex_clocklock)(mutex, clock, deadline);
     rw_wait_end(&wait, result);
     if (result == 0)
-        rw_lock_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
+        rw_order_taken(mutex, RW_LOCK_BY_TRYING, __builtin_return_address(0));
     if (result == ETIMEDOUT)
         rw_check_fork_lock(mutex, __builtin_return_address(0));
     return result;
@@ -112,7 +112,7 @@ RW_EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex)
     int owner = __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED);
     if (__builtin_expect(owner != rw_self.tid && owner != 0, 0))
         rw_check_owner(mutex, __builtin_return_address(0));
-    rw_lock_given(mutex);
+    rw_order_given(mutex);
     return RW_REAL_OF(pthread_mutex_unlock)(mutex);
 }
 
@@ -121,7 +121,7 @@ RW_EXPORT int mtx_unlock(mtx_t *mutex)
     int owner = __atomic_load_n(&((pthread_mutex_t *)mutex)->__data.__owner, __ATOMIC_RELAXED);
     if (__builtin_expect(owner != rw_self.tid && owner != 0, 0))
         rw_check_owner((pthread_mutex_t *)mutex, __builtin_return_address(0));
-    rw_lock_given(mutex);
+    rw_order_given(mutex);
     return RW_REAL_OF(mtx_unlock)(mutex);
 }
 
@@ -130,7 +130,7 @@ RW_EXPORT int mtx_lock(mtx_t *mutex)
 {
     int result = RW_REAL_OF(mtx_trylock)(mutex);
     if (result == thrd_success)
-        rw_lock_taken(mutex, RW_LOCK_EXCLUSIVE, __builtin_return_address(0));
+        rw_order_taken(mutex, RW_LOCK_EXCLUSIVE, __builtin_return_address(0));
     if (result != thrd_busy)
         return result;
     struct rw_wait_scope wait;
@@ -139,7 +139,7 @@ RW_EXPORT int mtx_lock(mtx_t *mutex)
     result = RW_REAL_OF(mtx_lock)(mutex);
     rw_wait_end(&wait, result);
     if (result == thrd_success)
-        rw_lock_taken(mutex, RW_LOCK_EXCLUSIVE, __builtin_return_address(0));
+        rw_order_taken(mutex, RW_LOCK_EXCLUSIVE, __builtin_return_address(0));
     return result;
 }
 

@@ -28,10 +28,10 @@ static inline int taken(const pthread_rwlock_t *lock, int result, enum rw_wait_k
                         const struct timespec *deadline, const void *return_address)
 {
     if (result == 0)
-        rw_lock_taken(lock,
-                      (kind == RW_WAIT_RWLOCK_READ ? RW_LOCK_SHARED : RW_LOCK_EXCLUSIVE) |
-                          (deadline ? RW_LOCK_BY_TRYING : 0),
-                      return_address);
+        rw_order_taken(lock,
+                       (kind == RW_WAIT_RWLOCK_READ ? RW_LOCK_SHARED : RW_LOCK_EXCLUSIVE) |
+                           (deadline ? RW_LOCK_BY_TRYING : 0),
+                       return_address);
     return result;
 }
 
@@ -98,7 +98,7 @@ RW_EXPORT int pthread_rwlock_tryrdlock(pthread_rwlock_t *lock)
 {
     int result = RW_REAL_OF(pthread_rwlock_tryrdlock)(lock);
     if (result == 0)
-        rw_lock_taken(lock, RW_LOCK_SHARED | RW_LOCK_BY_TRYING, __builtin_return_address(0));
+        rw_order_taken(lock, RW_LOCK_SHARED | RW_LOCK_BY_TRYING, __builtin_return_address(0));
     return result;
 }
 
@@ -106,18 +106,18 @@ RW_EXPORT int pthread_rwlock_trywrlock(pthread_rwlock_t *lock)
 {
     int result = RW_REAL_OF(pthread_rwlock_trywrlock)(lock);
     if (result == 0)
-        rw_lock_taken(lock, RW_LOCK_BY_TRYING, __builtin_return_address(0));
+        rw_order_taken(lock, RW_LOCK_BY_TRYING, __builtin_return_address(0));
     return result;
 }
 
 RW_EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *lock)
 {
-    rw_lock_given(lock);
+    rw_order_given(lock);
     return RW_REAL_OF(pthread_rwlock_unlock)(lock);
 }
 
 RW_EXPORT int pthread_rwlock_destroy(pthread_rwlock_t *lock)
 {
-    rw_lock_gone(lock);
+    rw_order_gone(lock);
     return RW_REAL_OF(pthread_rwlock_destroy)(lock);
 }

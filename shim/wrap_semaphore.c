@@ -8,25 +8,29 @@
 #include <stdbool.h>
 
 #include "shim/lock_misuse.h"
+#include "shim/lock_order.h"
 #include "shim/perturb_delay.h"
 #include "shim/perturb_gil.h"
 #include "shim/real.h"
 #include "shim/semaphore_table.h"
 #include "shim/wait.h"
 
-static int taken(sem_t *semaphore, int result)
+static inline int taken(sem_t *semaphore, int result, enum rw_lock_how how, const void *return_address)
 {
-    if (result == 0)
+    if (result == 0) {
         rw_semaphore_taken(semaphore);
+        if (__builtin_expect(rw_lock_order_on, 0))
+            rw_order_semaphore_taken(semaphore, how, return_address);
+    }
     return result;
 }
 
 /* True if it was there to be taken. errno is kept if not. */
-static bool try_first(sem_t *semaphore)
+static inline bool try_first(sem_t *semaphore, enum rw_lock_how how, const void *return_address)
 {
     int kept = errno;
     pthread_testcancel();
-    if (taken(semaphore, RW_REAL_OF(sem_trywait)(semaphore)) == 0)
+    if (taken(semaphore, RW_REAL_OF(sem_trywait)(semaphore), how, return_address) == 0)
         return true;
     errno = kept;
     return false;
@@ -37,7 +41,7 @@ static bool is_valid(const struct timespec *deadline)
     return deadline->tv_nsec >= 0 && deadline->tv_nsec < 1000000000;
 }
 
-#define WAIT(deadline, clock, call)                                                                          \
+#define WAIT(deadline, clock, how, call)                                                                     \
     do {                                                                                                     \
         int result;                                                                                          \
         struct rw_wait_scope wait;                                                                           \
@@ -50,20 +54,21 @@ static bool is_valid(const struct timespec *deadline)
         pthread_cleanup_pop(0);                                                                              \
         rw_wait_end(&wait, result == 0 ? 0 : errno);                                                         \
         rw_delay(RW_DELAY_TAKEN, __builtin_return_address(0));                                               \
-        return taken(semaphore, result);                                                                     \
+        return taken(semaphore, result, how, __builtin_return_address(0));                                   \
     } while (0)
 
 RW_EXPORT int sem_trywait(sem_t *semaphore)
 {
-    return taken(semaphore, RW_REAL_OF(sem_trywait)(semaphore));
+    return taken(semaphore, RW_REAL_OF(sem_trywait)(semaphore), RW_LOCK_BY_TRYING,
+                 __builtin_return_address(0));
 }
 
 RW_EXPORT int sem_wait(sem_t *semaphore)
 {
     rw_delay(RW_DELAY_TAKE, __builtin_return_address(0));
-    if (try_first(semaphore))
+    if (try_first(semaphore, RW_LOCK_EXCLUSIVE, __builtin_return_address(0)))
         return 0;
-    WAIT(NULL, 0, RW_REAL_OF(sem_wait)(semaphore));
+    WAIT(NULL, 0, RW_LOCK_EXCLUSIVE, RW_REAL_OF(sem_wait)(semaphore));
 }
 
 RW_EXPORT int sem_timedwait(sem_t *semaphore, const struct timespec *deadline)
@@ -71,9 +76,9 @@ RW_EXPORT int sem_timedwait(sem_t *semaphore, const struct timespec *deadline)
     if (!is_valid(deadline))
         return RW_REAL_OF(sem_timedwait)(semaphore, deadline);
     rw_delay(RW_DELAY_TAKE, __builtin_return_address(0));
-    if (try_first(semaphore))
+    if (try_first(semaphore, RW_LOCK_BY_TRYING, __builtin_return_address(0)))
         return 0;
-    WAIT(deadline, CLOCK_REALTIME, RW_REAL_OF(sem_timedwait)(semaphore, deadline));
+    WAIT(deadline, CLOCK_REALTIME, RW_LOCK_BY_TRYING, RW_REAL_OF(sem_timedwait)(semaphore, deadline));
 }
 
 RW_EXPORT int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *deadline)
@@ -81,9 +86,9 @@ RW_EXPORT int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct time
     if (!is_valid(deadline) || (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC))
         return RW_REAL_OF(sem_clockwait)(semaphore, clock, deadline);
     rw_delay(RW_DELAY_TAKE, __builtin_return_address(0));
-    if (try_first(semaphore))
+    if (try_first(semaphore, RW_LOCK_BY_TRYING, __builtin_return_address(0)))
         return 0;
-    WAIT(deadline, clock, RW_REAL_OF(sem_clockwait)(semaphore, clock, deadline));
+    WAIT(deadline, clock, RW_LOCK_BY_TRYING, RW_REAL_OF(sem_clockwait)(semaphore, clock, deadline));
 }
 
 /* struct new_sem where 64 bits can be changed at once: the upper half of `data`; glibc 2.21 to 2.36,
@@ -97,6 +102,7 @@ RW_EXPORT int sem_post(sem_t *semaphore)
 {
     bool wakes_somebody = rw_perturb_mode == RW_PERTURB_DELAY && has_waiters(semaphore);
     rw_semaphore_given(semaphore);
+    rw_order_semaphore_given(semaphore);
     int result = RW_REAL_OF(sem_post)(semaphore);
     if (__builtin_expect(wakes_somebody, 0))
         rw_delay_at(RW_DELAY_SIGNALLED, __builtin_return_address(0));
@@ -107,5 +113,6 @@ RW_EXPORT int sem_destroy(sem_t *semaphore)
 {
     rw_check_semaphore_destroyed(semaphore, __builtin_return_address(0));
     rw_semaphore_given(semaphore);
+    rw_order_gone(semaphore);
     return RW_REAL_OF(sem_destroy)(semaphore);
 }

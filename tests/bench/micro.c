@@ -2,6 +2,8 @@
 /*
  * What racewatch could make slower, one operation at a time:
  *     micro mutex             ns of an uncontended lock and unlock
+ *     micro nested N          the same of each of N mutexes, one in the other, in a process that had a second
+ *                             thread: the least of 15 rounds
  *     micro thread            ns of a thread's creation and join
  *     micro spawn N PROGRAM.. ns of a start and end of PROGRAM
  *     micro threads N         N threads, main's included, two of which deadlock; the others wait; never ends
@@ -50,6 +52,30 @@ static int mutex(void)
         pthread_mutex_unlock(&first);
     }
     show(begin, COUNT);
+    return 0;
+}
+
+static int nested(unsigned depth)
+{
+    enum { COUNT = 1000000, ROUNDS = 15, MAX = 8 };
+    static pthread_mutex_t mutexes[MAX];
+    double least = 1e9;
+    pthread_t id;
+    if (depth < 1 || depth > MAX || pthread_create(&id, NULL, nothing, NULL))
+        return 1;
+    pthread_join(id, NULL);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint64_t begin = now_ns();
+        for (unsigned i = 0; i < COUNT; i++) {
+            for (unsigned j = 0; j < depth; j++)
+                pthread_mutex_lock(&mutexes[j]);
+            for (unsigned j = depth; j-- > 0;)
+                pthread_mutex_unlock(&mutexes[j]);
+        }
+        double each = (double)(now_ns() - begin) / COUNT / depth;
+        least = each < least ? each : least;
+    }
+    printf("%.1f\n", least);
     return 0;
 }
 
@@ -173,6 +199,8 @@ int main(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "";
     if (!strcmp(what, "mutex"))
         return mutex();
+    if (!strcmp(what, "nested") && argc > 2)
+        return nested((unsigned)atoi(argv[2]));
     if (!strcmp(what, "thread"))
         return thread();
     if (!strcmp(what, "spawn") && argc > 3)

@@ -2,6 +2,8 @@
 /* Orders of locks, one kernel for each name. None of them deadlocks in its run: what could have is the
  * question. */
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +189,83 @@ static void *with_other_lock(void *mine)
     return NULL;
 }
 
+static sem_t baton, units;
+
+static void nested_in_baton(pthread_mutex_t *mutex, bool is_outer)
+{
+    if (is_outer)
+        sem_wait(&baton);
+    pthread_mutex_lock(mutex);
+    if (!is_outer) {
+        sem_wait(&baton);
+        sem_post(&baton);
+    }
+    pthread_mutex_unlock(mutex);
+    if (is_outer)
+        sem_post(&baton);
+}
+
+static void *baton_then_a(void *mine)
+{
+    await_turn((int)(long)mine);
+    nested_in_baton(&a, true);
+    end_turn();
+    return NULL;
+}
+
+static void *a_then_baton(void *mine)
+{
+    await_turn((int)(long)mine);
+    nested_in_baton(&a, false);
+    end_turn();
+    return NULL;
+}
+
+/* Handed on with the mutex held, and waited for without it: nobody gives back what he took. */
+static void *signal_under_a(void *mine)
+{
+    await_turn((int)(long)mine);
+    pthread_mutex_lock(&a);
+    sem_post(&baton);
+    pthread_mutex_unlock(&a);
+    end_turn();
+    return NULL;
+}
+
+static void *a_after_signal(void *mine)
+{
+    await_turn((int)(long)mine);
+    sem_wait(&baton);
+    pthread_mutex_lock(&a);
+    pthread_mutex_unlock(&a);
+    sem_post(&baton);
+    end_turn();
+    return NULL;
+}
+
+/* One of two units: who waits for one waits for whoever comes first. */
+static void *unit_then_a(void *mine)
+{
+    await_turn((int)(long)mine);
+    sem_wait(&units);
+    pthread_mutex_lock(&a);
+    pthread_mutex_unlock(&a);
+    sem_post(&units);
+    end_turn();
+    return NULL;
+}
+
+static void *a_then_unit(void *mine)
+{
+    await_turn((int)(long)mine);
+    pthread_mutex_lock(&a);
+    sem_wait(&units);
+    sem_post(&units);
+    pthread_mutex_unlock(&a);
+    end_turn();
+    return NULL;
+}
+
 static void at_once(int count, void *(*const threads[])(void *))
 {
     pthread_t started[4];
@@ -259,6 +338,12 @@ int main(int count, char **arguments)
         AT_ONCE(read_r_then_s, read_s_then_r);
     else if (strcmp(name, "reused_address") == 0)
         AT_ONCE(with_other_lock, with_other_lock);
+    else if (strcmp(name, "semaphore") == 0)
+        sem_init(&baton, 0, 1), AT_ONCE(baton_then_a, a_then_baton);
+    else if (strcmp(name, "signal") == 0)
+        sem_init(&baton, 0, 0), AT_ONCE(signal_under_a, a_after_signal, a_then_baton);
+    else if (strcmp(name, "units") == 0)
+        sem_init(&units, 0, 2), AT_ONCE(unit_then_a, a_then_unit);
     else
         return 2;
     return 0;

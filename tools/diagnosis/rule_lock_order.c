@@ -27,6 +27,11 @@ struct search {
     uint64_t told_locks[RINGS_MAX]; /* sums of the rings' locks: the same ring by other threads is no other */
 };
 
+static bool is_gil(const char *kind)
+{
+    return kind && strcmp(kind, "gil") == 0;
+}
+
 static bool share_gate(const struct rw_lock_edge_info *a, const struct rw_lock_edge_info *b)
 {
     for (size_t i = 0; i < a->gate_count; i++)
@@ -58,10 +63,40 @@ static bool leads_to(const struct rw_lock_edge_info *before, const struct rw_loc
            !(before->is_to_shared && after->is_from_shared);
 }
 
-static char *lock_words(struct rw_incident *incident, const char *name, uint64_t address)
+/* Interpreters may have a GIL each. */
+static bool has_one_gil(const struct rw_process_info *process, uint64_t gil)
 {
-    return name ? rw_words(incident, "`%s`", name)
-                : rw_words(incident, "0x%llx", (unsigned long long)address);
+    for (size_t i = 0; i < process->lock_edge_count; i++) {
+        const struct rw_lock_edge_info *edge = &process->lock_edges[i];
+
+        if ((is_gil(edge->from_kind) && edge->from != gil) || (is_gil(edge->to_kind) && edge->to != gil))
+            return false;
+    }
+    return true;
+}
+
+static char *lock_words(const struct search *search, const char *kind, const char *name, uint64_t address)
+{
+    struct rw_incident *incident = search->diagnosis->incident;
+    unsigned long long number = address;
+
+    if (is_gil(kind))
+        return has_one_gil(search->process, address) ? rw_words(incident, "the GIL")
+                                                     : rw_words(incident, "the GIL at 0x%llx", number);
+    if (name)
+        return rw_words(incident, "`%s`", name);
+    return rw_words(incident, "%s0x%llx", kind && strcmp(kind, "python-lock") == 0 ? "the Python lock " : "",
+                    number);
+}
+
+static char *from_words(const struct search *search, const struct rw_lock_edge_info *edge)
+{
+    return lock_words(search, edge->from_kind, edge->from_name, edge->from);
+}
+
+static char *to_words(const struct search *search, const struct rw_lock_edge_info *edge)
+{
+    return lock_words(search, edge->to_kind, edge->to_name, edge->to);
 }
 
 static const struct rw_thread *thread_of(const struct search *search, const struct rw_lock_edge_info *edge,
@@ -72,29 +107,64 @@ static const struct rw_thread *thread_of(const struct search *search, const stru
     return ghost;
 }
 
-static const char *at(struct rw_incident *incident, const char *where)
+/* The line of the program's own that took it; else the call, as far as it has a name. */
+static const char *place_words(struct rw_incident *incident, const struct rw_lock_place *place)
 {
-    return where ? rw_words(incident, " at %s", where) : "";
+    const struct rw_thread stack = {.native = place->native,
+                                    .native_count = place->native_count,
+                                    .python = place->python,
+                                    .python_count = place->python_count};
+    const char *words = rw_place(incident, &stack);
+
+    return words ? words : place->where;
 }
 
-static void add_stack(struct search *search, struct rw_verdict *finding, const struct rw_lock_edge_info *edge,
-                      const char *who)
+static const char *at(struct rw_incident *incident, const struct rw_lock_place *place)
+{
+    const char *words = place_words(incident, place);
+
+    return words ? rw_words(incident, " at %s", words) : "";
+}
+
+static void append_frame(struct rw_incident *incident, char **text, const char *function, const char *file,
+                         int line)
+{
+    rw_append(incident, text, "%s%s", *text ? " < " : "", function);
+    if (file)
+        rw_append(incident, text, " (%s:%d)", file, line);
+}
+
+static void add_stack(struct search *search, struct rw_verdict *finding, const char *who, const char *lock,
+                      const struct rw_lock_place *place)
 {
     struct rw_incident *incident = search->diagnosis->incident;
-    char *text = NULL;
+    char *native = NULL, *python = NULL;
+    bool has_own = false; /* then what the interpreter and libc do beside it is left out */
 
-    for (size_t i = 0; i < edge->native_count; i++) {
-        const struct rw_frame *frame = &edge->native[i];
+    for (size_t i = 0; i < place->native_count; i++)
+        has_own |= place->native[i].function && !rw_is_plumbing(&place->native[i]);
+    for (size_t i = 0; i < place->python_count; i++)
+        append_frame(incident, &python, place->python[i].function, place->python[i].file,
+                     place->python[i].line);
+    for (size_t i = 0; i < place->native_count; i++)
+        if (!place->native[i].is_shim && place->native[i].function &&
+            !(has_own && rw_is_plumbing(&place->native[i])))
+            append_frame(incident, &native, place->native[i].function, place->native[i].file,
+                         place->native[i].line);
+    if (python || native)
+        rw_verdict_evidence(incident, finding,
+                            "%s's stack when it took %s, the first time by that call: %s%s%s", who, lock,
+                            python ? python : "", python && native ? "; native: " : "", native ? native : "");
+}
 
-        if (frame->is_shim || !frame->function)
-            continue;
-        rw_append(incident, &text, "%s%s", text ? " < " : "", frame->function);
-        if (frame->file)
-            rw_append(incident, &text, " (%s:%d)", frame->file, frame->line);
-    }
-    if (text)
-        rw_verdict_evidence(incident, finding, "%s's stack when it took %s: %s", who,
-                            lock_words(incident, edge->to_name, edge->to), text);
+/* Where an order comes about. The interpreter takes its GIL at places that are nobody's own: there it is
+ * where the other lock was taken. */
+static const char *look_at(const struct search *search, const struct rw_lock_edge_info *edge)
+{
+    struct rw_incident *incident = search->diagnosis->incident;
+    const char *to = place_words(incident, &edge->to_place), *from = place_words(incident, &edge->from_place);
+
+    return from && (!to || rw_is_interpreter_place(to)) ? from : to;
 }
 
 static void report(struct search *search, size_t length)
@@ -107,22 +177,24 @@ static void report(struct search *search, size_t length)
         const struct rw_lock_edge_info *edge = search->ring[i];
         struct rw_thread ghost;
         const struct rw_thread *thread = thread_of(search, edge, &ghost);
-        char *from = lock_words(incident, edge->from_name, edge->from);
-        char *to = lock_words(incident, edge->to_name, edge->to);
+        char *from = from_words(search, edge), *to = to_words(search, edge);
+        const char *to_at = at(incident, &edge->to_place);
+        const char *label = rw_thread_short_label(incident, thread);
 
         rw_append(incident, &sentence, "%s%s took %s%s while it held %s", i ? ", and " : "",
-                  rw_thread_label(incident, thread), to, at(incident, edge->to_where), from);
+                  rw_thread_label(incident, thread), to, to_at, from);
         rw_verdict_culprit(incident, finding, search->process->pid, thread, i ? "other" : "actor",
-                           "took %s%s while it held %s, which it had taken%s", to,
-                           at(incident, edge->to_where), from, at(incident, edge->from_where));
-        add_stack(search, finding, edge, rw_thread_short_label(incident, thread));
+                           "took %s%s while it held %s, which it had taken%s", to, to_at, from,
+                           at(incident, &edge->from_place));
+        add_stack(search, finding, label, to, &edge->to_place);
+        add_stack(search, finding, label, from, &edge->from_place);
     }
     rw_append(incident, &sentence, ": had they done so at once, they would wait for each other for ever.");
     finding->sentence = sentence;
-    finding->look_at = search->ring[0]->to_where;
-    if (finding->look_at && search->ring[1]->to_where &&
-        strcmp(finding->look_at, search->ring[1]->to_where) != 0)
-        finding->look_at_also = search->ring[1]->to_where;
+    finding->look_at = look_at(search, search->ring[0]);
+    finding->look_at_also = look_at(search, search->ring[1]);
+    if (finding->look_at && finding->look_at_also && strcmp(finding->look_at, finding->look_at_also) == 0)
+        finding->look_at_also = NULL;
     rw_verdict_evidence(
         incident, finding,
         "No lock that both hold, no creation and no join of a thread keeps them apart, as far as was seen: "

@@ -248,13 +248,6 @@ struct rw_failed_child {
     int status;        /* that it exited with; -1: none, or not known */
 };
 
-/* A signal that the kernel has delivered and Python has noted, and whose handler has not run. */
-struct rw_pending_signal {
-    int signal;       /* number */
-    const char *name; /* "SIGINT" */
-    int tid;          /* Python's main thread, which alone runs handlers; 0 not known */
-};
-
 /* The signal that a process died of, or is about to. */
 struct rw_crash {
     int signal;       /* number */
@@ -297,6 +290,14 @@ struct rw_misuse_info {
 struct rw_gate {
     uint64_t lock;
 };
+/* Where it took a lock, by its first call of that kind. */
+struct rw_lock_place {
+    const char *where;       /* as in struct rw_misuse_info */
+    struct rw_frame *native; /* the innermost first */
+    size_t native_count;
+    struct rw_python_frame *python; /* the innermost few; without addresses */
+    size_t python_count;
+};
 struct rw_lock_edge_info {
     int tid;
     const char *name;
@@ -304,16 +305,15 @@ struct rw_lock_edge_info {
     uint64_t from, to;                       /* addresses */
     uint32_t from_generation, to_generation; /* tell locks apart that had one address in turn */
     bool is_from_shared, is_to_shared;       /* as a reader */
+    const char *from_kind, *to_kind;         /* "lock" "semaphore" "python-lock" "gil" */
     const char *from_name, *to_name;         /* the variables that they are; NULL not known */
-    const char *from_where, *to_where;       /* where it took them; as in struct rw_misuse_info */
-    struct rw_gate *gates;                   /* what else it held, exclusively */
+    struct rw_lock_place from_place, to_place;
+    struct rw_gate *gates; /* what else it held, exclusively */
     size_t gate_count;
     int creator_tid;
     uint64_t created_ns; /* the thread; 0: it was there first */
     int joiner_tid;
-    uint64_t joined_ns;      /* 0: it was not */
-    struct rw_frame *native; /* where it took `to` */
-    size_t native_count;
+    uint64_t joined_ns; /* 0: it was not */
 };
 
 struct rw_process_info {
@@ -343,8 +343,6 @@ struct rw_process_info {
     size_t task_count;
     struct rw_failed_child *failed_children; /* in the order of time */
     size_t failed_child_count;
-    struct rw_pending_signal *pending_signals;
-    size_t pending_signal_count;
     struct rw_transition *history; /* lifecycle events of all threads in the order of time */
     size_t history_count;
     struct rw_crash *crash;         /* NULL: none */

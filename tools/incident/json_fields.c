@@ -238,16 +238,6 @@ static const struct rw_field task_fields[] = {
 RECORD(task_record, task_fields);
 #undef THIS
 
-#define THIS rw_pending_signal
-static const struct rw_field pending_signal_fields[] = {
-    KEEP("signal", INT, signal),
-    KEEP("name", STRING, name),
-    KEEP("tid", INT, tid),
-    END,
-};
-RECORD(pending_signal_record, pending_signal_fields);
-#undef THIS
-
 #define THIS rw_failed_child
 static const struct rw_field failed_child_fields[] = {
     KEEP("pid", INT, pid),      KEEP("name", STRING, name),    ROW("ended", TIME, ended_ns),
@@ -300,6 +290,16 @@ static const struct rw_field gate_fields[] = {KEEP("lock", ADDRESS, lock), END};
 RECORD(gate_record, gate_fields);
 #undef THIS
 
+#define THIS rw_lock_place
+static const struct rw_field lock_place_fields[] = {
+    ROW("where", STRING, where),
+    MANY("native", native, native_count, frame_record),
+    MANY("python", python, python_count, python_frame_record),
+    END,
+};
+RECORD(lock_place_record, lock_place_fields);
+#undef THIS
+
 #define THIS rw_lock_edge_info
 static const struct rw_field lock_edge_fields[] = {
     KEEP("tid", INT, tid),
@@ -313,14 +313,15 @@ static const struct rw_field lock_edge_fields[] = {
     ROW("is_to_shared", BOOL, is_to_shared),
     ROW("from_name", STRING, from_name),
     ROW("to_name", STRING, to_name),
-    ROW("from_where", STRING, from_where),
-    ROW("to_where", STRING, to_where),
+    ROW("from_kind", STRING, from_kind),
+    ROW("to_kind", STRING, to_kind),
+    INSIDE("from_place", from_place, lock_place_record),
+    INSIDE("to_place", to_place, lock_place_record),
     MANY("gates", gates, gate_count, gate_record),
     ROW("creator_tid", INT, creator_tid),
     ROW("created", TIME, created_ns),
     ROW("joiner_tid", INT, joiner_tid),
     ROW("joined", TIME, joined_ns),
-    MANY("native", native, native_count, frame_record),
     END,
 };
 RECORD(lock_edge_record, lock_edge_fields);
@@ -351,7 +352,6 @@ static const struct rw_field process_fields[] = {
     MANY("interpreters", interpreters, interpreter_count, interpreter_record),
     MANY("threads", threads, thread_count, thread_record),
     MANY("tasks", tasks, task_count, task_record),
-    MANY("pending_signals", pending_signals, pending_signal_count, pending_signal_record),
     MANY("failed_children", failed_children, failed_child_count, failed_child_record),
     MANY("history", history, history_count, transition_record),
     POINTER("crash", crash, crash_record),

@@ -129,37 +129,25 @@ struct rw_misuse_info *rw_process_add_misuse(struct rw_incident *incident, struc
     return misuse;
 }
 
-static const char *signal_name(struct rw_incident *incident, int number)
-{
-    const char *name = sigabbrev_np(number);
-    char *text =
-        name ? talloc_asprintf(incident, "SIG%s", name) : talloc_asprintf(incident, "signal %d", number);
-
-    if (!text)
-        abort();
-    return text;
-}
-
 void rw_crash_name(struct rw_incident *incident, struct rw_crash *crash)
 {
-    crash->name = signal_name(incident, crash->signal);
-}
+    const char *name = sigabbrev_np(crash->signal);
 
-void rw_process_add_pending_signal(struct rw_incident *incident, struct rw_process_info *process, int number,
-                                   int tid)
-{
-    struct rw_pending_signal *pending =
-        APPEND(incident, process->pending_signals, process->pending_signal_count);
-
-    pending->signal = number;
-    pending->name = signal_name(incident, number);
-    pending->tid = tid;
+    crash->name = name ? talloc_asprintf(incident, "SIG%s", name)
+                       : talloc_asprintf(incident, "signal %d", crash->signal);
+    if (!crash->name)
+        abort();
 }
 
 struct rw_lock_edge_info *rw_process_add_lock_edge(struct rw_incident *incident,
                                                    struct rw_process_info *process)
 {
     return APPEND(incident, process->lock_edges, process->lock_edge_count);
+}
+
+struct rw_python_frame *rw_lock_place_add_python(struct rw_incident *incident, struct rw_lock_place *place)
+{
+    return APPEND(incident, place->python, place->python_count);
 }
 
 void rw_lock_edge_add_gate(struct rw_incident *incident, struct rw_lock_edge_info *edge, uint64_t lock)

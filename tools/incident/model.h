@@ -41,10 +41,6 @@ struct rw_task *rw_process_add_task(struct rw_incident *incident, struct rw_proc
 struct rw_failed_child *rw_process_add_failed_child(struct rw_incident *incident,
                                                     struct rw_process_info *process);
 
-/* Adds a signal that waits for its Python handler; `tid` as in struct rw_pending_signal. */
-void rw_process_add_pending_signal(struct rw_incident *incident, struct rw_process_info *process, int number,
-                                   int tid);
-
 /* A new misuse; pointer valid until the next add. */
 struct rw_misuse_info *rw_process_add_misuse(struct rw_incident *incident, struct rw_process_info *process);
 
@@ -54,6 +50,7 @@ void rw_crash_name(struct rw_incident *incident, struct rw_crash *crash);
 /* A new lock order; pointer valid until the next add. */
 struct rw_lock_edge_info *rw_process_add_lock_edge(struct rw_incident *incident,
                                                    struct rw_process_info *process);
+struct rw_python_frame *rw_lock_place_add_python(struct rw_incident *incident, struct rw_lock_place *place);
 void rw_lock_edge_add_gate(struct rw_incident *incident, struct rw_lock_edge_info *edge, uint64_t lock);
 
 /* The interpreter at this address, added if there is none. */

@@ -333,8 +333,26 @@ int rw_reader_lock_edge(struct rw_reader *reader, unsigned index, struct rw_lock
     RW_TERMINATE(edge->name);
     if (edge->gate_count > RW_LOCK_GATE_MAX)
         edge->gate_count = RW_LOCK_GATE_MAX;
-    if (edge->capture.stack_length > RW_LOCK_STACK_MAX)
-        edge->capture.stack_length = 0;
+    return error;
+}
+
+int rw_reader_lock_stack(struct rw_reader *reader, uint32_t number, struct rw_lock_stack *stack)
+{
+    const struct rw_header *header = &reader->header;
+    if (number == 0 || number > header->lock_stack_count || number > header->lock_stacks_written)
+        return -ENOENT;
+    int error =
+        read_whole(reader, header->lock_stack_offset + (number - 1) * sizeof(*stack), stack, sizeof(*stack));
+    if (!has_entry(error))
+        return error;
+    if (stack->frame_count > RW_LOCK_FRAME_MAX)
+        stack->frame_count = RW_LOCK_FRAME_MAX;
+    for (unsigned i = 0; i < RW_LOCK_FRAME_MAX; i++) {
+        RW_TERMINATE(stack->frames[i].file);
+        RW_TERMINATE(stack->frames[i].function);
+    }
+    if (stack->capture.stack_length > RW_LOCK_STACK_MAX)
+        stack->capture.stack_length = 0;
     return error;
 }
 

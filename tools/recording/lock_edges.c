@@ -19,19 +19,47 @@ static const char *variable(struct rw_incident *incident, struct rw_image *image
     return rw_symbols_data(image->symbols, address, incident, &name, &module) == 0 ? name : NULL;
 }
 
-static void fill_names(struct rw_incident *incident, struct rw_lock_edge_info *info,
-                       const struct rw_lock_edge *edge, struct rw_image *image)
+/* Python frames have no more than these three. */
+static void fill_python(struct rw_incident *incident, const struct rw_lock_stack *stack,
+                        struct rw_lock_place *place)
 {
-    struct rw_stack copy;
-    const char *note = NULL;
-    info->from_name = variable(incident, image, edge->from);
-    info->to_name = variable(incident, image, edge->to);
-    info->from_where = rw_code_place(incident, image->symbols, edge->from_return_address, true);
-    info->to_where = rw_code_place(incident, image->symbols, edge->to_return_address, true);
-    rw_stack_from_capture(&edge->capture, edge->stack, &copy);
-    if (edge->capture.stack_length > 0 &&
-        rw_unwind(image, &copy, incident, &info->native, &info->native_count, &note) != 0)
-        info->native_count = 0;
+    for (unsigned i = 0; i < stack->frame_count; i++) {
+        struct rw_python_frame *frame = rw_lock_place_add_python(incident, place);
+        frame->file = talloc_strdup(incident, stack->frames[i].file);
+        frame->function = talloc_strdup(incident, stack->frames[i].function);
+        frame->line = stack->frames[i].line;
+        frame->native_index = -1;
+        frame->interpreter = -1;
+    }
+}
+
+static void fill_place(struct rw_incident *incident, struct rw_reader *reader, struct rw_image *image,
+                       uint64_t return_address, uint32_t number, struct rw_lock_place *place)
+{
+    struct rw_lock_stack *stack = talloc(NULL, struct rw_lock_stack);
+    if (image != NULL)
+        place->where = rw_code_place(incident, image->symbols, return_address, true);
+    if (rw_reader_lock_stack(reader, number, stack) == 0) {
+        struct rw_stack copy;
+        const char *note = NULL;
+        fill_python(incident, stack, place);
+        rw_stack_from_capture(&stack->capture, stack->stack, &copy);
+        if (image != NULL && stack->capture.stack_length > 0 &&
+            rw_unwind(image, &copy, incident, &place->native, &place->native_count, &note) != 0)
+            place->native_count = 0;
+    }
+    talloc_free(stack);
+}
+
+static const char *kind_word(uint8_t kind)
+{
+    static const char *const words[RW_LOCK_KINDS] = {
+        [RW_LOCK_KIND_LIBC] = "lock",
+        [RW_LOCK_KIND_SEMAPHORE] = "semaphore",
+        [RW_LOCK_KIND_PYTHON] = "python-lock",
+        [RW_LOCK_KIND_GIL] = "gil",
+    };
+    return kind < RW_LOCK_KINDS ? words[kind] : NULL;
 }
 
 void rw_fill_lock_edges(struct rw_incident *incident, struct rw_process_info *process,
@@ -40,7 +68,8 @@ void rw_fill_lock_edges(struct rw_incident *incident, struct rw_process_info *pr
     const struct rw_header *header = rw_reader_header(reader);
     for (unsigned i = 0; i < header->lock_edge_count; i++) {
         struct rw_lock_edge edge;
-        if (rw_reader_lock_edge(reader, i, &edge) != 0)
+        if (rw_reader_lock_edge(reader, i, &edge) != 0 ||
+            (edge.flags & (RW_EDGE_FROM_SIGNAL | RW_EDGE_TO_SIGNAL)) != 0)
             continue;
         struct rw_lock_edge_info *info = rw_process_add_lock_edge(incident, process);
         info->tid = edge.tid;
@@ -50,6 +79,8 @@ void rw_fill_lock_edges(struct rw_incident *incident, struct rw_process_info *pr
         info->to = edge.to;
         info->from_generation = edge.from_generation;
         info->to_generation = edge.to_generation;
+        info->from_kind = kind_word(edge.from_kind);
+        info->to_kind = kind_word(edge.to_kind);
         info->is_from_shared = (edge.flags & RW_EDGE_FROM_SHARED) != 0;
         info->is_to_shared = (edge.flags & RW_EDGE_TO_SHARED) != 0;
         for (unsigned j = 0; j < edge.gate_count; j++)
@@ -58,8 +89,12 @@ void rw_fill_lock_edges(struct rw_incident *incident, struct rw_process_info *pr
         info->created_ns = edge.created_ns;
         info->joiner_tid = edge.joiner_tid;
         info->joined_ns = edge.joined_ns;
-        if (image != NULL)
-            fill_names(incident, info, &edge, image);
+        if (image != NULL && edge.from_kind != RW_LOCK_KIND_PYTHON)
+            info->from_name = variable(incident, image, edge.from);
+        if (image != NULL && edge.to_kind != RW_LOCK_KIND_PYTHON)
+            info->to_name = variable(incident, image, edge.to);
+        fill_place(incident, reader, image, edge.from_return_address, edge.from_stack, &info->from_place);
+        fill_place(incident, reader, image, edge.to_return_address, edge.to_stack, &info->to_place);
     }
     if (header->lock_edges_left_out != 0)
         rw_process_note(incident, process,

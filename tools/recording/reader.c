@@ -90,13 +90,16 @@ static int check_layout(const struct rw_header *header, char **why)
         {"locks", header->lock_offset, header->lock_size, RW_LOCK_MAX, sizeof(struct rw_lock), RW_LOCK_MAX},
         {"lock orders", header->lock_edge_offset, header->lock_edge_size, header->lock_edge_count,
          sizeof(struct rw_lock_edge), RW_LOCK_EDGE_MAX},
+        {"lock stacks", header->lock_stack_offset, header->lock_stack_size, header->lock_stack_count,
+         sizeof(struct rw_lock_stack), RW_LOCK_STACK_COUNT},
         {"slots", header->slot_offset, header->slot_size, header->slot_max, sizeof(struct rw_slot_area),
          RW_SLOT_MAX},
     };
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         const struct table *table = &tables[i];
         if (table->size != table->expected_size ||
-            (table->count == 0 && table->expected_size != sizeof(struct rw_lock_edge)) ||
+            (table->count == 0 && table->expected_size != sizeof(struct rw_lock_edge) &&
+             table->expected_size != sizeof(struct rw_lock_stack)) ||
             table->count > table->count_max || table->offset < sizeof(struct rw_header))
             return refuse(why, -EBADMSG,
                           "damaged: its table of %s cannot be (%" PRIu32 " of %" PRIu32 " bytes at %" PRIu32
@@ -234,7 +237,9 @@ int rw_reader_refresh(struct rw_reader *reader)
         header.semaphore_offset != old->semaphore_offset || header.semaphore_count != old->semaphore_count ||
         header.misuse_offset != old->misuse_offset || header.misuse_count != old->misuse_count ||
         header.lock_offset != old->lock_offset || header.lock_count != old->lock_count ||
-        header.lock_edge_offset != old->lock_edge_offset || header.lock_edge_count != old->lock_edge_count)
+        header.lock_edge_offset != old->lock_edge_offset || header.lock_edge_count != old->lock_edge_count ||
+        header.lock_stack_offset != old->lock_stack_offset ||
+        header.lock_stack_count != old->lock_stack_count)
         return -EBADMSG;
     bound_header(&header, file_size, reader->note, sizeof(reader->note));
     reader->header = header;

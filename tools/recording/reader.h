@@ -105,6 +105,9 @@ int rw_reader_locks(struct rw_reader *reader, struct rw_lock held[RW_LOCK_MAX], 
  * was off. */
 int rw_reader_lock_edge(struct rw_reader *reader, unsigned index, struct rw_lock_edge *edge);
 
+/* The stack that an edge names by its number, which begins with 1. -ENOENT: none. */
+int rw_reader_lock_stack(struct rw_reader *reader, uint32_t number, struct rw_lock_stack *stack);
+
 /* Problem number `index` (0 .. RW_PROBLEM_MAX-1) of the header as of the last refresh; -ENOENT: none. */
 int rw_reader_problem(const struct rw_reader *reader, unsigned index, struct rw_problem *problem);
 

@@ -27,7 +27,7 @@ static struct rw_lock_edge_info *edge(struct rw_incident *incident, int tid, uin
     made->time_ns = 10 * S;
     made->created_ns = 5 * S;
     made->creator_tid = 100;
-    made->to_where = "/home/me/a.c:3 in f";
+    made->to_place.where = "/home/me/a.c:3 in f";
     return made;
 }
 
@@ -148,6 +148,47 @@ static void another_lock_at_the_address_is_another_lock(void **state)
     tells(incident, false);
 }
 
+static void the_gil_is_told_by_its_name(void **state)
+{
+    struct rw_incident *incident = opposite();
+
+    (void)state;
+    nth(incident, 0)->to_kind = nth(incident, 1)->from_kind = "gil";
+    nth(incident, 0)->from_name = nth(incident, 1)->to_name = "ledger";
+    rw_diagnose(incident);
+    expect_in_sentence(incident, "took the GIL at /home/me/a.c:3 in f while it held `ledger`");
+    tells(incident, true);
+    incident = opposite();
+    nth(incident, 0)->to_kind = nth(incident, 1)->from_kind = "gil";
+    edge(incident, 103, 3, 4)->from_kind = "gil"; /* another interpreter's */
+    rw_diagnose(incident);
+    expect_in_sentence(incident, "took the GIL at 0x2");
+    tells(incident, true);
+}
+
+/* Of Python's frames the innermost that is the program's own; the interpreter's are told where there is no
+ * other. */
+static void the_place_is_the_programs_own(void **state)
+{
+    struct rw_incident *incident = opposite();
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct rw_lock_place *place = &nth(incident, i)->to_place;
+
+        rw_lock_place_add_python(incident, place)->file = "/usr/lib/python3.11/threading.py";
+        rw_lock_place_add_python(incident, place)->file = "/home/me/mine.py";
+        place->python[0].function = "__enter__";
+        place->python[1].function = "work";
+        place->python[1].line = 8 + (int)i;
+    }
+    rw_diagnose(incident);
+    expect_in_sentence(incident, "at /home/me/mine.py:8 in work");
+    assert_string_equal(incident->verdict.look_at, "/home/me/mine.py:8 in work");
+    assert_string_equal(incident->verdict.look_at_also, "/home/me/mine.py:9 in work");
+    tells(incident, true);
+}
+
 /* A recording is anybody's to write: the search ends. */
 static void a_dense_graph_is_searched_for_a_bounded_time(void **state)
 {
@@ -170,6 +211,8 @@ int main(void)
         cmocka_unit_test(what_is_over_before_meets_nobody),
         cmocka_unit_test(readers_do_not_block_each_other),
         cmocka_unit_test(another_lock_at_the_address_is_another_lock),
+        cmocka_unit_test(the_gil_is_told_by_its_name),
+        cmocka_unit_test(the_place_is_the_programs_own),
         cmocka_unit_test(a_dense_graph_is_searched_for_a_bounded_time),
     };
 

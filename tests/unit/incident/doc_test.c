@@ -32,10 +32,11 @@ static const struct {
     {"interpreters", "\n### interpreters[]\n"},
     {"history", "\n### history[]\n"},
     {"tasks", "\n### tasks[]\n"},
-    {"pending_signals", "\n### pending_signals[]\n"},
     {"failed_children", "\n### failed_children[]\n"},
     {"crash", "\n### crash\n"},
     {"lock_edges", "\n### lock_edges[]\n"},
+    {"from_place", "\n### from_place, to_place\n"},
+    {"to_place", "\n### from_place, to_place\n"},
     {"misuses", "\n### misuses[]\n"},
     {"frames", "\n### python[]\n"},
 };

@@ -52,6 +52,7 @@ void make_recording(struct made *made, unsigned slots)
         .lock_size = sizeof(struct rw_lock),
         .lock_count = RW_LOCK_MAX,
         .lock_edge_size = sizeof(struct rw_lock_edge),
+        .lock_stack_size = sizeof(struct rw_lock_stack),
         .slot_size = sizeof(struct rw_slot_area),
         .slot_max = RW_SLOT_MAX,
         .slot_allocated = slots,
@@ -68,7 +69,7 @@ void make_recording(struct made *made, unsigned slots)
     header.lock_offset = at;
     at += header.lock_size * header.lock_count;
     at = (at + 4095u) & ~4095u;
-    header.lock_edge_offset = at;
+    header.lock_edge_offset = header.lock_stack_offset = at;
     header.slot_offset = at;
     made->size = at + (size_t)slots * sizeof(struct rw_slot_area);
     made->bytes = need(calloc(1, made->size));
