@@ -58,7 +58,7 @@ static uint64_t choice(uint64_t what)
     return rw_random(&random);
 }
 
-enum { CHOICE_MODE = 1, CHOICE_KIND = 0x100, CHOICE_SITE = 0x10000 };
+enum { CHOICE_MODE = 1, CHOICE_LINE = 2, CHOICE_KIND = 0x100, CHOICE_SITE = 0x10000 };
 enum mode { SITE, PCT, RAND };
 
 static enum mode mode(void)
@@ -161,6 +161,26 @@ void rw_delay_at(enum rw_delay_kind kind, const void *return_address)
     }
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     stream.is_busy = false;
+}
+
+/* A stay at a line need not be long: who waits for the interpreter's lock comes at once. So there are many of
+ * them, at one line of `share`, which the seed chooses. */
+#define LINE_NS 50000
+
+bool rw_delay_is_due_at_line(void)
+{
+    uint64_t place = rw_place();
+    if (place == 0 || stream.is_busy || process.is_alone || *rw_is_single_threaded)
+        return false;
+    if (stream.place != place)
+        make(place);
+    uint32_t share = 2u << choice(CHOICE_LINE) % 8;
+    return rw_random_below(&stream.random, share) == 0 && rw_delay_may_sleep(LINE_NS);
+}
+
+void rw_delay_at_line(void)
+{
+    rw_delay_sleep(LINE_NS);
 }
 
 void rw_delay_forked(void)

@@ -39,6 +39,11 @@ static inline void rw_delay(enum rw_delay_kind kind, const void *return_address)
         rw_delay_at(kind, return_address);
 }
 
+/* At a line of Python code. True: it is to sleep there, in rw_delay_at_line(), without its interpreter's
+ * lock. */
+bool rw_delay_is_due_at_line(void);
+void rw_delay_at_line(void);
+
 /* In a fork child: it may be on its way to an exec. It is let alone until it makes a thread. */
 void rw_delay_forked(void);
 /* This process makes a thread. */

@@ -12,6 +12,7 @@
 #include "shim/got_patch.h"
 #include "shim/python_api.h"
 #include "shim/python_calls.h"
+#include "shim/python_lines.h"
 #include "shim/python_locks.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
@@ -143,6 +144,7 @@ static void install(const struct rw_elf_module *module, bool may_change_code)
         rw_entry_patch(module, found.patches, found.count);
     settle(&found);
     rw_python_locks_install(module);
+    rw_python_lines_install(module);
     __atomic_store_n(&state, INSTALLED, __ATOMIC_RELEASE);
 }
 

@@ -58,6 +58,10 @@ static inline bool rw_python_is_caller(const void *return_address)
  */
 uint32_t rw_python_frames(bool has_gil, struct rw_lock_frame *frames, uint32_t max);
 
+/* The calling thread makes a thread, as it was asked to at `return_address`: its lines of Python code are
+ * seen as well (python_lines.h). */
+void rw_python_lines_thread_comes(const void *return_address);
+
 /*
  * exit() begins in the calling thread. A finalisation that Py_Exit began is over then: in 3.13 it calls
  * nothing that could be hooked and that returns.

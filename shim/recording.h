@@ -52,6 +52,14 @@
 #define RW_STACK_MAX 12288u /* bytes of stack that a capture can hold */
 #define RW_TEST_NAME_MAX 200u
 
+/*
+ * Files of recordings that are over and were not kept: holes of the size that they had, for new processes to
+ * rename. The monitor makes them, beside the recordings, with the lowest free number; a new process takes the
+ * highest. One of another size than a new recording has is of no use.
+ */
+#define RW_SPARE_SUFFIX ".spare" /* after a number below RW_SPARE_MAX */
+#define RW_SPARE_MAX 1024u
+
 /* What a thread is doing, as its own calls told. Kept in rw_slot.state. */
 enum rw_thread_state {
     RW_THREAD_FREE = 0, /* nobody's slot */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -168,6 +169,74 @@ static int map_first(int fd)
     return 0;
 }
 
+static void name_spare(char *name, size_t size, uint32_t number)
+{
+    struct rw_text text;
+    rw_text_begin(&text, name, size);
+    rw_text_add(&text, rw_session.folder);
+    rw_text_add(&text, "/");
+    rw_text_add_decimal(&text, number);
+    rw_text_add(&text, RW_SPARE_SUFFIX);
+}
+
+static bool is_recording(const struct stat *status)
+{
+    return S_ISREG(status->st_mode) && status->st_nlink == 1 &&
+           (uint64_t)status->st_size == size_with_slots(RW_SLOT_FIRST);
+}
+
+/* How many there are, if none of them is being taken at this moment: they are numbered without a gap. */
+static uint32_t count_spares(void)
+{
+    char name[sizeof path];
+    uint32_t below = 0, from = RW_SPARE_MAX; /* the first that is missing is in [below, from] */
+    while (below < from) {
+        uint32_t middle = below == 0 ? 0 : (below + from) / 2; /* most often there is none */
+        name_spare(name, sizeof name, middle);
+        if (rw_raw3(SYS_access, (long)name, F_OK, 0) == 0)
+            below = middle + 1;
+        else
+            from = middle;
+    }
+    return below;
+}
+
+/* A file that the monitor has no use for any more becomes `path`. Its descriptor, with `status` filled, or a
+ * negative errno: there is none, and a new file is to be made. */
+static long take_spare(struct stat *status)
+{
+    enum { TRIES = 4 }; /* others may be quicker */
+    char spare[sizeof path];
+    uint32_t count = count_spares();
+    for (uint32_t i = 0; i < TRIES && i < count; i++) {
+        name_spare(spare, sizeof spare, count - 1 - i);
+        if (rw_raw3(SYS_lstat, (long)spare, (long)status, 0) != 0 || !is_recording(status) ||
+            rw_raw6(SYS_renameat2, AT_FDCWD, (long)spare, AT_FDCWD, (long)path, RENAME_NOREPLACE, 0) != 0)
+            continue;
+        long fd = rw_raw3(SYS_open, (long)path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+        if (fd >= 0 && rw_raw3(SYS_fstat, fd, (long)status, 0) == 0 && is_recording(status))
+            return fd;
+        if (fd >= 0)
+            rw_raw3(SYS_close, fd, 0, 0);
+        rw_raw3(SYS_unlink, (long)path, 0, 0);
+    }
+    return -ENOENT;
+}
+
+/* The same of a new file. */
+static long make_file(struct stat *status)
+{
+    long fd = rw_raw3(SYS_open, (long)path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    long result = fd < 0 ? fd : rw_raw3(SYS_fstat, fd, (long)status, 0);
+    if (result == 0)
+        return fd;
+    if (fd >= 0) {
+        rw_raw3(SYS_close, fd, 0, 0);
+        rw_raw3(SYS_unlink, (long)path, 0, 0);
+    }
+    return result;
+}
+
 static void describe_file(int32_t pid, uint64_t created_ns)
 {
     struct rw_header *header = rw_header;
@@ -227,13 +296,13 @@ int rw_recording_create(int32_t pid, uint64_t created_ns)
     rw_text_add(&text, ".rec");
     if (text.is_cut)
         return -ENAMETOOLONG;
-    long fd = rw_raw3(SYS_open, (long)path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    struct stat status;
+    long fd = take_spare(&status);
+    if (fd < 0)
+        fd = make_file(&status);
     if (fd < 0)
         return (int)fd;
-    struct stat status;
-    int result = (int)rw_raw3(SYS_fstat, fd, (long)&status, 0);
-    if (result == 0)
-        result = allocate((int)fd, 0, size_with_slots(RW_SLOT_FIRST));
+    int result = allocate((int)fd, 0, size_with_slots(RW_SLOT_FIRST));
     if (result == 0)
         result = write_first_pages((int)fd);
     if (result == 0)

@@ -4,6 +4,7 @@
  * `racewatch run --replay` gives such a file to the shim again. Holds
  *     struct rw_schedule_header
  *     struct rw_schedule_thread [thread_count]
+ *     struct rw_schedule_source [RW_SCHEDULE_SOURCE_MAX]   of which source_count are used
  *     struct rw_schedule_switch [switch_count]   in the order in which they happened
  *
  * A thread goes on while it can, and else the one of those that can that was made first runs next. What the
@@ -16,8 +17,9 @@
 
 #include <stdint.h>
 
-#define RW_SCHEDULE_MAGIC UINT64_C(0x31444853574b4352) /* "RCKWSHD1", little endian */
+#define RW_SCHEDULE_MAGIC UINT64_C(0x32444853574b4352) /* "RCKWSHD2", little endian */
 #define RW_SCHEDULE_THREAD_MAX 256u
+#define RW_SCHEDULE_SOURCE_MAX 512u
 #define RW_SCHEDULE_SWITCH_MAX 131072u
 
 struct rw_schedule_thread {
@@ -26,13 +28,29 @@ struct rw_schedule_thread {
     uint32_t parent; /* index in this table; its own for the main thread */
 };
 
+/* A function of the program's Python code. */
+struct rw_schedule_source {
+    char file[112]; /* the end of its path where it is longer */
+    char function[48];
+};
+
 struct rw_schedule_switch {
     uint32_t from, to;       /* index in the table of threads */
     uint32_t point;          /* of `from`: how many points it had come to, this one included */
     uint32_t check;          /* of all decisions before this one; 0: not to be compared */
     uint64_t return_address; /* of the call that `from` made */
     uint32_t was_able;       /* 1 if `from` could have gone on: a preemption */
-    uint32_t reserved;
+    uint32_t source;         /* where `from` is in Python code: index in the table of sources, plus 1 */
+    uint32_t line;           /* in that file; 0: not known */
+    uint32_t is_line;        /* 1: the point is that line, and no call of a library */
+};
+
+/* How the program's Python code is seen line by line. */
+enum rw_schedule_lines {
+    RW_SCHEDULE_LINES_NONE = 0,  /* it is not: no Python was initialised */
+    RW_SCHEDULE_LINES_TRACE,     /* by a trace function of each thread, up to 3.11 */
+    RW_SCHEDULE_LINES_MONITORED, /* by sys.monitoring, which leaves trace functions alone */
+    RW_SCHEDULE_LINES_FAILED,    /* this Python cannot be asked for it: the recording's problems say why */
 };
 
 struct rw_schedule_header {
@@ -46,10 +64,15 @@ struct rw_schedule_header {
     uint64_t points;
     uint64_t
         takeovers; /* times a thread waited or spun where the mode does not see: what followed may differ */
+    uint64_t line_points; /* lines of Python code that were passed while there was another thread */
     uint32_t thread_count, switch_count;
+    uint32_t source_count;
     uint32_t is_cut; /* 1: there were more switches than the file holds */
+    uint32_t lines;  /* enum rw_schedule_lines */
+    /* Trace functions that the program set for itself: in their threads no line is seen from then on. */
+    uint32_t lines_displaced;
     /* A run that replays another one's file: where they differ for the first time. All 0: nowhere. */
-    uint32_t has_diverged;
+    uint32_t has_diverged, reserved;
     uint64_t diverged_step;
     uint32_t diverged_thread, expected_thread;
     uint64_t diverged_return_address, expected_return_address;

@@ -24,7 +24,7 @@ static bool may_ask(const struct rw_serial_thread *thread)
            thread->deadline != RW_SERIAL_NEVER && thread->fired_at != rw_serial.moves;
 }
 
-static bool is_able(const struct rw_serial_thread *thread)
+bool rw_serial_is_able(const struct rw_serial_thread *thread)
 {
     if (thread->state == RW_SERIAL_READY)
         return true;
@@ -51,7 +51,7 @@ static uint32_t collect(struct rw_serial_thread *list[])
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < rw_serial.used; i++) {
-        if (is_able(&rw_serial.threads[i]))
+        if (rw_serial_is_able(&rw_serial.threads[i]))
             list[count++] = &rw_serial.threads[i];
     }
     return count;
@@ -63,17 +63,17 @@ static uint32_t collect_early(struct rw_serial_thread *list[], uint32_t count)
 {
     for (uint32_t i = 0; i < rw_serial.used && count < RW_SERIAL_THREADS; i++) {
         struct rw_serial_thread *thread = &rw_serial.threads[i];
-        if (may_ask(thread) && !is_able(thread) && rw_serial_log_draw(rw_serial.policy.lock_share))
+        if (may_ask(thread) && !rw_serial_is_able(thread) && rw_serial_log_draw(rw_serial.policy.lock_share))
             list[count++] = thread;
     }
     struct rw_serial_thread *sleeper = rw_serial_earliest(true);
-    if (sleeper && !is_able(sleeper) && count < RW_SERIAL_THREADS &&
+    if (sleeper && !rw_serial_is_able(sleeper) && count < RW_SERIAL_THREADS &&
         rw_serial_log_draw(rw_serial.policy.sleeper_share))
         list[count++] = sleeper;
     return count;
 }
 
-static void let_run(struct rw_serial_thread *thread)
+void rw_serial_let_run(struct rw_serial_thread *thread)
 {
     if (thread->state != RW_SERIAL_BLOCKED)
         return;
@@ -93,7 +93,7 @@ static void let_run(struct rw_serial_thread *thread)
 bool rw_serial_anybody_able(void)
 {
     for (uint32_t i = 0; i < rw_serial.used; i++) {
-        if (&rw_serial.threads[i] != rw_serial.holder && is_able(&rw_serial.threads[i]))
+        if (&rw_serial.threads[i] != rw_serial.holder && rw_serial_is_able(&rw_serial.threads[i]))
             return true;
     }
     return false;
@@ -110,7 +110,7 @@ struct rw_serial_thread *rw_serial_pick(struct rw_serial_thread *self)
         count = collect_early(list, able);
     self->points++;
     uint32_t chosen = rw_serial_log_choose(self, list, able, count);
-    let_run(list[chosen]);
+    rw_serial_let_run(list[chosen]);
     return list[chosen];
 }
 

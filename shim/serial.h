@@ -57,8 +57,11 @@ struct rw_serial_thread {
     void *(*start)(void *);
     int (*start_c11)(void *);
     void *argument;
-    uint32_t rounds;            /* of its destructors */
-    const void *return_address; /* of the call that it is in */
+    uint32_t rounds;                    /* of its destructors */
+    const void *return_address;         /* of the call that it is in */
+    uint32_t source, line;              /* the last line of Python code that it came to: rw_schedule_switch */
+    bool is_at_line;                    /* and it is at its beginning */
+    struct rw_serial_thread *successor; /* is to have the interpreter's lock that it gives up; NULL: any */
 
     /* While BLOCKED: */
     bool (*is_ready)(const struct rw_serial_thread *); /* NULL: it sleeps */
@@ -109,6 +112,12 @@ void rw_serial_leave(struct rw_serial_thread *self);
 
 /* Inside: a point. Another thread may run before it returns. `object`: what comes next is done to. */
 void rw_serial_point(struct rw_serial_thread *self, const volatile void *object);
+
+/* Outside, at a line of Python code, `source` as rw_serial_log_source() has it. True: another thread is to
+ * have the interpreter's lock that the caller holds. It gives that up, calls rw_serial_line_left(), which
+ * returns when it may go on, and takes the lock again. */
+bool rw_serial_line(uint32_t source, uint32_t line);
+void rw_serial_line_left(void);
 
 /* Inside: waits as self->is_ready, object, deadline and so on say, which rw_serial_wait_begin() resets. */
 void rw_serial_wait_begin(struct rw_serial_thread *self, bool (*is_ready)(const struct rw_serial_thread *),

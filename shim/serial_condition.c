@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Conditions in serial mode: who waits, waits in the model. The mutex is given back for real, and is had
- * again before the wait is over. Who waited longest is woken first.
+ * again before the wait is over. Who waited longest is woken first, but for an interpreter's lock that is
+ * given up for somebody.
  */
 #include <errno.h>
 
@@ -109,7 +110,10 @@ static void wake(const volatile void *condition, bool is_for_all)
         struct rw_serial_thread *first = NULL;
         for (uint32_t i = 0; i < rw_serial.used; i++) {
             struct rw_serial_thread *thread = &rw_serial.threads[i];
-            if (is_waiter(thread, condition) && (!first || thread->seen[0] < first->seen[0]))
+            if (!is_waiter(thread, condition))
+                continue;
+            if (!first || thread == self->successor ||
+                (first != self->successor && thread->seen[0] < first->seen[0]))
                 first = thread;
         }
         if (!first)

@@ -14,8 +14,9 @@
 #define PAGE 4096u
 enum {
     THREAD_OFFSET = sizeof(struct rw_schedule_header),
-    SWITCH_OFFSET = THREAD_OFFSET + RW_SCHEDULE_THREAD_MAX * sizeof(struct rw_schedule_thread),
-    FIRST_SIZE = 16 * PAGE,
+    SOURCE_OFFSET = THREAD_OFFSET + RW_SCHEDULE_THREAD_MAX * sizeof(struct rw_schedule_thread),
+    SWITCH_OFFSET = SOURCE_OFFSET + RW_SCHEDULE_SOURCE_MAX * sizeof(struct rw_schedule_source),
+    FIRST_SIZE = 32 * PAGE,
     MAX_SIZE =
         (SWITCH_OFFSET + RW_SCHEDULE_SWITCH_MAX * sizeof(struct rw_schedule_switch) + PAGE - 1) / PAGE * PAGE,
 };
@@ -23,6 +24,7 @@ enum {
 static struct rw_schedule_header own_header; /* where there is no file */
 static struct rw_schedule_header *header = &own_header;
 static struct rw_schedule_thread *threads;
+static struct rw_schedule_source *sources;
 static struct rw_schedule_switch *switches;
 static char path[PATH_MAX + 80];
 static uint64_t size; /* of what is mapped and has blocks behind it */
@@ -84,6 +86,7 @@ int rw_serial_log_begin(uint64_t seed)
         header = &own_header;
     } else {
         threads = (struct rw_schedule_thread *)((char *)header + THREAD_OFFSET);
+        sources = (struct rw_schedule_source *)((char *)header + SOURCE_OFFSET);
         switches = (struct rw_schedule_switch *)((char *)header + SWITCH_OFFSET);
     }
     header->header_size = sizeof *header;
@@ -92,6 +95,7 @@ int rw_serial_log_begin(uint64_t seed)
     header->pid = rw_header->pid;
     header->place = rw_place();
     header->seed = seed;
+    header->lines = own_header.lines; /* it may be known already that there are none */
     rw_copy(header->executable, rw_header->executable, sizeof header->executable);
     header->magic = RW_SCHEDULE_MAGIC;
     return result;
@@ -153,6 +157,31 @@ void rw_serial_log_thread(struct rw_serial_thread *thread, const struct rw_seria
     __atomic_store_n(&header->thread_count, header->thread_count + 1, __ATOMIC_RELEASE);
 }
 
+uint32_t rw_serial_log_source(const char *file, const char *function)
+{
+    if (!sources || header->source_count >= RW_SCHEDULE_SOURCE_MAX)
+        return 0;
+    struct rw_schedule_source *source = &sources[header->source_count];
+    size_t length = rw_text_length(file), most = sizeof source->file - 1;
+    struct rw_text text;
+    rw_text_begin(&text, source->file, sizeof source->file);
+    rw_text_add(&text, file + (length > most ? length - most : 0));
+    rw_text_begin(&text, source->function, sizeof source->function);
+    rw_text_add(&text, function);
+    __atomic_store_n(&header->source_count, header->source_count + 1, __ATOMIC_RELEASE);
+    return header->source_count;
+}
+
+void rw_serial_log_lines(enum rw_schedule_lines lines)
+{
+    header->lines = lines;
+}
+
+void rw_serial_log_lines_displaced(void)
+{
+    header->lines_displaced++;
+}
+
 bool rw_serial_log_draw(uint32_t share)
 {
     return replay.header || rw_random_below(&rw_serial.policy.random, share) == 0;
@@ -190,7 +219,8 @@ static uint32_t replayed(const struct rw_serial_thread *self, struct rw_serial_t
     if (!item)
         return standard;
     /* Where the code is differs from run to run by whole pages. */
-    bool is_elsewhere = (item->return_address ^ (uint64_t)self->return_address) % PAGE != 0;
+    bool is_elsewhere = item->is_line != self->is_at_line || item->line != self->line ||
+                        (item->return_address ^ (uint64_t)self->return_address) % PAGE != 0;
     if (item->check != 0 && (item->check != (uint32_t)header->hash || is_elsewhere))
         diverge(self, item->from, item->return_address);
     for (uint32_t i = 0; i < count; i++) {
@@ -227,8 +257,21 @@ static void write_down(const struct rw_serial_thread *self, const struct rw_seri
         .check = (uint32_t)header->hash,
         .return_address = (uint64_t)self->return_address,
         .was_able = was_able,
+        .source = self->source,
+        .line = self->line,
+        .is_line = self->is_at_line,
     };
     __atomic_store_n(&header->switch_count, header->switch_count + 1, __ATOMIC_RELEASE);
+}
+
+static void add_to_hash(const struct rw_serial_thread *self, const struct rw_serial_thread *chosen,
+                        uint32_t where)
+{
+    uint64_t what = chosen->logged | (uint64_t)self->logged << 16 | (uint64_t)where << 32;
+    header->hash = (header->hash ^ what) * UINT64_C(0x9e3779b97f4a7c15);
+    header->hash ^= header->hash >> 29;
+    header->hash += (uint32_t)header->hash == 0; /* 0 is for "not to be compared" */
+    header->decisions++;
 }
 
 uint32_t rw_serial_log_choose(struct rw_serial_thread *self, struct rw_serial_thread *const list[],
@@ -248,14 +291,28 @@ uint32_t rw_serial_log_choose(struct rw_serial_thread *self, struct rw_serial_th
         chosen = count == 1 ? 0 : rw_serial_choose(&rw_serial.policy, candidates, count, current);
     if (chosen != standard)
         write_down(self, list[chosen], current < count);
-    if (able > 1 || chosen != standard) {
-        uint64_t what = list[chosen]->logged | (uint64_t)self->logged << 16 |
-                        ((uint64_t)self->return_address % PAGE) << 32;
-        header->hash = (header->hash ^ what) * UINT64_C(0x9e3779b97f4a7c15);
-        header->hash ^= header->hash >> 29;
-        header->hash += (uint32_t)header->hash == 0; /* 0 is for "not to be compared" */
-        header->decisions++;
+    if (able > 1 || chosen != standard)
+        add_to_hash(self, list[chosen], (uint32_t)((uint64_t)self->return_address % PAGE));
+    header->points = rw_serial.steps;
+    return chosen;
+}
+
+uint32_t rw_serial_log_choose_at_line(struct rw_serial_thread *self, struct rw_serial_thread *const list[],
+                                      uint32_t count, bool is_asked)
+{
+    static struct rw_serial_candidate *candidates[RW_SERIAL_THREADS];
+    uint32_t chosen = 0;
+    for (uint32_t i = 0; i < count; i++)
+        candidates[i] = &list[i]->candidate;
+    if (replay.header)
+        chosen = replayed(self, list, count, 0);
+    else if (is_asked && count > 1)
+        chosen = rw_serial_choose(&rw_serial.policy, candidates, count, 0);
+    if (chosen != 0) {
+        write_down(self, list[chosen], true);
+        add_to_hash(self, list[chosen], self->line);
     }
+    header->line_points++;
     header->points = rw_serial.steps;
     return chosen;
 }
@@ -269,6 +326,7 @@ void rw_serial_log_forget(void)
 {
     header = &own_header;
     threads = NULL;
+    sources = NULL;
     switches = NULL;
     replay.header = NULL;
 }

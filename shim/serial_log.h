@@ -7,6 +7,7 @@
 #ifndef RACEWATCH_SHIM_SERIAL_LOG_H
 #define RACEWATCH_SHIM_SERIAL_LOG_H
 
+#include "shim/schedule.h"
 #include "shim/serial.h"
 
 /* In the constructor: makes the file beside the recording. Returns 0 or a negative errno. */
@@ -18,6 +19,13 @@ int rw_serial_log_replay(const char *path);
 
 void rw_serial_log_thread(struct rw_serial_thread *thread, const struct rw_serial_thread *parent);
 
+/* The number of a function of Python code, for rw_schedule_switch.source; 0 where the table is full. */
+uint32_t rw_serial_log_source(const char *file, const char *function);
+
+/* How lines are seen, and that a thread's are no more. */
+void rw_serial_log_lines(enum rw_schedule_lines lines);
+void rw_serial_log_lines_displaced(void);
+
 /* True with a chance of one in `share`; always in a replay, where the file says who is chosen. */
 bool rw_serial_log_draw(uint32_t share);
 
@@ -25,6 +33,11 @@ bool rw_serial_log_draw(uint32_t share);
  * the one that ran. */
 uint32_t rw_serial_log_choose(struct rw_serial_thread *self, struct rw_serial_thread *const list[],
                               uint32_t able, uint32_t count);
+
+/* The same at a line of Python code, where `self` is the first of `count` and goes on as a rule: that is not
+ * counted as a decision. `is_asked`: whether the seed decides at this line; else `self` goes on. */
+uint32_t rw_serial_log_choose_at_line(struct rw_serial_thread *self, struct rw_serial_thread *const list[],
+                                      uint32_t count, bool is_asked);
 
 /* The thread runs: its tid is known. */
 void rw_serial_log_tid(const struct rw_serial_thread *thread);

@@ -17,6 +17,9 @@ void rw_serial_policy_begin(struct rw_serial_policy *policy, uint64_t seed)
     uint32_t length = UINT32_C(8) << rw_random_below(&policy->random, 10);
     for (uint32_t i = 0; i < RW_SERIAL_CHANGES; i++)
         policy->change_at[i] = rw_random_below(&policy->random, length);
+    /* A change point may fall on any line, and others do not change who runs. */
+    struct rw_random own = rw_random_from(seed, 4);
+    policy->line_share = policy->way == RW_SERIAL_PCT ? 1 : UINT32_C(1) << rw_random_below(&own, 7);
 }
 
 void rw_serial_policy_add(struct rw_serial_policy *policy, struct rw_serial_candidate *candidate)

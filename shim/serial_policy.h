@@ -26,7 +26,8 @@ struct rw_serial_policy {
     /* At one of so many points a time runs out though others could run: a sleep, and what a thread waits
      * before it asks for an interpreter's lock. */
     uint32_t sleeper_share, lock_share;
-    uint32_t changes; /* PCT: how many of `change_at` are used */
+    uint32_t line_share; /* at one of so many lines of Python code somebody is chosen */
+    uint32_t changes;    /* PCT: how many of `change_at` are used */
     uint64_t change_at[RW_SERIAL_CHANGES];
     uint64_t step;   /* choices so far */
     uint32_t lowest; /* PCT: a falling thread falls below all others; counts down */

@@ -100,6 +100,13 @@ void rw_serial_pass_on(struct rw_serial_thread *self)
     await(self);
 }
 
+void rw_serial_pass_to(struct rw_serial_thread *self, struct rw_serial_thread *next)
+{
+    rw_serial_let_run(next);
+    hand_to(next);
+    await(self);
+}
+
 static struct rw_serial_thread *any_blocked(void)
 {
     for (uint32_t i = 0; i < rw_serial.used; i++) {

@@ -12,11 +12,19 @@
 /* Lets the next one run; returns when `self` has the token again. */
 void rw_serial_pass_on(struct rw_serial_thread *self);
 
+/* The same to a thread that is able to. */
+void rw_serial_pass_to(struct rw_serial_thread *self, struct rw_serial_thread *next);
+
 /* Waits for the token, which `self` does not hold. */
 void rw_serial_await(struct rw_serial_thread *self);
 
 /* Chooses who runs next; NULL if nobody is able to. */
 struct rw_serial_thread *rw_serial_pick(struct rw_serial_thread *self);
+
+/* Whether it could run now; and it does, as soon as it has the token. One that waits is let run early, if it
+ * has a time limit. */
+bool rw_serial_is_able(const struct rw_serial_thread *thread);
+void rw_serial_let_run(struct rw_serial_thread *thread);
 
 /* True if somebody other than the holder could run. */
 bool rw_serial_anybody_able(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pthread_create: the thread starts in a function of ours, which tells its begin and its end. */
 #include "shim/perturb_delay.h"
+#include "shim/python_hooks.h"
 #include "shim/real.h"
 #include "shim/reaped.h"
 #include "shim/thread.h"
@@ -56,6 +57,8 @@ RW_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes
     }
     launch->start = start;
     launch->argument = argument;
+    if (__builtin_expect(rw_perturb_mode != RW_PERTURB_OFF, 0))
+        rw_python_lines_thread_comes(return_address);
     int error = RW_REAL_OF(pthread_create)(thread, attributes, begin_thread, launch);
     rw_thread_created(launch, error == 0 ? (uint64_t)*thread : 0, error, return_address);
     return error;

@@ -54,10 +54,10 @@ class Schedule:
 
     def __init__(self, path):
         with open(path, "rb") as f:
-            fields = struct.unpack_from("<Q3IiQQQQQQ4I", f.read(256))
+            fields = struct.unpack_from("<Q3Ii7Q8I", f.read(256))
         self.path = path
         self.hash, self.decisions, self.points, self.takeovers = fields[7:11]
-        self.switches, self.has_diverged = fields[12], fields[14]
+        self.switches, self.has_diverged = fields[13], fields[18]
 
 
 class Run:

@@ -39,16 +39,15 @@ def descriptors_are_few(random):
 
 
 def address_space_is_small(random):
-    """From where the program itself has room for its threads' stacks, and some 8 MiB for us; `racewatch run` is a program
-    that needs room for its own libraries."""
+    """From where the program itself has room for its threads' stacks, and some 8 MiB for us."""
     how = random.choice(["preload", "run"])
-    limit = random.choice([36, 40, 48, 64, 100, 200, 400] if how == "preload" else [100, 200, 400]) * MIB
+    limit = random.choice([36, 40, 48, 64, 100, 200, 400]) * MIB
     yield from _limited(steps(), how, limit=(resource.RLIMIT_AS, limit), about=("Cannot allocate memory",))
 
 
 def address_space_is_small_and_it_hangs(random):
     """The monitor lives under the same limit: it reports, or what is recorded tells."""
-    limit = random.choice([80, 100, 150, 300]) * MIB
+    limit = random.choice([32, 48, 80, 150, 300]) * MIB
     with Watched(two_locks(), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))) as program:
         trials.wait_until_it_hangs(program)
         program.wait_until(lambda: incidents.count(program.out) or not program.monitors(), trials.PATIENCE_S)

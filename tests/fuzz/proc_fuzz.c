@@ -17,7 +17,6 @@
 #include "tests/fuzz/fuzz.h"
 #include "tools/monitor/runner.h"
 #include "tools/snapshot/descriptor.h"
-#include "tools/snapshot/file_lock.h"
 #include "tools/snapshot/maps.h"
 #include "tools/snapshot/proc.h"
 #include "tools/snapshot/sockets.h"
@@ -128,7 +127,6 @@ static void look_at_descriptors(void *scratch)
     if (rw_descriptor_read(scratch, PID, PID, 3, &descriptor) == 0)
         talloc_strdup(scratch, descriptor.target);
     rw_descriptor_epoll(scratch, PID, PID, 4, &entries, &count);
-    rw_file_lock_holder(PID, 456);
     struct rw_sockets *sockets = rw_sockets_new(scratch, PID);
     rw_sockets_find(sockets, 456, &socket);
 }

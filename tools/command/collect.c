@@ -4,10 +4,7 @@
  * its root names every incident of every folder with its place in the archive; summary.txt says the same to
  * people.
  */
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -19,6 +16,7 @@
 
 #include <talloc.h>
 
+#include "tools/command/archive.h"
 #include "tools/command/commands.h"
 #include "tools/incident/incident.h"
 #include "tools/incident/json.h"
@@ -158,89 +156,29 @@ static char *make_summary(struct pack *pack)
     return text;
 }
 
-static int put_header(struct archive *archive, const char *name, off_t size, time_t time)
-{
-    struct archive_entry *entry = archive_entry_new();
-    archive_entry_set_pathname(entry, name);
-    archive_entry_set_size(entry, size);
-    archive_entry_set_filetype(entry, AE_IFREG);
-    archive_entry_set_perm(entry, 0600);
-    archive_entry_set_mtime(entry, time, 0);
-    int result = archive_write_header(archive, entry);
-    archive_entry_free(entry);
-    return result == ARCHIVE_OK ? 0 : -1;
-}
-
-static int put_text(struct archive *archive, const char *name, const char *text)
-{
-    size_t length = strlen(text);
-    if (put_header(archive, name, (off_t)length, time(NULL)) != 0)
-        return -1;
-    return archive_write_data(archive, text, length) == (ssize_t)length ? 0 : -1;
-}
-
-/* A file that shrinks meanwhile is filled up with zeros, one that grows is cut: the header has said its size.
- */
-static int put_file(struct archive *archive, const char *path, const char *name)
-{
-    static char buffer[64 * 1024];
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), error = 0;
-    if (fd < 0)
-        return 0; /* gone since it was listed */
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
-        error = put_header(archive, name, status.st_size, status.st_mtime);
-        for (off_t left = status.st_size; left > 0 && error == 0;) {
-            size_t wanted = left < (off_t)sizeof(buffer) ? (size_t)left : sizeof(buffer);
-            ssize_t length = read(fd, buffer, wanted);
-            if (length <= 0) {
-                memset(buffer, 0, wanted);
-                length = (ssize_t)wanted;
-            }
-            error = archive_write_data(archive, buffer, (size_t)length) == length ? 0 : -1;
-            left -= length;
-        }
-    }
-    close(fd);
-    return error;
-}
-
-static struct archive *open_archive(const char *file)
-{
-    struct archive *archive = archive_write_new();
-    int filter = ends_with(file, ".zst") ? archive_write_add_filter_zstd(archive)
-                                         : archive_write_add_filter_gzip(archive);
-    if (filter < ARCHIVE_WARN || archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
-        archive_write_open_filename(archive, file) != ARCHIVE_OK) {
-        fprintf(stderr, "racewatch collect: %s: %s\n", file, archive_error_string(archive));
-        archive_write_free(archive);
-        return NULL;
-    }
-    return archive;
-}
-
 static int write_archive(struct pack *pack, const char *file)
 {
+    const char *why;
+    struct rw_archive *archive = rw_archive_open(file, &why);
+    if (archive == NULL) {
+        fprintf(stderr, "racewatch collect: %s: %s\n", file, why);
+        return -1;
+    }
     json_t *index = make_index(pack);
     char *index_text = json_dumps(index, RW_JSON_FLAGS);
-    struct archive *archive = open_archive(file);
-    int error = archive == NULL ? -1 : 0;
+    int error = rw_archive_add_text(archive, "index.json", index_text);
     if (error == 0)
-        error = put_text(archive, "index.json", index_text);
-    if (error == 0)
-        error = put_text(archive, "summary.txt", make_summary(pack));
+        error = rw_archive_add_text(archive, "summary.txt", make_summary(pack));
     for (size_t i = 0; i < pack->count && error == 0; i++)
         if (strcmp(pack->files[i] + pack->root, "index.json") != 0)
-            error = put_file(archive, pack->files[i], pack->files[i] + pack->root);
-    if (archive != NULL) {
-        if (error == 0 && archive_write_close(archive) != ARCHIVE_OK)
-            error = -1;
-        if (error != 0) {
-            fprintf(stderr, "racewatch collect: %s: %s\n", file, archive_error_string(archive));
-            unlink(file);
-        }
-        archive_write_free(archive);
+            error = rw_archive_add_file(archive, pack->files[i] + pack->root, pack->files[i]);
+    if (error == 0)
+        error = rw_archive_finish(archive);
+    if (error != 0) {
+        fprintf(stderr, "racewatch collect: %s: %s\n", file, rw_archive_error(archive));
+        unlink(file);
     }
+    rw_archive_close(archive);
     free(index_text);
     json_decref(index);
     return error;

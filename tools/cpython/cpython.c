@@ -20,6 +20,7 @@ void rw_py_fill(struct rw_python *py)
     rw_py_fill_threads(py);
     rw_py_refine_waits(py);
     rw_py_fill_tasks(py);
+    rw_py_fill_pending_signals(py);
 }
 
 int rw_cpython_inspect(struct rw_incident *incident, struct rw_process_info *process, struct rw_image *image,

@@ -156,6 +156,9 @@ void rw_py_refine_waits(struct rw_python *py);
 /* --- finalisation.c: whether the thread waits for what finalisation does; if so it says so. */
 bool rw_py_refine_finalisation(struct rw_python *py, struct rw_thread *thread);
 
+/* --- pending_signals.c */
+void rw_py_fill_pending_signals(struct rw_python *py);
+
 /* --- tasks.c */
 void rw_py_fill_tasks(struct rw_python *py);
 

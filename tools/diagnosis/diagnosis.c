@@ -259,6 +259,7 @@ static void publish(struct rw_diagnosis *diagnosis)
     }
     rw_tell_failed_children(diagnosis, &diagnosis->findings[0]);
     rw_tell_left(diagnosis, &diagnosis->findings[0]);
+    rw_tell_pending_signals(diagnosis, &diagnosis->findings[0]);
     for (size_t i = 0; i < diagnosis->finding_count; i++)
         if (rank(&diagnosis->findings[i]) < CLASS_COUNT)
             rw_verdict_evidence(incident, &diagnosis->findings[i], "Rule: %s.",

@@ -219,7 +219,7 @@ static void add_channel_edge(struct builder *builder, size_t from, const struct 
                           .wait = node->thread->waits_on,
                           .channel = channel,
                           .how = is_exit   ? "the call's argument"
-                                 : is_lock ? "the kernel's table of file locks"
+                                 : is_lock ? "the descriptor that has the lock"
                                            : "the descriptors of all processes that can be seen",
                       });
 }

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "tools/diagnosis/rules.h"
+#include "tools/diagnosis/stuck.h"
 #include "tools/incident/model.h"
+#include "tools/incident/other_ends.h"
 #include "tools/incident/words.h"
 
 static bool is_there(const struct rw_process_info *process)
@@ -86,36 +88,47 @@ static bool is_left_out(const struct rw_diagnosis *diagnosis, const struct rw_pr
     return true;
 }
 
-/* The chain ends at a wait for a child: what that one does is as far as can be seen from here. */
-static bool blame_process(struct rw_diagnosis *diagnosis, struct rw_verdict *finding,
-                          const struct rw_node *last, char **sentence)
+/* Whose move it is where one other process alone can end the wait: the child that is waited for, or who has
+ * the other end of a pipe or the file lock. 0 if there is none, or more than one. */
+static int process_to_move(const struct rw_diagnosis *diagnosis, const struct rw_node *last)
+{
+    const struct rw_wait_on *wait = last->thread->waits_on;
+    const struct rw_holder **holders;
+
+    if (!wait || !last->process->is_alive)
+        return 0;
+    for (size_t i = 0; i < wait->channel_count; i++)
+        if (!rw_is_channel_closed(&wait->channels[i]) ||
+            rw_is_held_by(&wait->channels[i], last->process->pid))
+            return 0;
+    return rw_other_ends(diagnosis->graph, last->process, wait, &holders) == 1 ? holders[0]->pid : 0;
+}
+
+/* The chain ends at a wait for another process: what that one does is as far as can be seen from here. */
+static void blame_process(struct rw_diagnosis *diagnosis, struct rw_verdict *finding,
+                          const struct rw_node *last, int pid, char **sentence)
 {
     struct rw_incident *incident = diagnosis->incident;
-    const struct rw_wait_on *wait = last->thread->waits_on;
-    const struct rw_channel *channel = wait && wait->channel_count == 1 ? &wait->channels[0] : NULL;
-    const struct rw_process_info *child;
-    const struct rw_thread *subject;
+    const struct rw_process_info *other = rw_incident_find_process(incident, pid);
+    const struct rw_thread *subject = other && other->is_alive ? rw_subject(other) : NULL;
+    const char *end;
 
-    if (!channel || strcmp(channel->kind, "process") != 0 || channel->holder_count != 1 ||
-        !last->process->is_alive)
-        return false;
-    child = rw_incident_find_process(incident, channel->holders[0].pid);
-    subject = child && child->is_alive ? rw_subject(child) : NULL;
     finding->class_name = "other-process";
     finding->certainty = RW_INFERRED;
+    end = rw_other_ends_words(incident, last->process, last->thread->waits_on);
+    rw_append(incident, sentence, "%s%s", end ? "; " : "", end ? end : "");
     if (!subject) {
-        rw_append(incident, sentence,
-                  "; that process (%s) was not looked at, it does not run under racewatch.",
-                  channel->holders[0].name ? channel->holders[0].name : "?");
-        return true;
+        rw_append(incident, sentence, "%s",
+                  end ? ", which was not looked at: it does not run under racewatch."
+                      : "; that process was not looked at: it does not run under racewatch.");
+        return;
     }
-    rw_append(incident, sentence, "; in that process %s %s%s%s.", rw_thread_label(incident, subject),
-              rw_doing_words(incident, child, subject),
+    rw_append(incident, sentence, "%s %s %s%s%s.", end ? ", where" : "; in that process",
+              rw_thread_label(incident, subject), rw_doing_words(incident, other, subject),
               rw_for_how_long(incident, incident, rw_waits_since(incident, subject)),
               rw_at_place(diagnosis, subject));
-    rw_verdict_culprit(incident, finding, child->pid, subject, "blocker", "%s%s",
-                       rw_doing_words(incident, child, subject), rw_at_place(diagnosis, subject));
-    return true;
+    rw_verdict_culprit(incident, finding, other->pid, subject, "blocker", "%s%s",
+                       rw_doing_words(incident, other, subject), rw_at_place(diagnosis, subject));
 }
 
 void rw_rule_unknown(struct rw_diagnosis *diagnosis)
@@ -129,6 +142,7 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
     size_t *chain, length, end;
     char *sentence = NULL;
     const char *gone = "";
+    int other;
 
     if (diagnosis->finding_count && !(process && is_left_out(diagnosis, process)))
         return;
@@ -150,9 +164,11 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
         finding->certainty = RW_INFERRED;
     if (end != RW_NO_NODE)
         rw_finding_place(diagnosis, finding, graph->nodes[end].process, graph->nodes[end].thread);
-    if (end != RW_NO_NODE && blame_process(diagnosis, finding, &graph->nodes[end], &sentence)) {
-        finding->sentence = sentence;
+    other = end == RW_NO_NODE ? 0 : process_to_move(diagnosis, &graph->nodes[end]);
+    if (other) {
         rw_finding_chain(diagnosis, finding, index, chain, length, "waits");
+        blame_process(diagnosis, finding, &graph->nodes[end], other, &sentence);
+        finding->sentence = sentence;
         return;
     }
     rw_append(incident, &sentence, "%s", process->is_alive ? "; why this does not end is not known." : ".");

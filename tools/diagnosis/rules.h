@@ -107,6 +107,10 @@ char *rw_failed_child_words(struct rw_diagnosis *diagnosis, const struct rw_proc
 /* The last children of the culprits' processes that failed, as evidence. */
 void rw_tell_failed_children(struct rw_diagnosis *diagnosis, struct rw_verdict *finding);
 
+/* Which signals have come to the culprits' processes and wait for their handlers, and why they do: in the
+ * sentence and as evidence. */
+void rw_tell_pending_signals(struct rw_diagnosis *diagnosis, struct rw_verdict *finding);
+
 /* Which earlier tests left the finding's threads and interpreters behind, as evidence; the first one in the
  * sentence, too. */
 void rw_tell_left(struct rw_diagnosis *diagnosis, struct rw_verdict *finding);

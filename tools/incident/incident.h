@@ -248,6 +248,13 @@ struct rw_failed_child {
     int status;        /* that it exited with; -1: none, or not known */
 };
 
+/* A signal that the kernel has delivered and Python has noted, and whose handler has not run. */
+struct rw_pending_signal {
+    int signal;       /* number */
+    const char *name; /* "SIGINT" */
+    int tid;          /* Python's main thread, which alone runs handlers; 0 not known */
+};
+
 /* The signal that a process died of, or is about to. */
 struct rw_crash {
     int signal;       /* number */
@@ -343,6 +350,8 @@ struct rw_process_info {
     size_t task_count;
     struct rw_failed_child *failed_children; /* in the order of time */
     size_t failed_child_count;
+    struct rw_pending_signal *pending_signals;
+    size_t pending_signal_count;
     struct rw_transition *history; /* lifecycle events of all threads in the order of time */
     size_t history_count;
     struct rw_crash *crash;         /* NULL: none */

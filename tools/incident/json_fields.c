@@ -238,6 +238,16 @@ static const struct rw_field task_fields[] = {
 RECORD(task_record, task_fields);
 #undef THIS
 
+#define THIS rw_pending_signal
+static const struct rw_field pending_signal_fields[] = {
+    KEEP("signal", INT, signal),
+    KEEP("name", STRING, name),
+    KEEP("tid", INT, tid),
+    END,
+};
+RECORD(pending_signal_record, pending_signal_fields);
+#undef THIS
+
 #define THIS rw_failed_child
 static const struct rw_field failed_child_fields[] = {
     KEEP("pid", INT, pid),      KEEP("name", STRING, name),    ROW("ended", TIME, ended_ns),
@@ -352,6 +362,7 @@ static const struct rw_field process_fields[] = {
     MANY("interpreters", interpreters, interpreter_count, interpreter_record),
     MANY("threads", threads, thread_count, thread_record),
     MANY("tasks", tasks, task_count, task_record),
+    MANY("pending_signals", pending_signals, pending_signal_count, pending_signal_record),
     MANY("failed_children", failed_children, failed_child_count, failed_child_record),
     MANY("history", history, history_count, transition_record),
     POINTER("crash", crash, crash_record),

@@ -129,14 +129,31 @@ struct rw_misuse_info *rw_process_add_misuse(struct rw_incident *incident, struc
     return misuse;
 }
 
+static const char *signal_name(struct rw_incident *incident, int number)
+{
+    const char *name = sigabbrev_np(number);
+    char *text =
+        name ? talloc_asprintf(incident, "SIG%s", name) : talloc_asprintf(incident, "signal %d", number);
+
+    if (!text)
+        abort();
+    return text;
+}
+
 void rw_crash_name(struct rw_incident *incident, struct rw_crash *crash)
 {
-    const char *name = sigabbrev_np(crash->signal);
+    crash->name = signal_name(incident, crash->signal);
+}
 
-    crash->name = name ? talloc_asprintf(incident, "SIG%s", name)
-                       : talloc_asprintf(incident, "signal %d", crash->signal);
-    if (!crash->name)
-        abort();
+void rw_process_add_pending_signal(struct rw_incident *incident, struct rw_process_info *process, int number,
+                                   int tid)
+{
+    struct rw_pending_signal *pending =
+        APPEND(incident, process->pending_signals, process->pending_signal_count);
+
+    pending->signal = number;
+    pending->name = signal_name(incident, number);
+    pending->tid = tid;
 }
 
 struct rw_lock_edge_info *rw_process_add_lock_edge(struct rw_incident *incident,

@@ -41,6 +41,10 @@ struct rw_task *rw_process_add_task(struct rw_incident *incident, struct rw_proc
 struct rw_failed_child *rw_process_add_failed_child(struct rw_incident *incident,
                                                     struct rw_process_info *process);
 
+/* Adds a signal that waits for its Python handler; `tid` as in struct rw_pending_signal. */
+void rw_process_add_pending_signal(struct rw_incident *incident, struct rw_process_info *process, int number,
+                                   int tid);
+
 /* A new misuse; pointer valid until the next add. */
 struct rw_misuse_info *rw_process_add_misuse(struct rw_incident *incident, struct rw_process_info *process);
 

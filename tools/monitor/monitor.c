@@ -18,6 +18,7 @@
 #include "tools/monitor/privileges.h"
 #include "tools/monitor/progress.h"
 #include "tools/monitor/publish.h"
+#include "tools/monitor/spares.h"
 #include "tools/monitor/triggers.h"
 #include "tools/monitor/watch.h"
 #include "tools/recording/reader.h"
@@ -294,6 +295,7 @@ static int clear_away(struct monitor *monitor)
     }
     if (!keeps)
         rw_watch_clear_elsewhere(monitor->watch);
+    rw_spares_clear(monitor->setup->session->path);
     int error = rw_session_remove(monitor->setup->session);
     return has_kept ? 0 : error;
 }

@@ -16,6 +16,7 @@
 
 #include <talloc.h>
 
+#include "tools/monitor/spares.h"
 #include "tools/recording/reader.h"
 #include "tools/snapshot/maps.h"
 #include "tools/snapshot/proc.h"
@@ -315,6 +316,13 @@ static void cut_recording(const struct rw_watched *watched)
         close(fd);
 }
 
+/* Whether surely nobody has the recording mapped. */
+static bool may_be_reused(const struct rw_watched *watched)
+{
+    return watched->is_over &&
+           (has_ended(watched) || (watched->was_replaced && !rw_watched_is_current(watched)));
+}
+
 void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched)
 {
     for (size_t i = 0; i < watch->count; i++)
@@ -324,12 +332,14 @@ void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched)
         }
     if (watched->is_kept)
         cut_recording(watched);
+    bool is_reusable = !watched->is_kept && may_be_reused(watched);
     rw_reader_close(watched->reader);
     if (watched->is_kept) {
         watch->kept = talloc_realloc(watch, watch->kept, char *, watch->kept_count + 1);
         watch->kept[watch->kept_count++] = talloc_strdup(watch->kept, watched->file);
     } else {
-        unlink(watched->path);
+        if (!is_reusable || !rw_spares_add(watch->path, watched->path))
+            unlink(watched->path);
         unlink(watched->maps);
         unlink(watched->schedule);
     }

@@ -4,6 +4,7 @@
 
 #include "tools/incident/interpreters.h"
 #include "tools/incident/model.h"
+#include "tools/incident/other_ends.h"
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 #include "tools/report/sections.h"
@@ -75,6 +76,8 @@ static char *owner_words(void *ctx, const struct rw_process_info *process, const
         owner = gil ? rw_process_find_thread(process, gil->holder_tid) : NULL;
         return owner ? rw_words(ctx, "held by %s", rw_thread_label(ctx, owner)) : NULL;
     }
+    if (wait->owner.tid < 0 && wait->channel_count)
+        return rw_other_ends_words(ctx, process, wait);
     /* A join says whom it waits for; the other kinds have no owner that matters. */
     if (kind->ends != RW_ENDS_BY_RELEASE)
         return NULL;

@@ -31,6 +31,7 @@ static int read_info(int pid, int tid, int fd, struct rw_descriptor *out)
         sscanf(line, "flags: %o", &flags);
         sscanf(line, "eventfd-id: %" SCNu64, &out->inode);
         sscanf(line, "Pid: %d", &out->pid);
+        out->has_lock |= strncmp(line, "lock:", 5) == 0;
     }
     fclose(file);
     out->reads = (flags & O_ACCMODE) != O_WRONLY;

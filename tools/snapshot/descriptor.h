@@ -18,6 +18,7 @@ struct rw_descriptor {
     const char *target; /* "pipe:[123]", "socket:[456]", a path */
     uint64_t inode;     /* an eventfd's own number */
     bool reads, writes; /* as it was opened */
+    bool has_lock;      /* a file lock (flock, fcntl) that was taken by it, or by one that it was copied of */
     int pid;            /* a pidfd's process; -1 */
 };
 

@@ -79,7 +79,7 @@ static void look_at_descriptor(struct scan *scan, int pid, int fd, const char *t
             return;
         is_read = true;
         if ((question->needs_read && !descriptor.reads) || (question->needs_write && !descriptor.writes) ||
-            strcmp(descriptor.target, target) != 0 ||
+            strcmp(descriptor.target, target) != 0 || (question->needs_lock && !descriptor.has_lock) ||
             (question->inode && descriptor.inode != question->inode))
             continue;
         add(scan, question, pid, fd);
@@ -214,7 +214,8 @@ static void conclude(const struct scan *scan, struct rw_held_by *question)
     /* With no other end at all the call would have returned: somebody unseen has it. */
     if (channel->holder_count == 0 && channel->is_complete == 1) {
         channel->is_complete = 0;
-        channel->note = "no process that can be seen has the other end";
+        channel->note = question->needs_lock ? "no process that can be seen has the lock"
+                                             : "no process that can be seen has the other end";
     }
 }
 

@@ -78,23 +78,7 @@ static void follow_process(struct rw_channel *channel)
         channel->state = rw_proc_living_thread(pid) < 0 ? "zombie" : "alive";
 }
 
-/* The table of locks names who took it; a description that was inherited may be let go of by others too. */
-static void follow_lock(struct work *work, const struct rw_wait_on *wait, struct rw_channel *channel)
-{
-    char comm[RW_COMM_MAX];
-
-    channel->is_complete = 0;
-    if (wait->peer_pid <= 0 || rw_proc_comm(wait->peer_pid, comm) < 0) {
-        channel->note = wait->peer_pid > 0
-                            ? "who took it has ended, and left it to a process that inherited it"
-                            : "the kernel does not tell who holds it";
-        return;
-    }
-    rw_channel_add_holder(work->incident, channel, wait->peer_pid, -1, talloc_strdup(work->incident, comm));
-    channel->is_complete = 1;
-}
-
-static void follow(struct work *work, int pid, const struct rw_wait_on *wait, struct rw_channel *channel)
+static void follow(struct work *work, int pid, struct rw_channel *channel)
 {
     bool wants_room = channel->wants && strcmp(channel->wants, "room") == 0;
 
@@ -112,7 +96,9 @@ static void follow(struct work *work, int pid, const struct rw_wait_on *wait, st
     } else if (strcmp(channel->kind, "process") == 0) {
         follow_process(channel);
     } else if (strcmp(channel->kind, "file-lock") == 0) {
-        follow_lock(work, wait, channel);
+        /* A lock is the open file's, not the process': who took it need not be who has it, for a fork copies
+         * the descriptor, and a close lets go of it only when it was the last one. */
+        ask(work, pid, channel, (struct rw_held_by){.target = channel->name, .needs_lock = true});
     } else if (strcmp(channel->kind, "epoll") == 0 || strcmp(channel->kind, "eventfd") == 0 ||
                strcmp(channel->kind, "pidfd") == 0) {
         channel->kind = "other";
@@ -152,6 +138,18 @@ static void doubt_owner(struct rw_wait_on *wait)
             }
 }
 
+/* Which thread of the process took it is not known. */
+static void name_lock_holder(struct rw_wait_on *wait)
+{
+    const struct rw_channel *channel = wait->channel_count == 1 ? &wait->channels[0] : NULL;
+
+    if (!channel || strcmp(channel->kind, "file-lock") != 0 || channel->holder_count != 1)
+        return;
+    wait->peer_pid = channel->holders[0].pid;
+    wait->owner = (struct rw_owner){
+        .tid = -1, .pid = wait->peer_pid, .certainty = RW_EXACT, .how = "its descriptor has the lock"};
+}
+
 void rw_peers_fill(struct rw_incident *incident)
 {
     struct work work = {.incident = incident, .scratch = talloc_new(NULL)};
@@ -166,14 +164,16 @@ void rw_peers_fill(struct rw_incident *incident)
                 (wait->channel_count == 0 && rw_wait_kind_of(wait)->ends != RW_ENDS_BY_TIME))
                 continue;
             for (size_t k = 0; k < wait->channel_count; k++)
-                follow(&work, process->pid, wait, &wait->channels[k]);
+                follow(&work, process->pid, &wait->channels[k]);
             settle(process->pid, thread, &rounds);
         }
     }
     rw_holders_find(incident, work.questions, work.count);
     for (size_t i = 0; i < incident->process_count; i++)
         for (size_t j = 0; j < incident->processes[i].thread_count; j++)
-            if (incident->processes[i].threads[j].waits_on)
+            if (incident->processes[i].threads[j].waits_on) {
+                name_lock_holder(incident->processes[i].threads[j].waits_on);
                 doubt_owner(incident->processes[i].threads[j].waits_on);
+            }
     talloc_free(work.scratch);
 }

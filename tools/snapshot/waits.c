@@ -13,7 +13,6 @@
 
 #include "tools/incident/model.h"
 #include "tools/snapshot/calls.h"
-#include "tools/snapshot/file_lock.h"
 #include "tools/snapshot/libc_locks.h"
 #include "tools/snapshot/locks.h"
 #include "tools/snapshot/wait_channels.h"
@@ -217,22 +216,6 @@ static void fill_process(const struct rw_wait_look *look, struct rw_wait_on *wai
     wait->name = child > 0 ? talloc_asprintf(look->incident, "process %d", child) : "any child process";
 }
 
-static void fill_file_lock(const struct rw_wait_look *look, const struct rw_thread *thread,
-                           struct rw_wait_on *wait)
-{
-    char path[96];
-    struct stat status;
-
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", look->image->pid, thread->tid, wait->fd);
-    int holder = stat(path, &status) == 0 ? rw_file_lock_holder(look->image->pid, status.st_ino) : -1;
-    if (holder <= 0)
-        return;
-    wait->peer_pid = holder;
-    /* A file lock belongs to a process, so which thread took it is not known. */
-    wait->owner = (struct rw_owner){
-        .tid = -1, .pid = holder, .certainty = RW_EXACT, .how = "the kernel's table of file locks"};
-}
-
 /* poll() of one descriptor is a wait for that one. */
 static void fill_poll(const struct rw_wait_look *look, struct rw_wait_on *wait,
                       const struct rw_proc_syscall *call)
@@ -260,8 +243,6 @@ static void fill_call(const struct rw_wait_look *look, struct rw_thread *thread,
     if (wait->fd >= 0) {
         wait->object = (uint64_t)wait->fd;
         rw_proc_fd_target(look->incident, look->image->pid, thread->tid, wait->fd, &wait->name);
-        if (strcmp(what->kind, "file-lock") == 0)
-            fill_file_lock(look, thread, wait);
     }
     rw_wait_channels(look, thread, call, what);
 }

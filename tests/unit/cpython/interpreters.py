@@ -6,10 +6,12 @@ has no such thing. Waits for ever.
   nested     H native_id: a thread that sleeps in an interpreter that was made in another one
   destroying H native_id: the main thread, which destroys an interpreter with a thread in it
   parked     daemon threads that finalisation stopped, while a finaliser sleeps: D and their number, or 0 where they end
+  signalled  the main thread, which sleeps in an interpreter of its own while SIGINT and SIGUSR1 wait for their handlers
   guarded    a finalisation that waits for a guard of the interpreter
 """
 import ctypes
 import os
+import signal
 import sys
 import threading
 import time
@@ -90,6 +92,18 @@ def parked():
         threading.Thread(target=lambda: [time.sleep(.01) for _ in iter(int, 1)], daemon=True).start()
     time.sleep(.2)
     sys.late = Late()
+
+
+def signalled():
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+
+    def interrupt():
+        for number in signal.SIGINT, signal.SIGUSR1:
+            os.kill(os.getpid(), number)
+        say("READY\n")
+    number = create(False)
+    threading.Timer(.3, interrupt).start()
+    run(number, "import time\nwhile True: time.sleep(1000)")
 
 
 def guarded():

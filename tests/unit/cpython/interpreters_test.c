@@ -4,6 +4,7 @@
  * finalised under their threads' feet. argv: the program interpreters.py.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -110,6 +111,7 @@ static bool three_inside_each_other(const struct rw_process_info *process, char 
     size_t changes = 0;
     (void)letter;
     assert_int_equal(process->interpreter_count, 3);
+    assert_int_equal(process->pending_signal_count, 0);
     assert_non_null(thread);
     for (size_t t = 0; t < process->thread_count; t++)
         for (size_t i = 0; i < process->threads[t].python_count; i++)
@@ -199,6 +201,30 @@ static void finalisation_waits_for_guards(void **state)
     see("guarded", main_waits_for_guard);
 }
 
+static bool signals_wait_for_main(const struct rw_process_info *process, char letter, int given)
+{
+    static const struct {
+        int number;
+        const char *name;
+    } sent[] = {{SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}};
+    (void)letter;
+    (void)given;
+    if (process->pending_signal_count != 2)
+        return false;
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(process->pending_signals[i].signal, sent[i].number);
+        assert_string_equal(process->pending_signals[i].name, sent[i].name);
+        assert_int_equal(process->pending_signals[i].tid, process->pid);
+    }
+    return true;
+}
+
+static void signals_that_no_handler_has_seen_are_named(void **state)
+{
+    (void)state;
+    see("signalled", signals_wait_for_main);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -207,6 +233,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_destroyer_waits_for_the_thread_inside),
         cmocka_unit_test(finalisation_parks_threads_for_ever),
         cmocka_unit_test(finalisation_waits_for_guards),
+        cmocka_unit_test(signals_that_no_handler_has_seen_are_named),
     };
     if (argc < 2)
         return 2;

@@ -227,6 +227,54 @@ static void ten_thousand_that_wait_are_no_more_work_than_they_are(void **state)
     talloc_free(incident);
 }
 
+/* In a test, a thread waits for a pipe's end; a process that does nothing has its other end. */
+static struct rw_incident *end_elsewhere(struct rw_channel **pipe)
+{
+    struct rw_incident *incident = rw_incident_new(NULL);
+
+    incident->now_ns = 1000000000000;
+    incident->trigger = "test-timeout";
+    *pipe = linked(incident, PARENT, "read", "pipe", "data", CHILD);
+    linked(incident, CHILD, "sleep", "other", "data", 0);
+    rw_incident_find_process(incident, PARENT)->test = "test_x.py::test_a";
+    return incident;
+}
+
+static void who_has_the_other_end_is_named_with_what_it_does(void **state)
+{
+    struct rw_channel *pipe;
+    struct rw_incident *incident = end_elsewhere(&pipe);
+
+    (void)state;
+    rw_diagnose(incident);
+    expect(incident, "other-process", RW_INFERRED);
+    expect_in_sentence(incident, "; the other end is open in process 200 (peer), where ");
+    assert_non_null(culprit(incident, CHILD));
+    talloc_free(incident);
+}
+
+static void none_of_several_is_blamed_for_an_end(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct rw_channel *pipe;
+        struct rw_incident *incident = end_elsewhere(&pipe);
+
+        if (i == 0) /* it could write to itself */
+            rw_channel_add_holder(incident, pipe, PARENT, 5, "itself");
+        else if (i == 1)
+            rw_channel_add_holder(incident, pipe, CHILD + 1, 5, "other");
+        else if (i == 2) /* somebody who cannot be seen may have it */
+            pipe->is_complete = 0;
+        else /* a poll of two, of which anybody may bring the other */
+            rw_wait_add_channel(incident, thread_of(incident, PARENT)->waits_on, "listener", "connection");
+        rw_diagnose(incident);
+        assert_string_not_equal(incident->verdict.class_name, "other-process");
+        assert_null(culprit(incident, CHILD));
+        talloc_free(incident);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -242,6 +290,8 @@ int main(void)
         cmocka_unit_test(an_event_that_a_handler_may_set_is_idle),
         cmocka_unit_test(who_shares_the_memory_may_post),
         cmocka_unit_test(an_owner_in_a_process_that_was_not_looked_at_is_no_orphan),
+        cmocka_unit_test(who_has_the_other_end_is_named_with_what_it_does),
+        cmocka_unit_test(none_of_several_is_blamed_for_an_end),
         cmocka_unit_test(ten_thousand_that_wait_are_no_more_work_than_they_are),
     };
 

@@ -32,6 +32,7 @@ static const struct {
     {"interpreters", "\n### interpreters[]\n"},
     {"history", "\n### history[]\n"},
     {"tasks", "\n### tasks[]\n"},
+    {"pending_signals", "\n### pending_signals[]\n"},
     {"failed_children", "\n### failed_children[]\n"},
     {"crash", "\n### crash\n"},
     {"lock_edges", "\n### lock_edges[]\n"},

@@ -23,7 +23,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-static int full[2], own[2], empty[2], pair[2], wide[2], event, listener, tcp[2], locked, epoll;
+static int full[2], own[2], empty[2], pair[2], wide[2], event, listener, tcp[2], locked, left, epoll;
 static sem_t *shared;
 static pid_t child;
 
@@ -60,11 +60,12 @@ WAITER(epoll_pair, struct epoll_event one; epoll_wait(epoll, &one, 1, -1))
 WAITER(accept_any, accept(listener, NULL, NULL))
 WAITER(wait_child, waitpid(child, NULL, 0))
 WAITER(lock_file, flock(locked, LOCK_EX))
+WAITER(lock_left, flock(left, LOCK_EX))
 WAITER(wait_shared, sem_wait(shared))
 
 static void *(*const waiters[])(void *) = {write_full, read_own,   read_empty, recv_pair,  send_wide,
                                            recv_tcp,   poll_event, select_two, epoll_pair, accept_any,
-                                           wait_child, lock_file,  wait_shared};
+                                           wait_child, lock_file,  lock_left,  wait_shared};
 
 static void need(int result)
 {
@@ -78,8 +79,8 @@ int main(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
-    char path[] = "/tmp/ends-XXXXXX";
-    int told[2];
+    char path[] = "/tmp/ends-XXXXXX", other_path[] = "/tmp/ends-XXXXXX";
+    int told[2], taken;
     char byte;
 
     need(pipe(full) | pipe(own) | pipe(empty) | pipe(told));
@@ -92,6 +93,8 @@ int main(void)
     need(connect(tcp[0], (struct sockaddr *)&address, length));
     need(tcp[1] = accept(listener, NULL, NULL));
     need(mkstemp(path));
+    need(taken = mkstemp(other_path));
+    need(flock(taken, LOCK_EX));
     shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     need(sem_init(shared, 1, 0));
     child = fork();
@@ -108,6 +111,8 @@ int main(void)
         for (;;)
             pause();
     }
+    need(left = open(other_path, O_RDWR)); /* the lock that was taken here is the child's alone, now */
+    close(taken), unlink(other_path);
     close(full[0]), close(empty[1]), close(pair[1]), close(wide[1]), close(tcp[1]);
     need((int)read(told[0], &byte, 1));
     need(locked = open(path, O_RDWR));

@@ -23,13 +23,13 @@ static const struct {
     size_t channels;
     enum held_by held_by;
 } expected[] = {
-    {"write_full", "pipe", "room", 1, CHILD},     {"read_own", "pipe", "data", 1, ITSELF},
-    {"read_empty", "pipe", "data", 1, CHILD},     {"recv_pair", "unix", "data", 1, CHILD},
-    {"send_wide", "unix", "room", 1, CHILD},      {"recv_tcp", "tcp", "data", 1, CHILD},
-    {"poll_event", "eventfd", "data", 1, ITSELF}, {"select_two", "pipe", "data", 2, CHILD},
-    {"epoll_pair", "unix", "data", 1, CHILD},     {"accept_any", "listener", "connection", 1, NOBODY_KNOWN},
-    {"wait_child", "process", "exit", 1, CHILD},  {"lock_file", "file-lock", "unlock", 1, CHILD},
-    {"wait_shared", "memory", "post", 1, BOTH},
+    {"write_full", "pipe", "room", 1, CHILD},       {"read_own", "pipe", "data", 1, ITSELF},
+    {"read_empty", "pipe", "data", 1, CHILD},       {"recv_pair", "unix", "data", 1, CHILD},
+    {"send_wide", "unix", "room", 1, CHILD},        {"recv_tcp", "tcp", "data", 1, CHILD},
+    {"poll_event", "eventfd", "data", 1, ITSELF},   {"select_two", "pipe", "data", 2, CHILD},
+    {"epoll_pair", "unix", "data", 1, CHILD},       {"accept_any", "listener", "connection", 1, NOBODY_KNOWN},
+    {"wait_child", "process", "exit", 1, CHILD},    {"lock_file", "file-lock", "unlock", 1, CHILD},
+    {"lock_left", "file-lock", "unlock", 1, CHILD}, {"wait_shared", "memory", "post", 1, BOTH},
 };
 
 static int child_of(pid_t pid)

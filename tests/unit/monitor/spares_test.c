@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Files that are used again: what becomes of a recording that nobody needs, and what may not become one. */
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "shim/recording.h"
+#include "tests/unit/monitor/scratch.h"
+#include "tools/monitor/spares.h"
+
+static int make(void **state)
+{
+    *state = make_scratch();
+    return 0;
+}
+
+static int clear(void **state)
+{
+    remove_scratch(*state);
+    return 0;
+}
+
+static const char *in(const char *folder, const char *name)
+{
+    static char path[2][PATH_MAX];
+    static unsigned turn;
+    snprintf(path[++turn % 2], sizeof(path[0]), "%s/%s", folder, name);
+    return path[turn % 2];
+}
+
+static struct stat make_recording(const char *path)
+{
+    char bytes[8192];
+    struct stat status;
+    memset(bytes, 'x', sizeof(bytes));
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_int_equal(write(fd, bytes, sizeof(bytes)), (ssize_t)sizeof(bytes));
+    assert_int_equal(fstat(fd, &status), 0);
+    close(fd);
+    return status;
+}
+
+static void the_same_file_of_the_same_size_full_of_zeros(void **state)
+{
+    char bytes[8192 + 1], zeros[8192] = "";
+    struct stat now, before = make_recording(in(*state, "7-1.rec"));
+    if (!rw_spares_add(*state, in(*state, "7-1.rec"))) {
+        print_message("this file system makes no holes\n");
+        skip();
+    }
+    assert_int_equal(access(in(*state, "7-1.rec"), F_OK), -1);
+    int fd = open(in(*state, "0" RW_SPARE_SUFFIX), O_RDONLY);
+    assert_int_equal(fstat(fd, &now), 0);
+    assert_int_equal(now.st_ino, before.st_ino);
+    assert_int_equal(now.st_size, before.st_size);
+    assert_int_equal(now.st_blocks, 0);
+    assert_int_equal(read(fd, bytes, sizeof(bytes)), 8192);
+    assert_memory_equal(bytes, zeros, sizeof(zeros));
+    close(fd);
+}
+
+static void the_lowest_free_number(void **state)
+{
+    for (int i = 0; i < 5; i++) {
+        make_recording(in(*state, "7-1.rec"));
+        if (!rw_spares_add(*state, in(*state, "7-1.rec")))
+            skip();
+    }
+    assert_int_equal(access(in(*state, "4" RW_SPARE_SUFFIX), F_OK), 0);
+    assert_int_equal(unlink(in(*state, "4" RW_SPARE_SUFFIX)), 0); /* a process has taken it */
+    make_recording(in(*state, "8-1.rec"));
+    assert_true(rw_spares_add(*state, in(*state, "8-1.rec")));
+    assert_int_equal(access(in(*state, "4" RW_SPARE_SUFFIX), F_OK), 0);
+    assert_int_equal(access(in(*state, "5" RW_SPARE_SUFFIX), F_OK), -1);
+}
+
+static void none_of_what_is_no_recording_of_ours(void **state)
+{
+    make_recording(in(*state, "other"));
+    assert_int_equal(symlink(in(*state, "other"), in(*state, "7-1.rec")), 0);
+    assert_false(rw_spares_add(*state, in(*state, "7-1.rec")));
+    assert_int_equal(link(in(*state, "other"), in(*state, "8-1.rec")), 0);
+    assert_false(rw_spares_add(*state, in(*state, "8-1.rec")));
+    struct stat status;
+    assert_int_equal(stat(in(*state, "other"), &status), 0);
+    assert_true(status.st_blocks > 0);
+    assert_false(rw_spares_add(*state, in(*state, "9-1.rec")));
+}
+
+static void nothing_is_left(void **state)
+{
+    for (int i = 0; i < 3; i++) {
+        make_recording(in(*state, "7-1.rec"));
+        if (!rw_spares_add(*state, in(*state, "7-1.rec")))
+            skip();
+    }
+    make_recording(in(*state, "7-1.rec"));
+    rw_spares_clear(*state);
+    assert_int_equal(rmdir(*state), -1);
+    assert_int_equal(unlink(in(*state, "7-1.rec")), 0);
+    assert_int_equal(rmdir(*state), 0);
+    assert_int_equal(mkdir(*state, 0700), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_same_file_of_the_same_size_full_of_zeros, make, clear),
+        cmocka_unit_test_setup_teardown(the_lowest_free_number, make, clear),
+        cmocka_unit_test_setup_teardown(none_of_what_is_no_recording_of_ours, make, clear),
+        cmocka_unit_test_setup_teardown(nothing_is_left, make, clear),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
