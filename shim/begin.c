@@ -141,6 +141,7 @@ bool rw_begin_in_child(struct rw_self *self)
     rw_copy(slot->test, test, sizeof test);
     rw_copy(slot->name, name, sizeof name);
     rw_write_end(&slot->sequence);
+    rw_copy(rw_header->test, test, sizeof test);
     rw_event_append(self, slot->started_ns, RW_EVENT_FORKED, parent_slot, (uint64_t)rw_header->ppid, 0);
     __atomic_store_n(&rw_header->ready, 1, __ATOMIC_RELEASE);
     rw_allow_monitor();

@@ -74,6 +74,7 @@ static void describe_process(void)
         rw_write_begin(&slot->sequence);
         rw_test_name(slot->test, test);
         rw_write_end(&slot->sequence);
+        rw_copy(rw_header->test, slot->test, sizeof rw_header->test);
     }
 }
 

@@ -22,6 +22,7 @@
  *     struct rw_interpreter [interpreter_count]
  *     struct rw_semaphore   [semaphore_count] a 4-way hash table of semaphores that are held now
  *     struct rw_misuse      [misuse_count]   what threads did that they must not, in the order of time
+ *     struct rw_account     [account_count]  what tests left behind: a ring, oldest overwritten
  *     struct rw_lock        [lock_count]     the same of Python's locks; none without the option lock_owners
  *     struct rw_lock_edge   [lock_edge_count] which lock was taken under which; none without lock_order
  *     struct rw_lock_stack  [lock_stack_count] where those locks were taken; the same
@@ -32,6 +33,7 @@
 
 #include <stdint.h>
 
+#include "shim/recording_accounts.h"
 #include "shim/recording_capture.h"
 #include "shim/recording_orders.h"
 #include "shim/recording_races.h"
@@ -50,7 +52,6 @@
 #define RW_PROBLEM_MAX 16u
 #define RW_EVENT_MAX 32u    /* length of each of a slot's two rings */
 #define RW_STACK_MAX 12288u /* bytes of stack that a capture can hold */
-#define RW_TEST_NAME_MAX 200u
 
 /*
  * Files of recordings that are over and were not kept: holes of the size that they had, for new processes to
@@ -326,6 +327,7 @@ struct rw_header {
     uint32_t interpreter_offset, interpreter_size, interpreter_count;
     uint32_t semaphore_offset, semaphore_size, semaphore_count;
     uint32_t misuse_offset, misuse_size, misuse_count;
+    uint32_t account_offset, account_size, account_count;
     uint32_t lock_offset, lock_size, lock_count; /* lock_count: 0 without the option lock_owners */
     uint32_t lock_edge_offset, lock_edge_size, lock_edge_count;    /* count 0: lock_order is off */
     uint32_t lock_stack_offset, lock_stack_size, lock_stack_count; /* the same */
@@ -339,6 +341,7 @@ struct rw_header {
     uint64_t misuses;       /* ever met, those that found no room included */
     uint64_t locks_refused; /* locks that were taken and not remembered, for want of room */
     uint64_t lock_edges_written, lock_edges_left_out;
+    uint64_t accounts_written; /* tests that left something, so far */
     uint64_t lock_stacks_written, lock_stacks_left_out;
 
     /* Milestones, 0 until they happen. */
@@ -354,8 +357,10 @@ struct rw_header {
 
     uint64_t test_written; /* tests ever begun; the current one is number test_written if it has not ended */
     uint64_t test_last_end_ns;
-    uint64_t test_worker; /* which worker of a run of tests the process is: the characters of "gw0" and
-                           * zeros, in the order of memory; 0 where it is none */
+    uint64_t test_worker;        /* which worker of a run of tests the process is: the characters of "gw0" and
+                                  * zeros, in the order of memory; 0 where it is none */
+    char test[RW_TEST_NAME_MAX]; /* the test that ran when the process was started, here or in the process
+                                  * that started it; "" where none did */
 
     int32_t capture_signal;   /* whose handler is installed, 0 if none: tracing is allowed */
     uint32_t tracing_refused; /* errno that a trace of this process would meet, as far as the shim can tell */

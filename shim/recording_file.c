@@ -20,7 +20,8 @@ enum {
     INTERPRETER_OFFSET = TEST_OFFSET + PAGES(RW_TEST_MAX * sizeof(struct rw_test)),
     SEMAPHORE_OFFSET = INTERPRETER_OFFSET + PAGES(RW_INTERPRETER_MAX * sizeof(struct rw_interpreter)),
     MISUSE_OFFSET = SEMAPHORE_OFFSET + PAGES(RW_SEMAPHORE_MAX * sizeof(struct rw_semaphore)),
-    LOCK_OFFSET = MISUSE_OFFSET + PAGES(RW_MISUSE_MAX * sizeof(struct rw_misuse)),
+    ACCOUNT_OFFSET = MISUSE_OFFSET + PAGES(RW_MISUSE_MAX * sizeof(struct rw_misuse)),
+    LOCK_OFFSET = ACCOUNT_OFFSET + PAGES(RW_ACCOUNT_MAX * sizeof(struct rw_account)),
     LOCKS_SIZE = PAGES(RW_LOCK_MAX * sizeof(struct rw_lock)),
     LOCK_EDGES_SIZE = PAGES(RW_LOCK_EDGE_MAX * sizeof(struct rw_lock_edge)),
     LOCK_STACKS_SIZE = PAGES(RW_LOCK_STACK_COUNT * sizeof(struct rw_lock_stack)),
@@ -34,6 +35,7 @@ struct rw_semaphore *rw_semaphores;
 struct rw_lock *rw_locks;
 bool rw_recording_has_locks;
 struct rw_misuse *rw_misuses;
+struct rw_account *rw_accounts;
 bool rw_recording_has_orders;
 struct rw_lock_edge *rw_lock_edges;
 struct rw_lock_stack *rw_lock_stacks;
@@ -161,6 +163,7 @@ static int map_first(int fd)
     rw_interpreters = (struct rw_interpreter *)(base + INTERPRETER_OFFSET);
     rw_semaphores = (struct rw_semaphore *)(base + SEMAPHORE_OFFSET);
     rw_misuses = (struct rw_misuse *)(base + MISUSE_OFFSET);
+    rw_accounts = (struct rw_account *)(base + ACCOUNT_OFFSET);
     rw_locks = rw_recording_has_locks ? (struct rw_lock *)(base + LOCK_OFFSET) : NULL;
     rw_lock_edges = (struct rw_lock_edge *)(base + lock_edge_offset());
     rw_lock_stacks = (struct rw_lock_stack *)(base + lock_stack_offset());
@@ -258,6 +261,9 @@ static void describe_file(int32_t pid, uint64_t created_ns)
     header->misuse_offset = MISUSE_OFFSET;
     header->misuse_size = sizeof(struct rw_misuse);
     header->misuse_count = RW_MISUSE_MAX;
+    header->account_offset = ACCOUNT_OFFSET;
+    header->account_size = sizeof(struct rw_account);
+    header->account_count = RW_ACCOUNT_MAX;
     header->lock_offset = LOCK_OFFSET;
     header->lock_size = sizeof(struct rw_lock);
     header->lock_count = rw_recording_has_locks ? RW_LOCK_MAX : 0;

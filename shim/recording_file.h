@@ -28,6 +28,7 @@ extern struct rw_test *rw_tests;
 extern struct rw_interpreter *rw_interpreters;
 extern struct rw_semaphore *rw_semaphores;
 extern struct rw_misuse *rw_misuses;
+extern struct rw_account *rw_accounts;
 extern struct rw_lock *rw_locks; /* NULL without the option lock_owners */
 
 /* The option lock_owners: whether recordings have a table of locks. Set before the first one is made. */

@@ -266,6 +266,16 @@ bool rw_slot_adopt(struct rw_self *self)
     return true;
 }
 
+uint32_t rw_slot_count(void)
+{
+    return __atomic_load_n(&used, __ATOMIC_RELAXED);
+}
+
+bool rw_slot_is_alive(const struct rw_slot *slot)
+{
+    return slot->state == RW_THREAD_NEW || has_begun_and_not_ended(slot);
+}
+
 void rw_slot_begin_with(struct rw_self *self, uint64_t now)
 {
     rw_zero(taken, sizeof taken);

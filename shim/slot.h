@@ -67,6 +67,12 @@ void rw_slot_set_pthread(struct rw_launch *launch, uint64_t pthread);
 
 struct rw_launch *rw_slot_launch(uint32_t slot);
 
+/* How many slots were ever in use: from there on they are nobody's. */
+uint32_t rw_slot_count(void);
+
+/* A thread that was created and has not ended. */
+bool rw_slot_is_alive(const struct rw_slot *slot);
+
 /* In a fresh recording: forgets all slots and gives slot 0 to this thread. */
 void rw_slot_begin_with(struct rw_self *self, uint64_t now);
 

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "shim/account.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
 #include "shim/self.h"
@@ -58,6 +59,7 @@ static void end(struct rw_self *self, struct rw_test *test, uint64_t now, uint64
     rw_write_end(&test->sequence);
     __atomic_store_n(&rw_header->test_last_end_ns, now, __ATOMIC_RELEASE);
     rw_event_append(self, now, RW_EVENT_TEST_END, 0, test->number, return_address);
+    rw_account_end(test);
 }
 
 static void begin(struct rw_self *self, const char *name, bool is_cut, enum rw_test_phase phase, uint64_t now,
@@ -76,6 +78,7 @@ static void begin(struct rw_self *self, const char *name, bool is_cut, enum rw_t
     rw_write_end(&test->sequence);
     __atomic_store_n(&rw_header->test_written, number, __ATOMIC_RELEASE);
     rw_event_append(self, now, RW_EVENT_TEST_BEGIN, 0, number, return_address);
+    rw_account_begin();
 }
 
 static void told(struct rw_self *self, const char *value, uint64_t return_address)

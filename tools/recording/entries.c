@@ -291,6 +291,23 @@ int rw_reader_misuse(struct rw_reader *reader, unsigned index, struct rw_misuse 
     return misuse->kind == RW_MISUSE_NONE ? -ENOENT : error;
 }
 
+int rw_reader_account(struct rw_reader *reader, uint64_t number, struct rw_account *account)
+{
+    const struct rw_header *header = &reader->header;
+    if (number == 0 || number > header->accounts_written ||
+        header->accounts_written - number >= header->account_count)
+        return -ENOENT;
+    uint64_t index = (number - 1) % header->account_count;
+    int error =
+        read_whole(reader, header->account_offset + index * sizeof(*account), account, sizeof(*account));
+    if (!has_entry(error))
+        return error;
+    RW_TERMINATE(account->test);
+    for (unsigned i = 0; i < RW_LEFT_MAX; i++)
+        RW_TERMINATE(account->descriptors[i].target);
+    return error;
+}
+
 int rw_reader_lock_owner(struct rw_reader *reader, uint64_t address, struct rw_lock *owner)
 {
     const struct rw_header *header = &reader->header;

@@ -70,6 +70,7 @@ static void print_header(FILE *out, struct rw_reader *reader)
     char worker[sizeof(header->test_worker) + 1] = "";
     memcpy(worker, &header->test_worker, sizeof(header->test_worker));
     print_string(out, "worker", worker);
+    print_string(out, "started-in-test", header->test);
     fprintf(out, "\n  created: monotonic=%" PRIu64 " boottime=%" PRIu64 " realtime=%" PRIu64 " (ns)\n",
             header->created_ns, header->created_boottime_ns, header->created_realtime_ns);
     fprintf(out,
@@ -126,6 +127,46 @@ static void print_tests(FILE *out, struct rw_reader *reader)
         print_time(out, header, "phase", test.phase_ns);
         print_time(out, header, "end", test.end_ns);
         fputc('\n', out);
+    }
+}
+
+static void print_account(FILE *out, const struct rw_header *header, const struct rw_account *account)
+{
+    print_number(out, "number", (int64_t)account->number);
+    print_string(out, "test", account->test);
+    print_time(out, header, "begin", account->begin_ns);
+    print_time(out, header, "end", account->end_ns);
+    fprintf(out, "\n  threads %" PRIu32 "->%" PRIu32 " left=%" PRIu32, account->threads_begin,
+            account->threads_end, account->threads_left);
+    for (uint32_t i = 0; i < account->threads_left && i < RW_LEFT_MAX; i++)
+        fprintf(out, " tid=%" PRId32 " slot=%" PRIu32 ".%" PRIu32, account->threads[i].tid,
+                account->threads[i].slot, account->threads[i].generation);
+    fprintf(out, "\n  interpreters %" PRIu32 "->%" PRIu32 " left=%" PRIu32, account->interpreters_begin,
+            account->interpreters_end, account->interpreters_left);
+    for (uint32_t i = 0; i < account->interpreters_left && i < RW_LEFT_MAX; i++)
+        fprintf(out, " id=%" PRId64, (int64_t)account->interpreters[i]);
+    fprintf(out, "\n  descriptors %" PRIu32 "->%" PRIu32 " left=%" PRIu32 "%s", account->descriptors_begin,
+            account->descriptors_end, account->descriptors_left,
+            account->flags & RW_ACCOUNT_NO_DESCRIPTORS ? " (not known)" : "");
+    for (uint32_t i = 0; i < account->descriptors_left && i < RW_LEFT_MAX; i++) {
+        fprintf(out, " fd=%" PRId32 " access=%" PRIu32, account->descriptors[i].fd,
+                account->descriptors[i].access);
+        print_string(out, "target", account->descriptors[i].target);
+    }
+    fputc('\n', out);
+}
+
+static void print_accounts(FILE *out, struct rw_reader *reader)
+{
+    const struct rw_header *header = rw_reader_header(reader);
+    uint64_t written = header->accounts_written, count = header->account_count;
+    for (uint64_t i = written > count ? written - count + 1 : 1; i <= written; i++) {
+        struct rw_account account;
+        int error = rw_reader_account(reader, i, &account);
+        if (error != 0 && error != -EAGAIN)
+            continue;
+        fprintf(out, "account %" PRIu64 "%s", i, torn(error));
+        print_account(out, header, &account);
     }
 }
 
@@ -309,6 +350,7 @@ int rw_recording_print(const char *path, FILE *out)
     }
     print_header(out, reader);
     print_tests(out, reader);
+    print_accounts(out, reader);
     print_interpreters(out, reader);
     print_semaphores(out, reader);
     print_misuses(out, reader);

@@ -87,6 +87,8 @@ static int check_layout(const struct rw_header *header, char **why)
          sizeof(struct rw_semaphore), RW_SEMAPHORE_MAX},
         {"misuses", header->misuse_offset, header->misuse_size, header->misuse_count,
          sizeof(struct rw_misuse), RW_MISUSE_MAX},
+        {"accounts", header->account_offset, header->account_size, header->account_count,
+         sizeof(struct rw_account), RW_ACCOUNT_MAX},
         {"locks", header->lock_offset, header->lock_size, RW_LOCK_MAX, sizeof(struct rw_lock), RW_LOCK_MAX},
         {"lock orders", header->lock_edge_offset, header->lock_edge_size, header->lock_edge_count,
          sizeof(struct rw_lock_edge), RW_LOCK_EDGE_MAX},
@@ -118,6 +120,7 @@ static void bound_header(struct rw_header *header, uint64_t file_size, char *not
 {
     RW_TERMINATE(header->shim_version);
     RW_TERMINATE(header->executable);
+    RW_TERMINATE(header->test);
     for (unsigned i = 0; i < RW_PROBLEM_MAX; i++)
         RW_TERMINATE(header->problems[i].detail);
 
@@ -236,6 +239,7 @@ int rw_reader_refresh(struct rw_reader *reader)
         header.interpreter_count != old->interpreter_count ||
         header.semaphore_offset != old->semaphore_offset || header.semaphore_count != old->semaphore_count ||
         header.misuse_offset != old->misuse_offset || header.misuse_count != old->misuse_count ||
+        header.account_offset != old->account_offset || header.account_count != old->account_count ||
         header.lock_offset != old->lock_offset || header.lock_count != old->lock_count ||
         header.lock_edge_offset != old->lock_edge_offset || header.lock_edge_count != old->lock_edge_count ||
         header.lock_stack_offset != old->lock_stack_offset ||

@@ -49,6 +49,8 @@ void make_recording(struct made *made, unsigned slots)
         .semaphore_count = RW_SEMAPHORE_MAX,
         .misuse_size = sizeof(struct rw_misuse),
         .misuse_count = RW_MISUSE_MAX,
+        .account_size = sizeof(struct rw_account),
+        .account_count = RW_ACCOUNT_MAX,
         .lock_size = sizeof(struct rw_lock),
         .lock_count = RW_LOCK_MAX,
         .lock_edge_size = sizeof(struct rw_lock_edge),
@@ -66,6 +68,8 @@ void make_recording(struct made *made, unsigned slots)
     at += header.semaphore_size * header.semaphore_count;
     header.misuse_offset = at;
     at += header.misuse_size * header.misuse_count;
+    header.account_offset = at;
+    at += header.account_size * header.account_count;
     header.lock_offset = at;
     at += header.lock_size * header.lock_count;
     at = (at + 4095u) & ~4095u;
@@ -79,6 +83,7 @@ void make_recording(struct made *made, unsigned slots)
     made->interpreters = (struct rw_interpreter *)(made->bytes + header.interpreter_offset);
     made->semaphores = (struct rw_semaphore *)(made->bytes + header.semaphore_offset);
     made->misuses = (struct rw_misuse *)(made->bytes + header.misuse_offset);
+    made->accounts = (struct rw_account *)(made->bytes + header.account_offset);
     made->locks = (struct rw_lock *)(made->bytes + header.lock_offset);
     made->slots = (struct rw_slot_area *)(made->bytes + header.slot_offset);
 }
@@ -161,6 +166,22 @@ struct rw_test *make_test(struct made *made, uint64_t number, const char *name, 
     return test;
 }
 
+struct rw_account *make_account(struct made *made, const char *test, uint64_t begin_ns, uint64_t end_ns)
+{
+    struct rw_account *account = &made->accounts[made->header->accounts_written++ % RW_ACCOUNT_MAX];
+    *account = (struct rw_account){
+        .sequence = account->sequence + 2, .number = 1, .begin_ns = begin_ns, .end_ns = end_ns};
+    copy(account->test, sizeof(account->test), test);
+    return account;
+}
+
+void make_left_thread(struct rw_account *account, const struct made *made, unsigned slot)
+{
+    const struct rw_slot *thread = &made->slots[slot].slot;
+    account->threads[account->threads_left++ % RW_LEFT_MAX] =
+        (struct rw_left_thread){.tid = thread->tid, .slot = slot, .generation = thread->generation};
+}
+
 void make_rich_recording(struct made *made)
 {
     const uint64_t start = MADE_START_NS;
@@ -226,6 +247,14 @@ void make_rich_recording(struct made *made)
     make_wait(worker, start + 2 * MADE_S + 5, start + 2 * MADE_S + 900000005, RW_WAIT_SEMAPHORE, 0x7777, 14);
     make_wait(worker, start + 3 * MADE_S, 0, RW_WAIT_MUTEX, 0x8000, 1);
     make_event(ended, start + 3 * MADE_S, RW_EVENT_THREAD_EXIT, ended->pthread, 1);
+
+    struct rw_account *account =
+        make_account(made, "test_a.py::test_one", start + 1 * MADE_S, start + 2 * MADE_S);
+    make_left_thread(account, made, 1);
+    account->interpreters_left = account->descriptors_left = 1;
+    account->interpreters[0] = 3;
+    account->descriptors[0] = (struct rw_left_descriptor){.fd = 7, .access = 1, .target = "pipe:[123]"};
+    copy(made->header->test, sizeof(made->header->test), "outer.py::test_outer");
 
     made->header->problem_count = 1;
     made->header->problems[0].error = 13;

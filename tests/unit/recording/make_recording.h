@@ -20,6 +20,7 @@ struct made {
     struct rw_interpreter *interpreters;
     struct rw_semaphore *semaphores;
     struct rw_misuse *misuses;
+    struct rw_account *accounts;
     struct rw_lock *locks;
     struct rw_slot_area *slots;
 };
@@ -40,6 +41,10 @@ void make_wait(struct rw_slot *slot, uint64_t begin_ns, uint64_t end_ns, enum rw
 
 struct rw_test *make_test(struct made *made, uint64_t number, const char *name, uint64_t begin_ns,
                           uint64_t end_ns);
+
+/* The account of a test that left nothing yet; number `written` of the recording. */
+struct rw_account *make_account(struct made *made, const char *test, uint64_t begin_ns, uint64_t end_ns);
+void make_left_thread(struct rw_account *account, const struct made *made, unsigned slot);
 
 /* A recording that uses every part: the seed of the mutation test, and of a fuzzer's corpus. */
 void make_rich_recording(struct made *made);

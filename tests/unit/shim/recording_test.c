@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -180,6 +181,47 @@ static void tests_are_known_by_name(void **state)
     close_recording(&recording);
 }
 
+static const struct rw_account *account_of(const struct recording *recording, unsigned index)
+{
+    return (const struct rw_account *)(recording->base + recording->header->account_offset) + index;
+}
+
+static void what_a_test_leaves_is_told(void **state)
+{
+    (void)state;
+    pid_t pid = start_subject("left");
+    assert_int_equal(end_of_subject(pid), 0);
+    struct recording recording = open_recording(pid);
+    const struct rw_account *one = account_of(&recording, 0), *many = account_of(&recording, 1);
+    assert_int_equal(recording.header->accounts_written, 2);
+    assert_string_equal(recording.header->test, "");
+    assert_string_equal(one->test, "a.py::leaves");
+    assert_int_equal(one->number, 2);
+    assert_int_equal(one->flags, 0);
+    assert_int_equal(one->threads_begin, 1);
+    assert_int_equal(one->threads_end, 2);
+    assert_int_equal(one->threads_left, 1);
+    const struct rw_slot *slot = slot_of(&recording, one->threads[0].slot);
+    assert_string_equal(slot->test, "a.py::leaves");
+    assert_int_equal(slot->generation, one->threads[0].generation);
+    assert_int_equal(one->interpreters_left, 0);
+    assert_int_equal(one->descriptors_end, one->descriptors_begin + 2);
+    assert_int_equal(one->descriptors_left, 2);
+    assert_int_equal(one->descriptors[0].access, O_RDONLY);
+    assert_int_equal(one->descriptors[1].access, O_WRONLY);
+    assert_non_null(strstr(one->descriptors[0].target, "pipe:["));
+    assert_string_equal(one->descriptors[0].target, one->descriptors[1].target);
+    assert_string_equal(many->test, "a.py::leaves many");
+    assert_int_equal(many->threads_left, 0);
+    assert_int_equal(many->descriptors_left, 10);
+    close_recording(&recording);
+    pid_t child = other_recording(pid);
+    recording = open_recording(child);
+    assert_string_equal(recording.header->test, "a.py::clean again");
+    assert_int_equal(recording.header->accounts_written, 0);
+    close_recording(&recording);
+}
+
 static bool has_answered(const struct recording *recording)
 {
     const struct rw_capture *capture = &slot_of(recording, 0)->capture;
@@ -251,6 +293,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(fork_child_has_its_own),
         cmocka_unit_test(no_child_that_is_not_the_programs),
         cmocka_unit_test(tests_are_known_by_name),
+        cmocka_unit_test(what_a_test_leaves_is_told),
         cmocka_unit_test(untraceable_program_captures_itself),
         cmocka_unit_test(equal_waits_take_one_record),
         cmocka_unit_test(program_outlives_what_it_does_to_its_recording),

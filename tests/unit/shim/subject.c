@@ -11,7 +11,7 @@ static const struct {
     {"versions", case_versions},     {"threads", case_threads},     {"fork", case_fork},
     {"wait_all", case_wait_all},     {"test", case_test},           {"undumpable", case_undumpable},
     {"many_waits", case_many_waits}, {"subreaper", case_subreaper}, {"scribble", case_scribble},
-    {"confined", case_confined},
+    {"confined", case_confined},     {"left", case_left},
 };
 
 int main(int count, char **arguments)

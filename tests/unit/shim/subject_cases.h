@@ -23,6 +23,7 @@ int case_fork(void); /* from a second thread; the child waits for ever for a thr
 int case_wait_all(void);   /* wait(-1) has nobody to report; exec of nobody is said to have failed */
 int case_subreaper(void);  /* the same where orphans become its children; preloads SUBJECT_PRELOAD */
 int case_test(void);       /* says what pytest says */
+int case_left(void);       /* a test that leaves things behind, between tests that do not */
 int case_undumpable(void); /* makes itself undumpable and waits for ever */
 int case_many_waits(void); /* the same wait over and over */
 int case_scribble(void);   /* fills its own recording with random bytes while it locks, joins and forks */

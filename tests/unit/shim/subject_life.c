@@ -112,6 +112,43 @@ int case_test(void)
     return 1;
 }
 
+static int begin_test(const char *value)
+{
+    errno = 7;
+    return setenv("PYTEST_CURRENT_TEST", value, 1) == 0 && errno == 7;
+}
+
+static void *wait_for_ever(void *unused)
+{
+    while (sem_wait(&never) == -1 && errno == EINTR)
+        ;
+    return unused;
+}
+
+int case_left(void)
+{
+    pthread_t thread, kept;
+    int own[2], left[2];
+    CHECK(sem_init(&never, 0, 0) == 0);
+    CHECK(begin_test("a.py::clean (setup)"));
+    CHECK(pthread_create(&thread, NULL, give_back, NULL) == 0 && pthread_join(thread, NULL) == 0);
+    CHECK(pipe(own) == 0 && close(own[0]) == 0 && close(own[1]) == 0);
+    CHECK(begin_test("a.py::leaves (setup)"));
+    CHECK(pthread_create(&kept, NULL, wait_for_ever, NULL) == 0);
+    CHECK(pipe(left) == 0);
+    CHECK(begin_test("a.py::clean again (setup)"));
+    CHECK(close(left[0]) == 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    CHECK(waitpid(pid, NULL, 0) == pid);
+    CHECK(begin_test("a.py::leaves many (setup)"));
+    for (int i = 0; i < 10; i++)
+        CHECK(dup(left[1]) >= 0);
+    CHECK(unsetenv("PYTEST_CURRENT_TEST") == 0);
+    return 0;
+}
+
 int case_undumpable(void)
 {
     CHECK(sem_init(&never, 0, 0) == 0);

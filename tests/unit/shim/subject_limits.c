@@ -105,7 +105,9 @@ static int under_filter(void)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpid, 4, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpid, 6, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_readlink, 4, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_open, 3, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 2, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 1, 0),
@@ -118,9 +120,11 @@ static int under_filter(void)
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) == -1 && errno == EFAULT);
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
     sem_init(&semaphore, 0, 1);
+    CHECK(setenv("PYTEST_CURRENT_TEST", "a.py::confined (call)", 1) == 0);
     pthread_mutex_lock(&mutex);
     for (int i = 0; i < 40; i++)
         CHECK(pthread_create(&threads[i], NULL, contend, NULL) == 0);
+    CHECK(setenv("PYTEST_CURRENT_TEST", "a.py::after (call)", 1) == 0);
     pthread_mutex_unlock(&mutex);
     for (int i = 0; i < 40; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
