@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/incident/test_account.h"
+
 #define RW_INCIDENT_SCHEMA 1
 
 /* How sure a statement is. `exact`: read from the object itself or from a call that was seen. `inferred`:
@@ -326,6 +328,7 @@ struct rw_lock_edge_info {
 struct rw_process_info {
     int pid;
     int ppid;
+    int started_by;   /* the process that was its parent when it began to be recorded; 0 not known */
     const char *name; /* base name of the executable */
     const char *executable;
     const char *command; /* argv[0] and script name only: arguments may hold secrets */
@@ -342,6 +345,9 @@ struct rw_process_info {
     const char *worker;    /* which worker of a run of tests it is, "gw0"; NULL if it is none */
     const char *last_test; /* the last one that ended */
     uint64_t last_test_end_ns;
+    const char *started_in_test; /* the test that ran when this process was started, here or in its parent */
+    struct rw_test_account *tests; /* those that left something behind, oldest first */
+    size_t test_count;
     struct rw_thread *threads; /* main first */
     size_t thread_count;
     struct rw_interpreter_info *interpreters;

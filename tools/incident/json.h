@@ -22,6 +22,12 @@
 /* A new reference. Aborts where memory runs out, as everything that builds incidents. */
 json_t *rw_incident_to_json(const struct rw_incident *incident);
 
+/* One account of a test alone, as index.json has it; times are told up to `now_ns`. And back: false where it
+ * is none. Its strings are the incident's. */
+json_t *rw_test_account_to_json(const struct rw_test_account *account, uint64_t now_ns);
+bool rw_test_account_from_json(struct rw_incident *incident, const json_t *json,
+                               struct rw_test_account *account);
+
 /* The incident of `json`, which may come from anybody: a child of `parent`, or NULL with a message in *why
  * (a child of `parent` too). Unknown names are passed over, so that later versions may add some. */
 struct rw_incident *rw_incident_from_json(void *parent, const json_t *json, char **why);

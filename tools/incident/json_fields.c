@@ -2,37 +2,7 @@
 #include "tools/incident/json_fields.h"
 
 #include "tools/incident/incident.h"
-
-/* A row: its name, how it is written, the member. KEEP: null where not known. */
-#define ROW(name, type, member)                                                                              \
-    {                                                                                                        \
-        name, RW_FIELD_##type, offsetof(struct THIS, member), false, 0, NULL                                 \
-    }
-#define KEEP(name, type, member)                                                                             \
-    {                                                                                                        \
-        name, RW_FIELD_##type, offsetof(struct THIS, member), true, 0, NULL                                  \
-    }
-#define INSIDE(name, member, table)                                                                          \
-    {                                                                                                        \
-        name, RW_FIELD_RECORD, offsetof(struct THIS, member), true, 0, &table                                \
-    }
-#define POINTER(name, member, table)                                                                         \
-    {                                                                                                        \
-        name, RW_FIELD_RECORD_PTR, offsetof(struct THIS, member), true, 0, &table                            \
-    }
-#define MANY(name, member, count, table)                                                                     \
-    {                                                                                                        \
-        name, RW_FIELD_ARRAY, offsetof(struct THIS, member), true, offsetof(struct THIS, count), &table      \
-    }
-#define LIST(name, type, member, count)                                                                      \
-    {                                                                                                        \
-        name, RW_FIELD_##type, offsetof(struct THIS, member), true, offsetof(struct THIS, count), NULL       \
-    }
-#define END                                                                                                  \
-    {                                                                                                        \
-        NULL, 0, 0, false, 0, NULL                                                                           \
-    }
-#define RECORD(name, fields) static const struct rw_record name = {sizeof(struct THIS), fields}
+#include "tools/incident/json_rows.h"
 
 #define THIS rw_frame
 static const struct rw_field frame_fields[] = {
@@ -341,6 +311,7 @@ RECORD(lock_edge_record, lock_edge_fields);
 static const struct rw_field process_fields[] = {
     KEEP("pid", INT, pid),
     ROW("ppid", INT_M1, ppid),
+    ROW("started_by", INT, started_by),
     KEEP("name", STRING, name),
     ROW("executable", STRING, executable),
     ROW("command", STRING, command),
@@ -359,6 +330,8 @@ static const struct rw_field process_fields[] = {
     ROW("worker", STRING, worker),
     ROW("last_test", STRING, last_test),
     ROW("last_test_end", TIME, last_test_end_ns),
+    ROW("started_in_test", STRING, started_in_test),
+    MANY("tests", tests, test_count, rw_test_account_record),
     MANY("interpreters", interpreters, interpreter_count, interpreter_record),
     MANY("threads", threads, thread_count, thread_record),
     MANY("tasks", tasks, task_count, task_record),

@@ -48,6 +48,6 @@ struct rw_record {
     const struct rw_field *fields; /* ends with a NULL name */
 };
 
-extern const struct rw_record rw_incident_record;
+extern const struct rw_record rw_incident_record, rw_test_account_record;
 
 #endif

@@ -281,6 +281,16 @@ static bool read_record(struct reader *reader, const struct rw_record *record, c
     return true;
 }
 
+bool rw_test_account_from_json(struct rw_incident *incident, const json_t *json,
+                               struct rw_test_account *account)
+{
+    struct reader reader = {.incident = incident, .parent = incident, .now_ns = incident->now_ns};
+
+    *account = (struct rw_test_account){0};
+    return read_record(&reader, &rw_test_account_record, json, account,
+                       &(const struct place){NULL, "", SIZE_MAX});
+}
+
 struct rw_incident *rw_incident_from_json(void *parent, const json_t *json, char **why)
 {
     struct reader reader = {.incident = rw_incident_new(parent), .parent = parent};

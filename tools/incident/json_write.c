@@ -162,6 +162,11 @@ json_t *rw_incident_to_json(const struct rw_incident *incident)
     return write_record(&rw_incident_record, incident, incident->now_ns);
 }
 
+json_t *rw_test_account_to_json(const struct rw_test_account *account, uint64_t now_ns)
+{
+    return write_record(&rw_test_account_record, account, now_ns);
+}
+
 int rw_incident_write(const struct rw_incident *incident, FILE *file)
 {
     json_t *json = rw_incident_to_json(incident);

@@ -5,6 +5,8 @@
 
 #include <talloc.h>
 
+#include "tools/incident/accounts.h"
+
 #define NAMED_MAX 3
 
 struct list {
@@ -56,6 +58,17 @@ static void add_interpreters(struct list *list, const struct rw_process_info *pr
     }
 }
 
+static void add_children_and_descriptors(struct list *list, const struct rw_process_info *process,
+                                         const char *test)
+{
+    const struct rw_test_account *account = rw_process_find_account(process, test);
+    for (size_t i = 0; account != NULL && i < account->child_count; i++)
+        add(list, talloc_asprintf(list->parent, "process %d (%s)", account->children[i].pid,
+                                  account->children[i].name != NULL ? account->children[i].name : "?"));
+    for (size_t i = 0; account != NULL && i < account->descriptor_count; i++)
+        add(list, rw_left_open_words(list->parent, &account->descriptors[i]));
+}
+
 char *rw_left_words(void *parent, const struct rw_incident *incident, const char *test)
 {
     struct list list = {parent, NULL};
@@ -65,6 +78,7 @@ char *rw_left_words(void *parent, const struct rw_incident *incident, const char
             continue;
         add_threads(&list, process, test);
         add_interpreters(&list, process, test);
+        add_children_and_descriptors(&list, process, test);
     }
     return list.words;
 }

@@ -20,6 +20,7 @@
 
 #include "tools/cpython/cpython.h"
 #include "tools/diagnosis/diagnosis.h"
+#include "tools/incident/accounts.h"
 #include "tools/incident/json.h"
 #include "tools/incident/model.h"
 #include "tools/monitor/deltas.h"
@@ -28,6 +29,7 @@
 #include "tools/recording/postmortem.h"
 #include "tools/recording/reader.h"
 #include "tools/snapshot/image.h"
+#include "tools/snapshot/left_open.h"
 #include "tools/snapshot/misuse_places.h"
 #include "tools/snapshot/peers.h"
 #include "tools/snapshot/proc.h"
@@ -99,6 +101,9 @@ static void add_living(struct rw_incident *incident, const struct rw_capture_pla
     }
     if (plan->python)
         rw_cpython_inspect(incident, process, image, target->reader);
+    for (size_t i = 0; i < process->test_count; i++)
+        rw_left_open_check(process->pid, &process->tests[i]);
+    rw_process_drop_empty_accounts(process);
     forget_wait_for_look(process);
 }
 
@@ -130,6 +135,7 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
         rw_fill_deltas(incident, plan->previous);
     rw_failures_fill(plan->failures, incident);
     rw_incident_complete_names(incident);
+    rw_accounts_complete(incident);
     rw_diagnose(incident);
     incident->took_ms = (double)(now_ns() - incident->now_ns) / 1e6;
     return incident;

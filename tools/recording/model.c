@@ -222,6 +222,8 @@ static void fill_process(struct rw_fill *fill)
     struct rw_process_info *process = fill->process;
     if (process->ppid <= 0)
         process->ppid = header->ppid;
+    process->started_by = header->ppid;
+    process->started_in_test = text(fill, header->test);
     if (process->executable == NULL)
         process->executable = text(fill, header->executable);
     if (process->name == NULL && process->executable != NULL) {
@@ -393,6 +395,17 @@ static void fill_threads(struct rw_fill *fill)
     rw_fill_order_history(fill);
 }
 
+static void fill_accounts(struct rw_fill *fill)
+{
+    uint64_t written = fill->header->accounts_written, kept = fill->header->account_count;
+    struct rw_account account;
+    for (uint64_t i = written > kept ? written - kept + 1 : 1; i <= written; i++) {
+        int error = rw_reader_account(fill->reader, i, &account);
+        if (error == 0 || error == -EAGAIN)
+            rw_recording_fill_account(fill->incident, fill->process, fill->reader, &account);
+    }
+}
+
 int rw_recording_fill(struct rw_incident *incident, struct rw_process_info *process, struct rw_reader *reader,
                       rw_describe_fn describe, void *describe_ctx)
 {
@@ -417,6 +430,7 @@ int rw_recording_fill(struct rw_incident *incident, struct rw_process_info *proc
     fill_tests(&fill);
     fill_interpreters(&fill);
     fill_threads(&fill);
+    fill_accounts(&fill);
     rw_fill_misuses(&fill);
     HASH_CLEAR(hh, fill.described);
     talloc_free(fill.scratch);

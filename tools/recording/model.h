@@ -45,4 +45,9 @@ const char *rw_interpreter_op_word(uint32_t op);       /* "new" "destroy" "final
 const char *rw_misuse_word(uint32_t kind);             /* "late-thread", "join-of-joined", ... */
 const char *rw_hook_name(uint32_t hook);               /* "Py_NewInterpreter", ... */
 
+/* Enters what a test left behind, but for threads that were gone a moment later; nothing where that was all.
+ */
+void rw_recording_fill_account(struct rw_incident *incident, struct rw_process_info *process,
+                               struct rw_reader *reader, const struct rw_account *recorded);
+
 #endif

@@ -20,4 +20,8 @@ int rw_report_text(const struct rw_incident *incident, FILE *file);
  */
 int rw_report_markdown(const struct rw_incident *incident, FILE *file, size_t max_bytes);
 
+/* What tests left behind, a line for each of `count` accounts; nothing where there are none. 0, or a negative
+ * errno of the write. */
+int rw_report_accounts(const struct rw_test_account *accounts, size_t count, FILE *file);
+
 #endif

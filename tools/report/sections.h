@@ -22,6 +22,9 @@ const char *rw_role_of(const struct rw_incident *incident, const struct rw_proce
 
 void rw_section_threads(struct rw_page *page, const struct rw_incident *incident,
                         const struct rw_process_info *process);
+#define RW_ACCOUNTS_HEADING "What tests left behind"
+/* A line or two for each account, without a heading. Nothing where they left nothing. */
+void rw_section_accounts(struct rw_page *page, const struct rw_test_account *accounts, size_t count);
 void rw_section_interpreters(struct rw_page *page, const struct rw_incident *incident,
                              const struct rw_process_info *process);
 /* Tasks of event loops. Nothing where there are none. */

@@ -215,6 +215,21 @@ static void write_processes(struct rw_page *page, const struct rw_incident *inci
     }
 }
 
+/* Of all processes: what hangs here may have been left by a test that ran elsewhere. */
+static void write_accounts(struct rw_page *page, const struct rw_incident *incident)
+{
+    bool has_heading = false;
+
+    for (size_t i = 0; i < incident->process_count; i++) {
+        const struct rw_process_info *process = &incident->processes[i];
+
+        if (process->test_count && !has_heading)
+            rw_page_heading(page, RW_ACCOUNTS_HEADING);
+        has_heading = has_heading || process->test_count;
+        rw_section_accounts(page, process->tests, process->test_count);
+    }
+}
+
 static bool has_notes(const struct rw_incident *incident)
 {
     size_t count = incident->note_count;
@@ -273,6 +288,7 @@ int rw_report_text(const struct rw_incident *incident, FILE *file)
     write_answer(&page, incident);
     write_certainty(&page, incident);
     write_processes(&page, incident);
+    write_accounts(&page, incident);
     write_notes(&page, incident);
     write_origin(&page, incident);
     talloc_free(page.ctx);

@@ -39,6 +39,7 @@ static const struct {
     {"from_place", "\n### from_place, to_place\n"},
     {"to_place", "\n### from_place, to_place\n"},
     {"misuses", "\n### misuses[]\n"},
+    {"tests", "\n### tests[]\n"},
     {"frames", "\n### python[]\n"},
 };
 

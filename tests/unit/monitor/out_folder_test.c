@@ -211,6 +211,31 @@ static void those_over_the_limit_are_counted(void **state)
     talloc_free(out);
 }
 
+static json_t *one_test(const char *run)
+{
+    return json_pack("[{s:s,s:s}]", "test", "t.py::test_a", "run", run);
+}
+
+static void tests_stay_as_long_as_their_run_has_incidents(void **state)
+{
+    struct folder *folder = *state;
+    struct rw_out *first = rw_out_new(NULL, folder->fd, folder->path, "run-1", "pytest");
+    struct rw_out *second = rw_out_new(NULL, folder->fd, folder->path, "run-2", "pytest");
+    struct rw_out *third = rw_out_new(NULL, folder->fd, folder->path, "run-3", "pytest");
+    rw_out_set_tests(first, one_test("run-1"));
+    add(first, "cycle");
+    rw_out_set_tests(second, one_test("run-2"));
+    assert_int_equal(rw_out_write_index(second, 0), 0);
+    assert_int_equal(rw_out_write_index(third, 0), 0);
+    json_t *index = index_of(folder), *tests = json_object_get(index, "tests");
+    assert_int_equal(json_array_size(tests), 1);
+    assert_string_equal(word(json_array_get(tests, 0), "run"), "run-1");
+    json_decref(index);
+    talloc_free(first);
+    talloc_free(second);
+    talloc_free(third);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_is_written_through_a_link, make, clear),
         cmocka_unit_test_setup_teardown(words_from_elsewhere_do_no_harm, make, clear),
         cmocka_unit_test_setup_teardown(those_over_the_limit_are_counted, make, clear),
+        cmocka_unit_test_setup_teardown(tests_stay_as_long_as_their_run_has_incidents, make, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -299,6 +299,87 @@ static void every_number_has_its_word(void **state)
     assert_null(rw_hook_name(RW_HOOK_COUNT));
 }
 
+static const struct rw_test_account *account(const struct fixture *fixture)
+{
+    assert_int_equal(fixture->process->test_count, 1);
+    return &fixture->process->tests[0];
+}
+
+static void what_tests_left_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture);
+    const struct rw_test_account *one = account(fixture);
+    assert_string_equal(fixture->process->started_in_test, "outer.py::test_outer");
+    assert_string_equal(one->test, "test_a.py::test_one");
+    assert_int_equal(one->pid, MADE_PID);
+    assert_int_equal(one->thread_count, 1);
+    assert_int_equal(one->threads[0].tid, 4001);
+    assert_string_equal(one->threads[0].name, "worker-1");
+    assert_int_equal(one->interpreters[0].id, 3);
+    assert_int_equal(one->descriptors[0].fd, 7);
+    assert_string_equal(one->descriptors[0].target, "pipe:[123]");
+    assert_string_equal(one->descriptors[0].access, "write");
+    assert_int_equal(one->not_told, 0);
+}
+
+/* The last one of which all is known: a thread, that ended so long after its test. */
+static void left_thread_ends(struct fixture *fixture, uint64_t after_ns)
+{
+    const uint64_t end_ns = MADE_START_NS + 3 * MADE_S;
+    struct rw_account *made;
+    fixture->made.header->accounts_written = 0;
+    made = make_account(&fixture->made, "test_a.py::test_joins", end_ns - MADE_S, end_ns);
+    make_left_thread(made, &fixture->made, 3);
+    fixture->made.slots[3].slot.exited_ns = end_ns + after_ns;
+    fill(fixture);
+}
+
+static void a_thread_on_its_way_out_was_not_left(void **state)
+{
+    struct fixture *fixture = *state;
+    left_thread_ends(fixture, MADE_S / 100);
+    assert_int_equal(fixture->process->test_count, 0);
+}
+
+static void a_thread_that_ended_later_was_left(void **state)
+{
+    struct fixture *fixture = *state;
+    left_thread_ends(fixture, MADE_S);
+    assert_int_equal(account(fixture)->threads[0].tid, 4003);
+}
+
+static void of_a_slot_used_again_nothing_is_known(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->made.accounts[0].threads[0].generation++;
+    fixture->made.accounts[0].interpreters_left = fixture->made.accounts[0].descriptors_left = 0;
+    fill(fixture);
+    assert_int_equal(fixture->process->test_count, 0);
+}
+
+static void what_is_too_much_is_counted(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->made.accounts[0].descriptors_left = RW_LEFT_MAX + 5;
+    fixture->made.accounts[0].flags = 0;
+    fixture->made.accounts[0].descriptors_end = 20;
+    fill(fixture);
+    assert_int_equal(account(fixture)->descriptor_count, RW_LEFT_MAX);
+    assert_int_equal(account(fixture)->not_told, 5);
+    assert_int_equal(account(fixture)->descriptors_end, 20);
+}
+
+static void descriptors_may_be_unknown(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->made.accounts[0].flags = RW_ACCOUNT_NO_DESCRIPTORS;
+    fixture->made.accounts[0].descriptors_left = 0;
+    fill(fixture);
+    assert_int_equal(account(fixture)->descriptors_begin, -1);
+    assert_int_equal(account(fixture)->descriptors_end, -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +391,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_tid_that_was_used_again_is_the_living_thread, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_detached_after_its_end_is_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_handle_that_was_used_again_is_resolved_by_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_tests_left_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_thread_on_its_way_out_was_not_left, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_thread_that_ended_later_was_left, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_a_slot_used_again_nothing_is_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_too_much_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(descriptors_may_be_unknown, set_up, tear_down),
         cmocka_unit_test(every_number_has_its_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

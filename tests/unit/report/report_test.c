@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/incident/fixtures.h"
 #include "tools/diagnosis/diagnosis.h"
+#include "tools/incident/accounts.h"
 #include "tools/report/report.h"
 
 #include <errno.h>
@@ -381,6 +382,40 @@ static void what_python_is_made_of_is_left_out(void **state)
     talloc_free(incident);
 }
 
+static void what_tests_left_is_a_part_of_its_own(void **state)
+{
+    static const char *const texts[] = {
+        "\nWhat tests left behind\n----------------------\n",
+        "  t.py::test_a (gw1): thread 'keeper' (tid 12), interpreter 2, process 34 (sleep), fd 7\n",
+        "      (pipe:[123], to write), and 3 more; threads 1 to 2, descriptors 9 to 13\n",
+        "About this report",
+    };
+    struct rw_incident *incident = fixture("self_deadlock");
+    struct rw_process_info *process = &incident->processes[0];
+    struct rw_test_account *account;
+
+    (void)state;
+    process->worker = "gw1";
+    account = rw_process_add_account(incident, process, "t.py::test_a");
+    account->number = 4;
+    account->threads_begin = 1;
+    account->threads_end = 2;
+    account->descriptors_begin = 9;
+    account->descriptors_end = 13;
+    account->not_told = 3;
+    rw_account_add_thread(incident, account, 12, "keeper");
+    rw_account_add_interpreter(incident, account, 2);
+    rw_account_add_child(incident, account, 34, "sleep");
+    rw_account_add_child(incident, account, 34, "sleep");
+    rw_account_add_descriptor(incident, account, &(struct rw_left_open){7, "pipe:[123]", "write"});
+
+    char *report = text_of(incident);
+
+    expect_in_order(report, texts, sizeof texts / sizeof *texts);
+    free(report);
+    talloc_free(incident);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +433,7 @@ int main(void)
         cmocka_unit_test(what_python_is_made_of_is_left_out),
         cmocka_unit_test(a_full_disk_is_an_error),
         cmocka_unit_test(an_empty_incident_has_a_report),
+        cmocka_unit_test(what_tests_left_is_a_part_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
