@@ -5,9 +5,10 @@
  *     micro nested N          the same of each of N mutexes, one in the other, in a process that had a second
  *                             thread: the least of 15 rounds
  *     micro thread            ns of a thread's creation and join
- *     micro spawn N PROGRAM.. ns of a start and end of PROGRAM
- *     micro threads N         N threads, main's included, two of which deadlock; the others wait; never ends
- *     micro processes N       N processes that wait for each other in a ring; never ends
+ *     micro tests             ns of a test's begin, phases and end as pytest tells them, with 12 descriptors
+ * open micro spawn N PROGRAM.. ns of a start and end of PROGRAM micro threads N         N threads, main's
+ * included, two of which deadlock; the others wait; never ends micro processes N       N processes that wait
+ * for each other in a ring; never ends
  */
 #include <pthread.h>
 #include <spawn.h>
@@ -88,6 +89,23 @@ static int thread(void)
         if (pthread_create(&id, NULL, nothing, NULL))
             return 1;
         pthread_join(id, NULL);
+    }
+    show(begin, COUNT);
+    return 0;
+}
+
+/* As many descriptors as pytest has. */
+static int tests(void)
+{
+    enum { COUNT = 20000, OPEN = 12 };
+    while (dup(0) < OPEN - 1)
+        ;
+    uint64_t begin = now_ns();
+    for (unsigned i = 0; i < COUNT; i++) {
+        setenv("PYTEST_CURRENT_TEST", "test_file.py::test_name (setup)", 1);
+        setenv("PYTEST_CURRENT_TEST", "test_file.py::test_name (call)", 1);
+        setenv("PYTEST_CURRENT_TEST", "test_file.py::test_name (teardown)", 1);
+        unsetenv("PYTEST_CURRENT_TEST");
     }
     show(begin, COUNT);
     return 0;
@@ -203,6 +221,8 @@ int main(int argc, char **argv)
         return nested((unsigned)atoi(argv[2]));
     if (!strcmp(what, "thread"))
         return thread();
+    if (!strcmp(what, "tests"))
+        return tests();
     if (!strcmp(what, "spawn") && argc > 3)
         return spawn((unsigned)atoi(argv[2]), argv + 3);
     if (!strcmp(what, "threads") && argc > 2)

@@ -102,7 +102,9 @@ static void add_out(void *parent, const char *path, struct rw_found *found)
         if (names[i][0] >= '0' && names[i][0] <= '9' && is_file(incident))
             add_incident(parent, found, incident);
     }
-    json_t *index = json_load_file(talloc_asprintf(parent, "%s/index.json", path), 0, NULL);
+    const char *index_path = talloc_asprintf(parent, "%s/index.json", path);
+    json_t *index = json_load_file(index_path, 0, NULL);
+    found->index = is_file(index_path) ? index_path : NULL;
     /* A run that ended in its own time has told all there was: what it kept, it kept for keep=always. */
     bool has_ended = json_is_integer(json_object_get(index, "exit"));
     const char *ended_run = has_ended ? json_string_value(json_object_get(index, "run")) : NULL;
@@ -151,8 +153,7 @@ int rw_find(void *parent, const char *path, struct rw_found *found, char **why)
     }
     found->is_single = false;
     add_out(parent, copy, found);
-    if (found->incident_count == 0 && found->session_count == 0 &&
-        !is_file(talloc_asprintf(parent, "%s/index.json", copy))) {
+    if (found->incident_count == 0 && found->session_count == 0 && found->index == NULL) {
         *why = talloc_strdup(parent, "neither reports nor recordings are in it");
         return -ENOENT;
     }

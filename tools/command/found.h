@@ -17,7 +17,8 @@ struct rw_found {
     size_t incident_count;
     struct rw_found_session *sessions;
     size_t session_count;
-    bool is_single; /* the path named one incident or session */
+    const char *index; /* path of index.json in a folder for reports; NULL where there is none */
+    bool is_single;    /* the path named one incident or session */
 };
 
 /* `path`: a folder for reports, an incident's folder, an incident.json, or a session's folder. Everything is

@@ -16,6 +16,7 @@
 #include "tools/command/commands.h"
 #include "tools/command/found.h"
 #include "tools/diagnosis/diagnosis.h"
+#include "tools/incident/accounts.h"
 #include "tools/incident/json.h"
 #include "tools/incident/model.h"
 #include "tools/recording/postmortem.h"
@@ -109,11 +110,32 @@ static bool print_session(struct printer *printer, void *scratch, const struct r
         fprintf(stderr, "racewatch report: %s: every recorded process ended in order\n", session->path);
     } else {
         rw_incident_complete_names(incident);
+        rw_accounts_complete(incident);
         rw_diagnose(incident);
         print(printer, incident);
     }
     talloc_free(incident);
     return true;
+}
+
+/* The index's "tests": what is there of them that can be read. */
+static size_t print_accounts(void *scratch, const char *index_path)
+{
+    struct rw_incident *incident = rw_incident_new(scratch);
+    struct rw_process_info *all = rw_incident_add_process(incident, 0);
+    json_t *index = json_load_file(index_path, 0, NULL), *test;
+    size_t i;
+    json_array_foreach(json_object_get(index, "tests"), i, test)
+    {
+        struct rw_test_account account;
+        if (rw_test_account_from_json(incident, test, &account))
+            *rw_process_add_account(incident, all, account.test) = account;
+    }
+    json_decref(index);
+    rw_report_accounts(all->tests, all->test_count, stdout);
+    size_t count = all->test_count;
+    talloc_free(incident);
+    return count;
 }
 
 int rw_command_report(int argc, char **argv)
@@ -154,7 +176,9 @@ int rw_command_report(int argc, char **argv)
                    stdout, RW_JSON_FLAGS);
         printf("\n");
     }
-    if (printer.printed == 0 && all_well && printer.format != JSON)
+    size_t accounts =
+        found.index != NULL && printer.format == TEXT ? print_accounts(scratch, found.index) : 0;
+    if (printer.printed + accounts == 0 && all_well && printer.format != JSON)
         printf("Nothing was found.\n");
     json_decref(printer.all);
     talloc_free(scratch);

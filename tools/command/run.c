@@ -173,6 +173,9 @@ static void say(const struct rw_monitor_result *result, char **command)
             stderr,
             "racewatch: %s was not watched: it is linked statically, changes its user, or drops LD_PRELOAD\n",
             command[0]);
+    if (result->told == 0 && result->tests_told > 0)
+        fprintf(stderr, "racewatch: %zu test%s left something behind; see %s\n", result->tests_told,
+                result->tests_told == 1 ? "" : "s", from_here(result->index));
     if (result->told == 0)
         return;
     /* A sentence ends with a full stop; this one goes on. */

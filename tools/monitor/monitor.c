@@ -92,6 +92,7 @@ static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t
             monitor->exit_status = rw_reader_header(watched->reader)->exit_status & 0xff;
     }
     rw_failures_note(monitor->publisher->failures, watched, now_ns);
+    rw_accounts_gone(monitor->publisher->accounts, watched);
     rw_looks_gone(monitor->looks, watched, now_ns);
     if (watched->reader != NULL && !watched->was_replaced) {
         rw_reader_refresh(watched->reader);
@@ -150,6 +151,7 @@ static void tick(struct monitor *monitor, uint64_t now_ns)
         if (was_away)
             rw_progress_skip(watched, monitor->last_tick_ns, now_ns);
         rw_progress_update(watched, now_ns);
+        rw_accounts_update(monitor->publisher->accounts, watched, now_ns);
         note_alive(watched, now_ns);
     }
     settle_ended(monitor, now_ns);
@@ -288,6 +290,7 @@ static int clear_away(struct monitor *monitor)
     if (monitor->setup->child == 0 && !monitor->is_asked_to_end && rw_watch_living(monitor->watch) > 0)
         return -ENOTEMPTY;
     bool has_kept = keeps || monitor->publisher->told > 0;
+    rw_accounts_count(monitor->publisher->accounts); /* with the processes that go on without us */
     while (rw_watch_count(monitor->watch) > 0) {
         struct rw_watched *watched = rw_watch_at(monitor->watch, 0);
         watched->is_kept |= keeps;
@@ -312,8 +315,13 @@ static void finish(struct monitor *monitor)
     if (rw_watch_has_elsewhere(monitor->watch))
         rw_out_note(monitor->out, "some processes are in another pid namespace than the monitor: they were "
                                   "recorded, and not watched");
-    if (monitor->publisher->told > 0 || keeps)
-        rw_out_write_index(monitor->out, status);
+    bool tells_accounts =
+        monitor->setup->options->accounts && rw_accounts_count(monitor->publisher->accounts) > 0;
+    if (monitor->publisher->told == 0 && !keeps && !tells_accounts)
+        return;
+    rw_out_set_tests(monitor->out, rw_accounts_json(monitor->publisher->accounts,
+                                                    monitor->setup->session->name, clock_ns()));
+    rw_out_write_index(monitor->out, status);
 }
 
 static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
@@ -369,6 +377,9 @@ int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw
     result->told = monitor->publisher->told;
     result->first_sentence = talloc_strdup(parent, monitor->publisher->first_sentence);
     result->first_report = talloc_strdup(parent, monitor->publisher->first_report);
+    result->index = talloc_asprintf(parent, "%s/index.json", setup->session->out);
+    if (setup->options->accounts)
+        result->tests_told = rw_accounts_count(monitor->publisher->accounts);
     result->trouble = talloc_strdup(parent, monitor->publisher->trouble);
     if (monitor->child_fd >= 0)
         close(monitor->child_fd);

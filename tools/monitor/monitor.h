@@ -30,8 +30,10 @@ struct rw_monitor_result {
     int wait_status;      /* of the child */
     bool has_seen;        /* some process recorded */
     size_t told;          /* incidents */
+    size_t tests_told;    /* that left something behind; 0 where nobody asked */
     char *first_sentence; /* talloc children of the parent given; NULL if none */
     char *first_report;
+    char *index; /* path of index.json, whether it was written or not */
     char *trouble;
 };
 

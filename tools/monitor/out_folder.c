@@ -27,6 +27,7 @@ struct rw_out {
     const char *run;
     const char *command;
     json_t *incidents; /* of this run */
+    json_t *tests;     /* the same */
     json_t *notes;
     size_t counted;
 };
@@ -34,6 +35,7 @@ struct rw_out {
 static int destroy(struct rw_out *out)
 {
     json_decref(out->incidents);
+    json_decref(out->tests);
     json_decref(out->notes);
     return 0;
 }
@@ -46,6 +48,7 @@ struct rw_out *rw_out_new(void *parent, int fd, const char *path, const char *ru
     out->run = talloc_strdup(out, run);
     out->command = talloc_strdup(out, command);
     out->incidents = json_array();
+    out->tests = json_array();
     out->notes = json_array();
     talloc_set_destructor(out, destroy);
     return out;
@@ -54,6 +57,12 @@ struct rw_out *rw_out_new(void *parent, int fd, const char *path, const char *ru
 void rw_out_set_command(struct rw_out *out, const char *command)
 {
     out->command = talloc_strdup(out, command);
+}
+
+void rw_out_set_tests(struct rw_out *out, json_t *tests)
+{
+    json_decref(out->tests);
+    out->tests = tests;
 }
 
 void rw_out_note(struct rw_out *out, const char *note)
@@ -165,6 +174,27 @@ static json_t *all_incidents(struct rw_out *out, json_t *old_index)
     return all;
 }
 
+/* Tests of other runs that have incidents here, then ours. */
+static json_t *all_tests(struct rw_out *out, json_t *old_index, json_t *incidents)
+{
+    json_t *all = json_array(), *test, *incident;
+    size_t i, j;
+    json_array_foreach(json_object_get(old_index, "tests"), i, test)
+    {
+        const char *run = json_string_value(json_object_get(test, "run"));
+        bool is_kept = false;
+        json_array_foreach(incidents, j, incident)
+        {
+            const char *other = json_string_value(json_object_get(incident, "run"));
+            is_kept |= run != NULL && other != NULL && strcmp(run, other) == 0;
+        }
+        if (is_kept && strcmp(run, out->run) != 0)
+            json_array_append(all, test);
+    }
+    json_array_extend(all, out->tests);
+    return all;
+}
+
 int rw_out_write_index(struct rw_out *out, int exit_status)
 {
     int lock = openat(out->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -177,7 +207,9 @@ int rw_out_write_index(struct rw_out *out, int exit_status)
     json_object_set_new(index, "command", text(out->command));
     json_object_set_new(index, "exit", exit_status >= 0 ? json_integer(exit_status) : json_null());
     json_object_set_new(index, "run", text(out->run));
-    json_object_set_new(index, "incidents", all_incidents(out, old_index));
+    json_t *incidents = all_incidents(out, old_index);
+    json_object_set_new(index, "incidents", incidents);
+    json_object_set_new(index, "tests", all_tests(out, old_index, incidents));
     json_object_set_new(index, "not_kept", json_integer((json_int_t)out->counted));
     json_object_set(index, "notes", out->notes);
     int error = write_file(out->fd, INDEX, write_index_json, index);

@@ -7,6 +7,7 @@
 #ifndef RACEWATCH_TOOLS_MONITOR_OUT_FOLDER_H
 #define RACEWATCH_TOOLS_MONITOR_OUT_FOLDER_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -28,6 +29,9 @@ int rw_out_add(struct rw_out *out, const struct rw_incident *incident, const cha
 
 /* Counts an incident that is over the limit: its sentence is kept in the index, and nothing else. */
 void rw_out_count(struct rw_out *out, const struct rw_incident *incident);
+
+/* What the run's tests left behind, as the index is to have it: takes over the reference. */
+void rw_out_set_tests(struct rw_out *out, json_t *tests);
 
 /* A sentence about the run for the index. */
 void rw_out_note(struct rw_out *out, const char *note);

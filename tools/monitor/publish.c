@@ -24,6 +24,7 @@ struct rw_publisher *rw_publisher_new(void *parent, const struct rw_options *opt
     publisher->watch = watch;
     publisher->out = out;
     publisher->failures = rw_failures_new(publisher);
+    publisher->accounts = rw_accounts_new(publisher, watch);
     return publisher;
 }
 
@@ -153,6 +154,8 @@ void rw_publish(struct rw_publisher *publisher, struct rw_incident *incident, bo
     if (is_first)
         publisher->first_sentence = talloc_strdup(
             publisher, incident->verdict.sentence != NULL ? incident->verdict.sentence : "not known");
+    rw_accounts_name(publisher->accounts, incident);
+    rw_out_set_tests(publisher->out, rw_accounts_json(publisher->accounts, publisher->session->name, now_ns));
     if (publisher->told > (size_t)publisher->options->max_incidents) {
         rw_out_count(publisher->out, incident);
     } else {

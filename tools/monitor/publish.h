@@ -11,6 +11,7 @@
 
 #include "tools/command/options.h"
 #include "tools/incident/incident.h"
+#include "tools/monitor/accounts.h"
 #include "tools/monitor/failures.h"
 #include "tools/monitor/out_folder.h"
 #include "tools/monitor/session.h"
@@ -22,6 +23,7 @@ struct rw_publisher {
     struct rw_watch *watch;
     struct rw_out *out;
     struct rw_failures *failures;
+    struct rw_accounts *accounts;
     char **keys; /* hangs told already */
     size_t key_count;
     const char **notes; /* about the run: in the index and in each report */

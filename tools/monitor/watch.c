@@ -251,6 +251,8 @@ void rw_watch_update(struct rw_watch *watch, uint64_t now_ns, bool rescan)
             open_reader(watched);
         if (!watched->is_over && has_ended(watched))
             watched->is_over = true;
+        if (!watched->is_over)
+            watched->alive_ns = now_ns;
     }
 }
 

@@ -43,6 +43,7 @@ struct rw_watched {
     bool is_kept;             /* an incident refers to its recording */
     uint64_t seen_ns;
     uint64_t maps_generation; /* dl_generation of the saved maps, plus one */
+    uint64_t alive_ns;        /* when it was last found to live */
     uint64_t told_seen_ns;    /* when the recording was last told that the process lives */
 
     /* progress.c */
@@ -53,6 +54,8 @@ struct rw_watched {
     uint64_t cpu_ns; /* at cpu_from_ns */
     uint64_t cpu_from_ns;
     uint64_t moved_ns; /* when something in it moved last */
+
+    uint64_t accounts_taken; /* accounts.c: of rw_header.accounts_written */
 
     /* triggers.c */
     struct rw_rules {
