@@ -87,6 +87,7 @@ struct rw_channel {
     uint64_t inode;    /* of what the descriptor leads to; 0 if not known */
     struct rw_holder *holders; /* who can end the wait by it; the waiting process itself if it can */
     size_t holder_count;
+    int holders_as;   /* fold.h: where they are written down, a thread that waits for the same; 0: here */
     int is_complete;  /* 1: nobody else can; 0: not every process could be looked into; -1: not looked at */
     const char *note; /* why it is not complete */
 };
@@ -169,6 +170,7 @@ struct rw_thread {
 
     struct rw_frame *native;
     size_t native_count;
+    int native_as; /* fold.h: where they are written down, a thread of the process; 0: here */
     struct rw_python_frame *python;
     size_t python_count;
     const char
@@ -350,6 +352,7 @@ struct rw_process_info {
     size_t test_count;
     struct rw_thread *threads; /* main first */
     size_t thread_count;
+    struct rw_thread_index *index; /* of them by TID, for model.c; NULL: none */
     struct rw_interpreter_info *interpreters;
     size_t interpreter_count;
     struct rw_task *tasks;

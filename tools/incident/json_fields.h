@@ -40,6 +40,8 @@ struct rw_field {
     size_t offset;
     bool always;         /* null where not known, instead of left out */
     size_t count_offset; /* arrays */
+    size_t
+        unless_offset; /* of an int that, where it is not 0, says where else the array is written; 0: none */
     const struct rw_record *record;
 };
 

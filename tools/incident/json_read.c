@@ -8,8 +8,10 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "tools/incident/fold.h"
 #include "tools/incident/json_fields.h"
 #include "tools/incident/model.h"
+#include "tools/incident/thread_index.h"
 
 /* Where reading is, for the message; and what all parts need. */
 struct reader {
@@ -310,8 +312,11 @@ struct rw_incident *rw_incident_from_json(void *parent, const json_t *json, char
         reader.now_ns =
             json_is_integer(now) && json_integer_value(now) > 0 ? (uint64_t)json_integer_value(now) : 0;
         if (read_record(&reader, &rw_incident_record, json, reader.incident,
-                        &(const struct place){NULL, "", SIZE_MAX}))
+                        &(const struct place){NULL, "", SIZE_MAX})) {
+            rw_incident_index_threads(reader.incident);
+            rw_incident_unfold(reader.incident);
             return reader.incident;
+        }
     }
     talloc_free(reader.incident);
     if (!reader.why)

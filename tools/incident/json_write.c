@@ -150,6 +150,10 @@ static json_t *write_record(const struct rw_record *record, const void *structur
             write_time(object, field, *(const uint64_t *)member, now_ns);
             continue;
         }
+        if (field->unless_offset && *(const int *)((const char *)structure + field->unless_offset)) {
+            put(object, field, "", need(json_array()));
+            continue;
+        }
         if (field->count_offset)
             count = *(const size_t *)((const char *)structure + field->count_offset);
         put(object, field, "", write_field(field, member, now_ns, count));

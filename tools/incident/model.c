@@ -5,6 +5,8 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "tools/incident/thread_index.h"
+
 /* Returns `memory`, which must be there. */
 static void *need(void *memory)
 {
@@ -45,6 +47,7 @@ struct rw_process_info *rw_incident_add_process(struct rw_incident *incident, in
     process->pid = pid;
     process->ppid = -1;
     process->has_handlers = -1;
+    process->index = rw_thread_index_new(incident);
     return process;
 }
 
@@ -96,12 +99,9 @@ struct rw_thread *rw_process_thread(struct rw_incident *incident, struct rw_proc
 
 struct rw_thread *rw_process_find_thread(const struct rw_process_info *process, int tid)
 {
-    if (tid <= 0)
-        return NULL;
-    for (size_t i = 0; i < process->thread_count; i++)
-        if (process->threads[i].tid == tid)
-            return &process->threads[i];
-    return NULL;
+    size_t position = tid > 0 ? rw_thread_index_find(process, tid) : SIZE_MAX;
+
+    return position != SIZE_MAX ? &process->threads[position] : NULL;
 }
 
 struct rw_task *rw_process_add_task(struct rw_incident *incident, struct rw_process_info *process)

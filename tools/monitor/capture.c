@@ -21,6 +21,7 @@
 #include "tools/cpython/cpython.h"
 #include "tools/diagnosis/diagnosis.h"
 #include "tools/incident/accounts.h"
+#include "tools/incident/fold.h"
 #include "tools/incident/json.h"
 #include "tools/incident/model.h"
 #include "tools/monitor/deltas.h"
@@ -34,6 +35,7 @@
 #include "tools/snapshot/peers.h"
 #include "tools/snapshot/proc.h"
 #include "tools/snapshot/process.h"
+#include "tools/snapshot/shared_places.h"
 
 /* A child that its parent has forgotten still ends. */
 #define CHILD_SECONDS_MAX 60
@@ -72,29 +74,21 @@ static void add_crash(struct rw_incident *incident, struct rw_process_info *proc
     rw_crash_name(incident, process->crash);
 }
 
-static void add_living(struct rw_incident *incident, const struct rw_capture_plan *plan,
-                       const struct rw_capture_target *target)
+/* `image` is NULL where nothing of the process itself is to be read. */
+static void fill_living(struct rw_incident *incident, const struct rw_capture_plan *plan,
+                        const struct rw_capture_target *target, struct rw_image *image)
 {
-    struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
-    struct rw_image *image = NULL;
-    int error = plan->recordings_only ? 0 : rw_image_open(incident, target->pid, target->saved_maps, &image);
+    struct rw_process_info *process = rw_incident_find_process(incident, target->pid);
     if (target->reader != NULL &&
         rw_recording_fill(incident, process, target->reader, image != NULL ? rw_symbols_describe : NULL,
                           image != NULL ? image->symbols : NULL) != 0)
         rw_process_note(incident, process, "its recording cannot be read");
-    if (error != 0) {
-        process->is_alive = false;
-        rw_process_note(incident, process, "it could not be looked at: %s", strerror(-error));
+    if (image == NULL)
         return;
-    }
-    if (plan->recordings_only) {
-        process->is_alive = true;
-        return;
-    }
     rw_fill_misuse_places(incident, process, image->symbols);
     struct rw_snapshot_options options = RW_SNAPSHOT_OPTIONS_DEFAULT;
     options.native = plan->native;
-    error = rw_snapshot_process(incident, process, image, target->reader, &options);
+    int error = rw_snapshot_process(incident, process, image, target->reader, &options);
     if (error != 0) {
         rw_process_note(incident, process, "it could not be looked at: %s", strerror(-error));
         return;
@@ -107,9 +101,27 @@ static void add_living(struct rw_incident *incident, const struct rw_capture_pla
     forget_wait_for_look(process);
 }
 
+/* The image goes again: what it holds of a process is much, and the next one wants room too. */
+static void add_living(struct rw_incident *incident, const struct rw_capture_plan *plan,
+                       const struct rw_capture_target *target, struct rw_shared_places *places)
+{
+    struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
+    struct rw_image *image = NULL;
+    int error = plan->recordings_only ? 0 : rw_image_open(NULL, target->pid, target->saved_maps, &image);
+    if (image != NULL)
+        rw_symbols_share(image->symbols, places);
+    fill_living(incident, plan, target, image);
+    if (image == NULL)
+        process->is_alive = error == 0;
+    if (error != 0)
+        rw_process_note(incident, process, "it could not be looked at: %s", strerror(-error));
+    talloc_free(image);
+}
+
 struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *plan)
 {
     struct rw_incident *incident = rw_incident_new(parent);
+    struct rw_shared_places *places = rw_shared_places_new(NULL);
     struct timespec real;
     clock_gettime(CLOCK_REALTIME, &real);
     incident->now_ns = now_ns();
@@ -123,10 +135,11 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
         if (target->is_gone)
             add_gone(incident, target);
         else
-            add_living(incident, plan, target);
+            add_living(incident, plan, target, places);
         if (i == 0)
             add_crash(incident, rw_incident_find_process(incident, target->pid), plan->signal);
     }
+    talloc_free(places);
     if (!plan->recordings_only)
         rw_peers_fill(incident);
     if (incident->test == NULL && incident->process_count > 0)
@@ -137,6 +150,7 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
     rw_incident_complete_names(incident);
     rw_accounts_complete(incident);
     rw_diagnose(incident);
+    rw_incident_fold(incident);
     incident->took_ms = (double)(now_ns() - incident->now_ns) / 1e6;
     return incident;
 }

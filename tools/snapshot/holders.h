@@ -22,9 +22,11 @@ struct rw_held_by {
     bool needs_lock;              /* the descriptor must have a file lock */
     int waiter;                   /* process that waits */
     struct rw_channel *channel;   /* gets the holders, is_complete and note */
+    bool is_elsewhere;            /* the answer: one of the holders is in another PID namespace */
 };
 
-/* Answers all questions at once. racewatch's own processes are left out: they neither read nor write. */
+/* Answers all questions at once; equal ones get one list of holders, which their channels share. racewatch's
+ * own processes are left out: they neither read nor write. */
 void rw_holders_find(struct rw_incident *incident, struct rw_held_by *questions, size_t count);
 
 #endif

@@ -159,6 +159,7 @@ static int open_vdso(const struct rw_modules *modules, const struct rw_module *m
 
 static void open_file(struct rw_modules *modules, struct rw_module *module)
 {
+    struct stat status;
     int fd;
 
     if (module->path[0] != '/')
@@ -188,6 +189,10 @@ static void open_file(struct rw_modules *modules, struct rw_module *module)
         return;
     }
     module->fd = fd;
+    if (module->path[0] == '/' && fstat(fd, &status) == 0) {
+        module->device = status.st_dev;
+        module->inode = status.st_ino;
+    }
 }
 
 static void take_header(struct rw_module *module, const GElf_Phdr *header, uint64_t *hdr, uint64_t *hdr_size)

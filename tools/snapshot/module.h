@@ -35,10 +35,11 @@ struct rw_module {
     uint64_t start, end;            /* of its mappings */
     const struct rw_mapping *first; /* and those that follow, up to `end` */
     /* from here on valid once opened; see rw_module_open */
-    int opened;    /* 0 not tried, 1 is an ELF file, negative errno: is none or nothing can be had */
-    uint64_t bias; /* address in the process - address as linked */
-    int fd;        /* of the believed file, -1 */
-    Elf *elf;      /* the same, NULL where the file is not believed */
+    int opened;             /* 0 not tried, 1 is an ELF file, negative errno: is none or nothing can be had */
+    uint64_t bias;          /* address in the process - address as linked */
+    int fd;                 /* of the believed file, -1 */
+    Elf *elf;               /* the same, NULL where the file is not believed */
+    uint64_t device, inode; /* which file it is; 0: none that others could have mapped */
     struct rw_segment segments[RW_SEGMENTS_MAX];
     unsigned segment_count;
     uint64_t eh_frame_hdr; /* address in the process, 0 if there is none */

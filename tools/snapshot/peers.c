@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/snapshot/peers.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <talloc.h>
 #include <time.h>
@@ -20,20 +21,27 @@ struct work {
     void *scratch;
     struct rw_sockets *sockets;
     struct rw_held_by *questions;
+    struct rw_wait_on **waits; /* whose channel each question is about */
     size_t count;
+    struct rw_wait_on *wait; /* that is being followed */
 };
 
 static void ask(struct work *work, int waiter, struct rw_channel *channel, struct rw_held_by question)
 {
     struct rw_held_by *grown = work->questions;
+    struct rw_wait_on **waits = work->waits;
 
-    if (work->count % 64 == 0)
+    if (work->count % 64 == 0) {
         grown = talloc_realloc(work->scratch, work->questions, struct rw_held_by, work->count + 64);
-    if (!grown)
-        return;
+        waits = talloc_realloc(work->scratch, work->waits, struct rw_wait_on *, work->count + 64);
+    }
+    if (!grown || !waits)
+        abort();
     question.waiter = waiter;
     question.channel = channel;
     work->questions = grown;
+    work->waits = waits;
+    waits[work->count] = work->wait;
     grown[work->count++] = question;
 }
 
@@ -124,18 +132,18 @@ static void settle(int pid, struct rw_thread *thread, int *rounds)
 
 /* A lock in shared memory names its owner by a TID. Where others that share it count threads in another PID
  * namespace, that number may be theirs, and be another thread's here. */
-static void doubt_owner(struct rw_wait_on *wait)
+static void doubt_owners(const struct work *work)
 {
-    for (size_t i = 0; wait->owner.tid > 0 && i < wait->channel_count; i++)
-        for (size_t j = 0;
-             strcmp(wait->channels[i].kind, "memory") == 0 && j < wait->channels[i].holder_count; j++)
-            if (rw_proc_is_elsewhere(wait->channels[i].holders[j].pid)) {
-                wait->owner = (struct rw_owner){
-                    .tid = -1,
-                    .pid = -1,
-                    .how = "its TID may be of another PID namespace, from which the memory is shared"};
-                break;
-            }
+    for (size_t i = 0; i < work->count; i++) {
+        struct rw_wait_on *wait = work->waits[i];
+        if (!work->questions[i].is_elsewhere || strcmp(work->questions[i].channel->kind, "memory") != 0 ||
+            wait->owner.tid <= 0)
+            continue;
+        wait->owner = (struct rw_owner){
+            .tid = -1,
+            .pid = -1,
+            .how = "its TID may be of another PID namespace, from which the memory is shared"};
+    }
 }
 
 /* Which thread of the process took it is not known. */
@@ -163,17 +171,15 @@ void rw_peers_fill(struct rw_incident *incident)
             if (!wait || !thread->is_alive ||
                 (wait->channel_count == 0 && rw_wait_kind_of(wait)->ends != RW_ENDS_BY_TIME))
                 continue;
+            work.wait = wait;
             for (size_t k = 0; k < wait->channel_count; k++)
                 follow(&work, process->pid, &wait->channels[k]);
             settle(process->pid, thread, &rounds);
         }
     }
     rw_holders_find(incident, work.questions, work.count);
-    for (size_t i = 0; i < incident->process_count; i++)
-        for (size_t j = 0; j < incident->processes[i].thread_count; j++)
-            if (incident->processes[i].threads[j].waits_on) {
-                name_lock_holder(incident->processes[i].threads[j].waits_on);
-                doubt_owner(incident->processes[i].threads[j].waits_on);
-            }
+    for (size_t i = 0; i < work.count; i++)
+        name_lock_holder(work.waits[i]);
+    doubt_owners(&work);
     talloc_free(work.scratch);
 }

@@ -13,6 +13,7 @@
 
 #include "tools/snapshot/debug_file.h"
 #include "tools/snapshot/demangle.h"
+#include "tools/snapshot/shared_places.h"
 #include "tools/snapshot/symbols_internal.h"
 
 #define INLINES_MAX 32
@@ -37,6 +38,7 @@ static const Dwfl_Callbacks callbacks = {
 static int destroy(struct rw_symbols *symbols)
 {
     HASH_CLEAR(hh, symbols->places);
+    rw_symbols_forget_found(symbols);
     if (symbols->dwfl)
         dwfl_end(symbols->dwfl);
     return 0;
@@ -227,6 +229,31 @@ static size_t find_place(struct rw_symbols *symbols, uint64_t pc, uint64_t look,
     return count;
 }
 
+/* The same, but for what the symbols of another process have found in the same file. */
+static size_t find_shared(struct rw_symbols *symbols, uint64_t pc, uint64_t look, bool is_return, void *ctx,
+                          struct rw_frame frames[INLINES_MAX + 1])
+{
+    struct rw_module *module = symbols->shared ? rw_modules_find(symbols->modules, look) : NULL;
+    size_t count;
+
+    if (!module || rw_module_open(symbols->modules, module) < 0)
+        return find_place(symbols, pc, look, ctx, frames);
+    const struct rw_frame *found =
+        rw_shared_places_find(symbols->shared, module, pc - module->bias, is_return, &count);
+    if (!found) {
+        count = find_place(symbols, pc, look, ctx, frames);
+        rw_shared_places_add(symbols->shared, module, pc - module->bias, is_return, frames, count);
+        return count;
+    }
+    memcpy(frames, found, count * sizeof *frames);
+    for (size_t i = 0; i < count; i++) {
+        frames[i].pc = pc;
+        frames[i].module = module->path;
+        frames[i].is_shim = is_shim(module->path);
+    }
+    return count;
+}
+
 static struct rw_place *place_of(struct rw_symbols *symbols, uint64_t pc, bool is_return)
 {
     struct rw_frame frames[INLINES_MAX + 1];
@@ -239,7 +266,7 @@ static struct rw_place *place_of(struct rw_symbols *symbols, uint64_t pc, bool i
     if (!place)
         return NULL;
     place->key = key.key;
-    place->count = find_place(symbols, pc, is_return && pc ? pc - 1 : pc, place, frames);
+    place->count = find_shared(symbols, pc, is_return && pc ? pc - 1 : pc, is_return, place, frames);
     place->frames = talloc_memdup(place, frames, place->count * sizeof(frames[0]));
     if (!place->frames) {
         talloc_free(place);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <talloc.h>
+#include <uthash.h>
 
 #include "tools/snapshot/symbols_internal.h"
 
@@ -78,9 +79,28 @@ uint64_t rw_symbols_address_in(struct rw_symbols *symbols, const char *module_na
     return 0;
 }
 
+/* A symbol table is read from end to end for each name and for each address, and a thousand threads that wait
+ * for one lock ask for the same ones. */
+struct rw_named {
+    const char *name;
+    uint64_t address;
+    UT_hash_handle hh;
+};
+
 uint64_t rw_symbols_address_of(struct rw_symbols *symbols, const char *name)
 {
-    return rw_symbols_address_in(symbols, NULL, name);
+    struct rw_named *named;
+
+    HASH_FIND_STR(symbols->named, name, named);
+    if (named)
+        return named->address;
+    uint64_t address = rw_symbols_address_in(symbols, NULL, name);
+    named = talloc_zero(symbols, struct rw_named);
+    if (named && (named->name = talloc_strdup(named, name))) {
+        named->address = address;
+        HASH_ADD_KEYPTR(hh, symbols->named, named->name, strlen(named->name), named);
+    }
+    return address;
 }
 
 int rw_symbols_section(struct rw_symbols *symbols, const char *path, const char *name, uint64_t *address,
@@ -145,8 +165,21 @@ static struct rw_module *module_of_data(struct rw_modules *modules, uint64_t add
     return module;
 }
 
-int rw_symbols_data(struct rw_symbols *symbols, uint64_t address, void *ctx, const char **object,
-                    const char **path)
+struct rw_data {
+    uint64_t address;
+    int result;
+    const char *object, *path;
+    UT_hash_handle hh;
+};
+
+void rw_symbols_forget_found(struct rw_symbols *symbols)
+{
+    HASH_CLEAR(hh, symbols->named);
+    HASH_CLEAR(hh, symbols->data);
+}
+
+static int find_data(struct rw_symbols *symbols, uint64_t address, void *ctx, const char **object,
+                     const char **path)
 {
     struct rw_module *module = module_of_data(symbols->modules, address);
 
@@ -161,4 +194,23 @@ int rw_symbols_data(struct rw_symbols *symbols, uint64_t address, void *ctx, con
                       ? talloc_asprintf(ctx, "%s+0x%llx", wanted.name, (unsigned long long)wanted.offset)
                       : talloc_strdup(ctx, wanted.name);
     return 0;
+}
+
+int rw_symbols_data(struct rw_symbols *symbols, uint64_t address, void *ctx, const char **object,
+                    const char **path)
+{
+    struct rw_data *data;
+
+    HASH_FIND(hh, symbols->data, &address, sizeof(address), data);
+    if (!data) {
+        data = talloc_zero(symbols, struct rw_data);
+        if (!data)
+            return find_data(symbols, address, ctx, object, path);
+        data->address = address;
+        data->result = find_data(symbols, address, data, &data->object, &data->path);
+        HASH_ADD(hh, symbols->data, address, sizeof(data->address), data);
+    }
+    *object = talloc_strdup(ctx, data->object);
+    *path = talloc_strdup(ctx, data->path);
+    return data->result;
 }

@@ -9,14 +9,23 @@
 #include "tools/snapshot/symbols.h"
 
 struct rw_place;
+struct rw_data;
+struct rw_named;
+struct rw_shared_places;
 
 struct rw_symbols {
     struct rw_modules *modules;
     Dwfl *dwfl;
     struct rw_place *places; /* what was asked for already */
+    struct rw_data *data;
+    struct rw_named *named;
+    struct rw_shared_places *shared; /* NULL: with nobody */
 };
 
 /* The module as libdw knows it; NULL where it has no believed file. */
 Dwfl_Module *rw_symbols_module(struct rw_symbols *symbols, struct rw_module *module);
+
+/* Empties the tables that symbols_find.c keeps. */
+void rw_symbols_forget_found(struct rw_symbols *symbols);
 
 #endif

@@ -17,8 +17,9 @@
 #define P_PIDFD 3
 #endif
 
-/* Of one wait; what lies beyond is said to be there, by a channel that anybody may end. */
-#define CHANNELS_MAX 64
+/* Of one wait; what lies beyond is said to be there, by a channel that anybody may end. A pool waits for each
+ * of its workers: as many as processes are looked at. */
+#define CHANNELS_MAX 1024
 
 struct context {
     const struct rw_wait_look *look;
@@ -88,16 +89,17 @@ static void add_polled(const struct context *in, int fd, uint32_t events)
 
 static void add_poll(const struct context *in, uint64_t address, uint64_t count)
 {
-    struct pollfd set[CHANNELS_MAX + 1];
     size_t taken = count > CHANNELS_MAX + 1 ? CHANNELS_MAX + 1 : count;
+    struct pollfd *set = talloc_array(NULL, struct pollfd, (unsigned)taken + 1);
 
-    if (rw_memory_read(in->look->image->memory, address, set, taken * sizeof(*set)) < 0) {
+    if (!set || rw_memory_read(in->look->image->memory, address, set, taken * sizeof(*set)) < 0) {
         add_open_end(in, "descriptors that could not be read");
-        return;
+        taken = 0;
     }
     for (size_t i = 0; i < taken; i++)
         if (set[i].fd >= 0)
             add_polled(in, set[i].fd, (uint32_t)(unsigned short)set[i].events);
+    talloc_free(set);
 }
 
 /* The kernel writes a select()'s sets when it returns, so they are still as the caller gave them. */

@@ -35,6 +35,30 @@ static void a_thread_is_found_again_but_one_that_never_ran_is_always_new(void **
     talloc_free(incident);
 }
 
+/* Also where there are many of them, the main thread comes late, and the list begins anew. */
+static void threads_are_found_among_thousands(void **state)
+{
+    struct rw_incident *incident = rw_incident_new(NULL);
+    struct rw_process_info *process = rw_incident_add_process(incident, 100);
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        for (int tid = 200; tid < 5200; tid++) {
+            assert_null(rw_process_find_thread(process, tid));
+            rw_process_thread(incident, process, tid)->is_daemon = tid;
+            rw_process_thread(incident, process, 0);
+        }
+        assert_null(rw_process_find_thread(process, 100));
+        rw_process_thread(incident, process, 100);
+        for (int tid = 200; tid < 5200; tid++)
+            assert_int_equal(rw_process_find_thread(process, tid)->is_daemon, tid);
+        assert_ptr_equal(rw_process_find_thread(process, 100), process->threads);
+        assert_int_equal(process->thread_count, 10001);
+        process->thread_count = 0;
+    }
+    talloc_free(incident);
+}
+
 static void what_is_not_known_says_so(void **state)
 {
     struct rw_incident *incident = rw_incident_new(NULL);
@@ -181,6 +205,7 @@ int main(void)
         cmocka_unit_test(names_that_follow_from_others_are_completed),
         cmocka_unit_test(main_thread_comes_first),
         cmocka_unit_test(a_thread_is_found_again_but_one_that_never_ran_is_always_new),
+        cmocka_unit_test(threads_are_found_among_thousands),
         cmocka_unit_test(what_is_not_known_says_so),
         cmocka_unit_test(a_note_is_kept_once),
         cmocka_unit_test(a_second_interpreter_of_an_id_is_the_live_one),

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/snapshot/shared_places.h"
+
+#include <string.h>
+#include <talloc.h>
+#include <uthash.h>
+
+#include "tools/snapshot/symbols_internal.h"
+
+/* By the file itself: it may have other paths elsewhere. */
+struct key {
+    uint64_t device, inode;
+    uint64_t offset;
+    uint64_t is_return;
+};
+
+struct shared {
+    struct key key;
+    struct rw_frame *frames;
+    size_t count;
+    UT_hash_handle hh;
+};
+
+struct rw_shared_places {
+    struct shared *all;
+};
+
+static int destroy(struct rw_shared_places *places)
+{
+    HASH_CLEAR(hh, places->all);
+    return 0;
+}
+
+struct rw_shared_places *rw_shared_places_new(void *parent)
+{
+    struct rw_shared_places *places = talloc_zero(parent, struct rw_shared_places);
+
+    if (places)
+        talloc_set_destructor(places, destroy);
+    return places;
+}
+
+void rw_symbols_share(struct rw_symbols *symbols, struct rw_shared_places *places)
+{
+    symbols->shared = places;
+}
+
+static struct key key_of(const struct rw_module *module, uint64_t offset, bool is_return)
+{
+    return (struct key){module->device, module->inode, offset, is_return};
+}
+
+const struct rw_frame *rw_shared_places_find(const struct rw_shared_places *places,
+                                             const struct rw_module *module, uint64_t offset, bool is_return,
+                                             size_t *count)
+{
+    const struct key key = key_of(module, offset, is_return);
+    struct shared *shared = NULL;
+
+    if (module->inode)
+        HASH_FIND(hh, places->all, &key, sizeof key, shared);
+    *count = shared ? shared->count : 0;
+    return shared ? shared->frames : NULL;
+}
+
+void rw_shared_places_add(struct rw_shared_places *places, const struct rw_module *module, uint64_t offset,
+                          bool is_return, const struct rw_frame *frames, size_t count)
+{
+    struct shared *shared = module->inode ? talloc_zero(places, struct shared) : NULL;
+
+    if (!shared)
+        return;
+    shared->key = key_of(module, offset, is_return);
+    shared->count = count;
+    shared->frames = talloc_memdup(shared, frames, count * sizeof *frames);
+    if (!shared->frames) {
+        talloc_free(shared);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct rw_frame *frame = &shared->frames[i];
+        frame->function = talloc_strdup(shared, frame->function);
+        frame->file = talloc_strdup(shared, frame->file);
+        frame->module = talloc_strdup(shared, frame->module);
+        frame->build_id = talloc_strdup(shared, frame->build_id);
+    }
+    HASH_ADD(hh, places->all, key, sizeof shared->key, shared);
+}
