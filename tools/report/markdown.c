@@ -83,8 +83,13 @@ static char *steps(void *ctx, const struct rw_incident *incident)
 
     for (size_t i = 0; i < verdict->culprit_count; i++) {
         char **lines;
-        size_t count = rw_step_lines(ctx, incident, &verdict->culprits[i], &lines);
+        size_t left_out = rw_list_left_out(i, verdict->culprit_count), count;
 
+        if (!rw_list_shows(i, verdict->culprit_count))
+            continue;
+        if (left_out)
+            block_line(ctx, &part, 0, rw_words(ctx, "(%zu more)", left_out));
+        count = rw_step_lines(ctx, incident, &verdict->culprits[i], &lines);
         for (size_t j = 0; j < count; j++)
             block_line(ctx, &part, j ? 4 : 0, lines[j]);
     }
@@ -143,7 +148,7 @@ int rw_report_markdown(const struct rw_incident *incident, FILE *file, size_t ma
     if (take(&sheet, answer(sheet.ctx, incident))) {
         if (incident->verdict.culprit_count)
             take(&sheet, steps(sheet.ctx, incident));
-        for (size_t i = 0; i < incident->process_count && !sheet.is_full; i++)
+        for (size_t i = 0; i < incident->process_count && i < RW_LIST_HEAD && !sheet.is_full; i++)
             take_threads(&sheet, incident, &incident->processes[i]);
         if (sheet.is_full)
             rw_append(sheet.ctx, &sheet.text, "%s", cut);

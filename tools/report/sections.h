@@ -11,6 +11,16 @@
 /* "cycle in t.py::test_x, for 12.3 s (exact)" */
 char *rw_headline(void *ctx, const struct rw_incident *incident, const struct rw_verdict *verdict);
 
+/* Of a long list the beginning and the end are shown: a ring of five hundred is read by nobody, and
+ * incident.json has all of it. */
+#define RW_LIST_HEAD 16u
+#define RW_LIST_TAIL 4u
+
+/* How many elements are left out before element `at`: not 0 for the first one of the end alone. */
+size_t rw_list_left_out(size_t at, size_t count);
+/* Whether the element is shown. */
+bool rw_list_shows(size_t at, size_t count);
+
 /* A step of "who waits for whom": the lines for one culprit, the first one being the thread and what it does.
  */
 size_t rw_step_lines(void *ctx, const struct rw_incident *incident, const struct rw_culprit *culprit,
@@ -46,5 +56,19 @@ size_t rw_group_threads(void *ctx, const struct rw_incident *incident, const str
 /* "created 12.3 s ago by MainThread in test t.py::x" and the like; NULL if nothing is known. */
 char *rw_origin_words(void *ctx, const struct rw_incident *incident, const struct rw_process_info *process,
                       const struct rw_thread *thread);
+
+/* Processes that look alike: the same program, and threads that do the same at the same places. */
+struct rw_process_group {
+    const struct rw_process_info **processes; /* the first one stands for all */
+    size_t count;
+};
+/* In the order of their first ones; equal ones together where there are more than RW_LIST_HEAD of them in
+ * all, each alone otherwise. Children of `ctx`. Returns how many groups. */
+size_t rw_group_processes(void *ctx, const struct rw_incident *incident,
+                          const struct rw_process_info *const *processes, size_t count,
+                          struct rw_process_group **groups);
+
+/* "12, 13, 14 and 480 more" */
+char *rw_pid_words(void *ctx, const struct rw_process_info *const *processes, size_t count);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <talloc.h>
 #include <time.h>
+#include <uthash.h>
 
 #include "tools/incident/model.h"
 #include "tools/incident/words.h"
@@ -79,7 +80,13 @@ static void write_answer(struct rw_page *page, const struct rw_incident *inciden
                                                                     : "Where it is");
         for (size_t i = 0; i < verdict->culprit_count; i++) {
             char **lines;
-            size_t count = rw_step_lines(page->ctx, incident, &verdict->culprits[i], &lines);
+            size_t left_out = rw_list_left_out(i, verdict->culprit_count), count;
+
+            if (!rw_list_shows(i, verdict->culprit_count))
+                continue;
+            if (left_out)
+                rw_page_line(page, "  (%zu more: incident.json has them all)", left_out);
+            count = rw_step_lines(page->ctx, incident, &verdict->culprits[i], &lines);
 
             for (size_t j = 0; j < count; j++)
                 rw_page_wrap(page, j ? 6 : 2, 2, "%s", lines[j]);
@@ -96,8 +103,14 @@ static void write_answer(struct rw_page *page, const struct rw_incident *inciden
 static void write_certainty(struct rw_page *page, const struct rw_incident *incident)
 {
     rw_page_heading(page, "How sure this is: %s", rw_certainty_name(incident->verdict.certainty));
-    for (size_t i = 0; i < incident->verdict.evidence_count; i++)
-        rw_page_wrap(page, 2, 2, "- %s", incident->verdict.evidence[i]);
+    for (size_t i = 0; i < incident->verdict.evidence_count; i++) {
+        size_t left_out = rw_list_left_out(i, incident->verdict.evidence_count);
+
+        if (left_out)
+            rw_page_line(page, "  - (%zu more like these: incident.json has them all)", left_out);
+        if (rw_list_shows(i, incident->verdict.evidence_count))
+            rw_page_wrap(page, 2, 2, "- %s", incident->verdict.evidence[i]);
+    }
     if (incident->also_count)
         rw_page_heading(page, "Also found");
     for (size_t i = 0; i < incident->also_count; i++)
@@ -188,31 +201,66 @@ static void write_bystander(struct rw_page *page, const struct rw_incident *inci
         alive > 1 ? rw_words(page->ctx, "; %zu more thread%s", alive - 1, alive == 2 ? "" : "s") : "");
 }
 
-/* The stuck one first; of those that have nothing to do with it a line each. */
+/* Those that take part in something, in full: the stuck one first. Of many that look alike one stands for
+ * all, and of many that differ the last ones get a line each. */
+static void write_concerned(struct rw_page *page, const struct rw_incident *incident,
+                            const struct rw_process_info **processes, size_t count)
+{
+    struct rw_process_group *groups;
+    size_t group_count = rw_group_processes(page->ctx, incident, processes, count, &groups);
+
+    for (size_t i = 0; i < group_count && i < RW_LIST_HEAD; i++) {
+        const struct rw_process_info *process = groups[i].processes[0];
+
+        write_process(page, incident, process);
+        if (groups[i].count > 1)
+            rw_page_wrap(page, 2, 2, "It stands for %zu processes that look alike: %s", groups[i].count,
+                         rw_pid_words(page->ctx, groups[i].processes, groups[i].count));
+        rw_section_threads(page, incident, process);
+        rw_section_tasks(page, process);
+        rw_section_interpreters(page, incident, process);
+        rw_section_story(page, incident, process);
+    }
+    if (group_count > RW_LIST_HEAD)
+        rw_page_heading(page, "Further processes of the kind (incident.json has their threads)");
+    for (size_t i = RW_LIST_HEAD; i < group_count; i++)
+        for (size_t j = 0; j < groups[i].count; j++)
+            write_bystander(page, incident, groups[i].processes[j]);
+}
+
+static void write_bystanders(struct rw_page *page, const struct rw_incident *incident,
+                             const struct rw_process_info **processes, size_t count)
+{
+    struct rw_process_group *groups;
+    size_t group_count = rw_group_processes(page->ctx, incident, processes, count, &groups);
+
+    if (count)
+        rw_page_heading(page, "Other processes of the run (incident.json has their threads)");
+    for (size_t i = 0; i < group_count; i++) {
+        write_bystander(page, incident, groups[i].processes[0]);
+        if (groups[i].count > 1)
+            rw_page_wrap(page, 4, 4, "so do %zu more: %s", groups[i].count - 1,
+                         rw_pid_words(page->ctx, groups[i].processes + 1, groups[i].count - 1));
+    }
+}
+
 static void write_processes(struct rw_page *page, const struct rw_incident *incident)
 {
-    bool has_heading = false;
+    const struct rw_process_info **processes =
+        talloc_array(page->ctx, const struct rw_process_info *, (unsigned)incident->process_count + 1);
+    size_t count = 0, concerned = 0;
 
-    for (int place = 0; place < 2; place++)
-        for (size_t i = 0; i < incident->process_count; i++) {
-            const struct rw_process_info *process = &incident->processes[i];
-
-            if (place_of(incident, process) != place)
-                continue;
-            write_process(page, incident, process);
-            rw_section_threads(page, incident, process);
-            rw_section_tasks(page, process);
-            rw_section_interpreters(page, incident, process);
-            rw_section_story(page, incident, process);
-        }
-    for (size_t i = 0; i < incident->process_count; i++) {
-        if (place_of(incident, &incident->processes[i]) != 2)
-            continue;
-        if (!has_heading)
-            rw_page_heading(page, "Other processes of the run (incident.json has their threads)");
-        has_heading = true;
-        write_bystander(page, incident, &incident->processes[i]);
+    if (!processes)
+        abort();
+    for (int place = 0; place <= 2; place++) {
+        for (size_t i = 0; i < incident->process_count; i++)
+            if (place_of(incident, &incident->processes[i]) == place)
+                processes[count++] = &incident->processes[i];
+        if (place == 1)
+            concerned = count;
     }
+    write_concerned(page, incident, processes, concerned);
+    write_bystanders(page, incident, processes + concerned, count - concerned);
 }
 
 /* Of all processes: what hangs here may have been left by a test that ran elsewhere. */
@@ -239,6 +287,42 @@ static bool has_notes(const struct rw_incident *incident)
     return count != 0;
 }
 
+struct noted {
+    const char *note;
+    const struct rw_process_info **processes;
+    size_t count;
+    UT_hash_handle hh;
+};
+
+/* What is the same of many processes is said once. */
+static void write_process_notes(struct rw_page *page, const struct rw_incident *incident)
+{
+    struct noted *all = NULL, *noted;
+
+    for (size_t i = 0; i < incident->process_count; i++)
+        for (size_t j = 0; j < incident->processes[i].note_count; j++) {
+            const char *note = incident->processes[i].notes[j];
+
+            HASH_FIND_STR(all, note, noted);
+            if (!noted) {
+                noted = talloc_zero(page->ctx, struct noted);
+                if (!noted)
+                    abort();
+                noted->note = note;
+                HASH_ADD_KEYPTR(hh, all, noted->note, strlen(note), noted);
+            }
+            noted->processes = talloc_realloc(page->ctx, noted->processes, const struct rw_process_info *,
+                                              (unsigned)noted->count + 1);
+            if (!noted->processes)
+                abort();
+            noted->processes[noted->count++] = &incident->processes[i];
+        }
+    for (noted = all; noted; noted = noted->hh.next)
+        rw_page_wrap(page, 2, 2, "- process%s %s: %s", noted->count == 1 ? "" : "es",
+                     rw_pid_words(page->ctx, noted->processes, noted->count), noted->note);
+    HASH_CLEAR(hh, all);
+}
+
 static void write_notes(struct rw_page *page, const struct rw_incident *incident)
 {
     if (!has_notes(incident))
@@ -246,10 +330,7 @@ static void write_notes(struct rw_page *page, const struct rw_incident *incident
     rw_page_heading(page, "What could not be had");
     for (size_t i = 0; i < incident->note_count; i++)
         rw_page_wrap(page, 2, 2, "- %s", incident->notes[i]);
-    for (size_t i = 0; i < incident->process_count; i++)
-        for (size_t j = 0; j < incident->processes[i].note_count; j++)
-            rw_page_wrap(page, 2, 2, "- process %d: %s", incident->processes[i].pid,
-                         incident->processes[i].notes[j]);
+    write_process_notes(page, incident);
 }
 
 static void write_origin(struct rw_page *page, const struct rw_incident *incident)

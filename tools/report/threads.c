@@ -63,17 +63,35 @@ static char *nature_words(void *ctx, const struct rw_thread *thread, bool has_ma
     return text;
 }
 
-static char *owner_words(void *ctx, const struct rw_process_info *process, const struct rw_thread *thread)
+/* "'worker' (tid 12)", and of which process where that is another one. */
+static char *holder_label(void *ctx, const struct rw_incident *incident,
+                          const struct rw_process_info *process, const struct rw_owner *owner)
+{
+    const struct rw_process_info *its = owner->pid > 0 && owner->pid != process->pid
+                                            ? rw_incident_find_process(incident, owner->pid)
+                                            : process;
+    const struct rw_thread *thread = its ? rw_process_find_thread(its, owner->tid) : NULL;
+
+    if (thread && its == process)
+        return rw_words(ctx, "%s", rw_thread_label(ctx, thread));
+    if (thread)
+        return rw_words(ctx, "%s of process %d", rw_thread_label(ctx, thread), its->pid);
+    if (!its)
+        return rw_words(ctx, "thread %d of process %d, which was not looked at", owner->tid, owner->pid);
+    return rw_words(ctx, "thread %d, which is not in %s", owner->tid,
+                    its == process ? "the process" : rw_words(ctx, "process %d", its->pid));
+}
+
+static char *owner_words(void *ctx, const struct rw_incident *incident, const struct rw_process_info *process,
+                         const struct rw_thread *thread)
 {
     const struct rw_wait_on *wait = thread->waits_on;
     const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
-    const struct rw_thread *owner = rw_process_find_thread(process, wait->owner.tid);
     char *text;
 
     if (kind->kind && strcmp(kind->kind, "gil") == 0 && wait->owner.tid <= 0) {
         const struct rw_gil *gil = rw_thread_gil(process, thread);
-
-        owner = gil ? rw_process_find_thread(process, gil->holder_tid) : NULL;
+        const struct rw_thread *owner = gil ? rw_process_find_thread(process, gil->holder_tid) : NULL;
         return owner ? rw_words(ctx, "held by %s", rw_thread_label(ctx, owner)) : NULL;
     }
     if (wait->owner.tid < 0 && wait->channel_count)
@@ -86,8 +104,7 @@ static char *owner_words(void *ctx, const struct rw_process_info *process, const
     if (wait->owner.tid < 0)
         return rw_words(ctx, "who holds it could not be found out");
     text = rw_words(ctx, "%s by %s", kind->owner_is_guess ? "last taken" : "held",
-                    owner ? rw_thread_label(ctx, owner)
-                          : rw_words(ctx, "thread %d, which is not in the process", wait->owner.tid));
+                    holder_label(ctx, incident, process, &wait->owner));
     if (wait->owner.taken_at)
         rw_append(ctx, &text, ", taken at %s", wait->owner.taken_at);
     if (wait->owner.certainty != RW_EXACT)
@@ -135,7 +152,7 @@ size_t rw_step_lines(void *ctx, const struct rw_incident *incident, const struct
     if (place)
         add_line(ctx, lines, &count, rw_words(ctx, "at %s", place));
     if (thread->waits_on)
-        add_line(ctx, lines, &count, owner_words(ctx, process, thread));
+        add_line(ctx, lines, &count, owner_words(ctx, incident, process, thread));
     origin = thread->is_main ? NULL : rw_origin_words(ctx, incident, process, thread);
     add_line(ctx, lines, &count, origin);
     return count;
@@ -144,9 +161,18 @@ size_t rw_step_lines(void *ctx, const struct rw_incident *incident, const struct
 static void write_names(struct rw_page *page, const struct rw_thread_group *group)
 {
     char *names = NULL;
+    bool is_first = true;
 
-    for (size_t i = 0; i < group->count; i++)
-        rw_append(page->ctx, &names, "%s%s", i ? ", " : "", rw_thread_label(page->ctx, group->threads[i]));
+    for (size_t i = 0; i < group->count; i++) {
+        size_t left_out = rw_list_left_out(i, group->count);
+
+        if (left_out)
+            rw_append(page->ctx, &names, ", %zu more", left_out);
+        if (rw_list_shows(i, group->count))
+            rw_append(page->ctx, &names, "%s%s", is_first ? "" : ", ",
+                      rw_thread_label(page->ctx, group->threads[i]));
+        is_first = false;
+    }
     rw_page_wrap(page, 2, 0, "%s", names);
 }
 
@@ -177,7 +203,7 @@ static void write_one(struct rw_page *page, const struct rw_incident *incident,
     const char *role = rw_role_of(incident, process, thread);
     char *origin = rw_origin_words(page->ctx, incident, process, thread);
     char *nature = nature_words(page->ctx, thread, process->interpreter_count > 1);
-    char *owner = thread->waits_on ? owner_words(page->ctx, process, thread) : NULL;
+    char *owner = thread->waits_on ? owner_words(page->ctx, incident, process, thread) : NULL;
 
     rw_page_wrap(page, 0, 2, "%s %s%s%s%s%s", rw_thread_label(page->ctx, thread),
                  rw_doing_words(page->ctx, process, thread),

@@ -1,30 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/unit/incident/fixtures.h"
-#include "tools/diagnosis/diagnosis.h"
+#include "tests/unit/report/text_of.h"
 #include "tools/incident/accounts.h"
-#include "tools/report/report.h"
 
 #include <errno.h>
-
-/* The report; the caller frees it. */
-static char *text_of(const struct rw_incident *incident)
-{
-    static char *text; /* the stream keeps its address: GCC 12 takes a local one's for what it points to */
-    static size_t length;
-    FILE *file = open_memstream(&text, &length);
-
-    assert_int_equal(rw_report_text(incident, file), 0);
-    fclose(file);
-    return text;
-}
-
-static struct rw_incident *diagnosed(const char *name)
-{
-    struct rw_incident *incident = fixture(name);
-
-    rw_diagnose(incident);
-    return incident;
-}
 
 /* The texts stand in the report, in this order. */
 static void expect_in_order(const char *report, const char *const *texts, size_t count)
@@ -116,33 +94,6 @@ static void frames_that_could_not_be_merged_are_all_there(void **state)
     report = text_of(incident);
     assert_non_null(strstr(report, "and natively:"));
     assert_non_null(strstr(report, "_PyEval_EvalFrameDefault"));
-    free(report);
-    talloc_free(incident);
-}
-
-static void no_thread_is_cut_away(void **state)
-{
-    struct rw_incident *incident = diagnosed("two_locks");
-    struct rw_process_info *process = &incident->processes[0];
-    char *report;
-
-    (void)state;
-    for (int i = 0; i < 500; i++) {
-        struct rw_frame frame = {
-            .function = i % 2 ? "odd" : "even", .module = "/x/program", .pc = 1000u + (unsigned)i};
-        struct rw_thread *thread = rw_process_thread(incident, process, 10000 + i);
-
-        thread->is_alive = true;
-        rw_add_frame(incident, thread, &frame);
-    }
-    report = text_of(incident);
-    for (int i = 0; i < 500; i++) {
-        char label[32];
-
-        snprintf(label, sizeof label, "thread %d", 10000 + i);
-        assert_non_null(strstr(report, label));
-    }
-    assert_non_null(strstr(report, "250 threads like this"));
     free(report);
     talloc_free(incident);
 }
@@ -422,7 +373,6 @@ int main(void)
         cmocka_unit_test(the_answer_comes_first),
         cmocka_unit_test(python_frames_stand_where_their_loop_ran),
         cmocka_unit_test(frames_that_could_not_be_merged_are_all_there),
-        cmocka_unit_test(no_thread_is_cut_away),
         cmocka_unit_test(tasks_are_told_with_what_awaits_what),
         cmocka_unit_test(what_could_not_be_had_is_said),
         cmocka_unit_test(no_name_can_talk_to_a_terminal_or_break_a_line),
