@@ -31,22 +31,53 @@ static uint64_t stack_top(const struct rw_python *py, const struct rw_thread *th
     return pthread;
 }
 
+/* A thread's stack ends below `top`. */
+struct top {
+    uint64_t address;
+    int tid;
+    size_t position; /* of the thread: of equal ones the first counts */
+};
+
+static int compare_tops(const void *left, const void *right)
+{
+    const struct top *a = left, *b = right;
+    if (a->address != b->address)
+        return a->address < b->address ? -1 : 1;
+    return (a->position > b->position) - (a->position < b->position);
+}
+
+static struct top *stack_tops(const struct rw_python *py)
+{
+    struct top *tops = talloc_array(py->scratch, struct top, py->process->thread_count + 1);
+    if (!tops)
+        abort();
+    for (size_t i = 0; i < py->process->thread_count; i++) {
+        const struct rw_thread *thread = &py->process->threads[i];
+        tops[i] = (struct top){stack_top(py, thread), thread->tid, i};
+    }
+    qsort(tops, py->process->thread_count, sizeof *tops, compare_tops);
+    return tops;
+}
+
 /* Stacks grow down from a thread's outermost frame: the one right above the address, in the same mapping, is
  * whose stack this is. (The innermost frame is no bound: a loop's local variables lie below its canonical
  * address.) */
-static bool place_by_anchor(struct rw_python *py, struct rw_py_state *state)
+static bool place_by_anchor(struct rw_python *py, const struct top *tops, struct rw_py_state *state)
 {
-    uint64_t anchor = state->frames[0].anchor, nearest = UINT64_MAX;
+    uint64_t anchor = state->frames[0].anchor;
     const struct rw_mapping *mapping = rw_maps_find(py->maps, anchor);
-    for (size_t i = 0; mapping && i < py->process->thread_count; i++) {
-        const struct rw_thread *thread = &py->process->threads[i];
-        uint64_t top = stack_top(py, thread);
-        if (top > anchor && top < nearest && rw_maps_find(py->maps, top - 1) == mapping) {
-            nearest = top;
-            state->tid = thread->tid;
-        }
+    size_t low = 0, count = py->process->thread_count, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (tops[middle].address <= anchor)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return nearest != UINT64_MAX;
+    if (!mapping || low == count || rw_maps_find(py->maps, tops[low].address - 1) != mapping)
+        return false;
+    state->tid = tops[low].tid;
+    return true;
 }
 
 static size_t count_loops(struct rw_python *py, const struct rw_thread *thread)
@@ -126,12 +157,13 @@ static bool may_be_elsewhere(const struct rw_python *py, size_t index)
 void rw_py_place_states(struct rw_python *py)
 {
     bool *is_placed = talloc_zero_array(py->scratch, bool, py->state_count + 1);
+    struct top *tops = stack_tops(py);
     size_t lost = 0;
     if (!is_placed)
         abort();
     for (size_t i = 0; i < py->state_count; i++)
         if (py->states[i].frame_count && py->states[i].frames[0].anchor)
-            is_placed[i] = place_by_anchor(py, &py->states[i]);
+            is_placed[i] = place_by_anchor(py, tops, &py->states[i]);
     for (size_t i = 0; i < py->state_count; i++)
         if (py->states[i].frame_count && !py->states[i].frames[0].anchor && may_be_elsewhere(py, i))
             is_placed[i] = place_by_addresses(py, &py->states[i]);

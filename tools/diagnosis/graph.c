@@ -16,6 +16,7 @@ struct builder {
     struct rw_graph *graph;
     size_t room; /* of edges */
     const struct rw_incident *incident;
+    size_t *reached; /* for each node: the node that last got a channel's edge to it, plus one */
 };
 
 static int compare_nodes(const void *left, const void *right)
@@ -35,6 +36,22 @@ size_t rw_graph_node(const struct rw_graph *graph, int pid, int tid)
         graph->node_count ? bsearch(&key, graph->nodes, graph->node_count, sizeof key, compare_nodes) : NULL;
 
     return found ? (size_t)(found - graph->nodes) : RW_NO_NODE;
+}
+
+/* The process, if it has a node. */
+static const struct rw_process_info *process_of(const struct rw_graph *graph, int pid)
+{
+    size_t low = 0, high = graph->node_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (graph->nodes[middle].process->pid < pid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < graph->node_count && graph->nodes[low].process->pid == pid ? graph->nodes[low].process
+                                                                            : NULL;
 }
 
 static bool is_parked(const struct rw_thread *thread)
@@ -196,7 +213,7 @@ static void add_channel_edge(struct builder *builder, size_t from, const struct 
 {
     struct rw_graph *graph = builder->graph;
     const struct rw_node *node = &graph->nodes[from];
-    const struct rw_process_info *process = rw_incident_find_process(builder->incident, holder->pid);
+    const struct rw_process_info *process = process_of(graph, holder->pid);
     bool is_lock = strcmp(channel->kind, "file-lock") == 0, is_exit = strcmp(channel->kind, "process") == 0;
     const struct rw_thread *other = process ? stand_in(process, holder, node->thread) : NULL;
     size_t to = other ? rw_graph_node(graph, process->pid, other->tid) : RW_NO_NODE;
@@ -206,6 +223,10 @@ static void add_channel_edge(struct builder *builder, size_t from, const struct 
     /* That a process has both ends says nothing of which of its threads should use the other one. */
     if (process == node->process && !is_lock && !uses(other, holder->fd))
         return;
+    /* Who has many of the ends is told by the first of them. */
+    if (builder->reached[to] == from + 1)
+        return;
+    builder->reached[to] = from + 1;
     bool is_sure = node->thread->waits_on->channel_count == 1 && channel->holder_count == 1 &&
                    !channel->note && (is_exit || rw_alive_threads(process) == 1);
     add_edge(builder, (struct rw_edge){
@@ -265,7 +286,11 @@ struct rw_graph *rw_graph_new(void *ctx, const struct rw_incident *incident)
     for (size_t i = 0; i < graph->node_count; i++)
         add_edges(&builder, i);
     rw_graph_find_stuck(graph, incident);
+    builder.reached = talloc_zero_array(graph, size_t, (unsigned)graph->node_count + 1);
+    if (!builder.reached)
+        abort();
     for (size_t i = 0; i < graph->node_count; i++)
         add_channel_edges(&builder, i);
+    talloc_free(builder.reached);
     return graph;
 }

@@ -22,12 +22,23 @@ static bool somebody_waits(const struct rw_watched *watched)
     return false;
 }
 
+static bool is_on_circle(const struct rw_watched *watched)
+{
+    for (size_t i = 0; i < watched->slot_count; i++)
+        if (rw_is_blocked(&watched->slots[i]) &&
+            watched->slots[i].cycle_since_ns == watched->slots[i].since_ns)
+            return true;
+    return false;
+}
+
 static int rank_of(const struct rw_watched *watched, const struct rw_want *want)
 {
     if (watched->pid == want->pid)
         return 0;
     bool waits = somebody_waits(watched);
-    return waits && watched->test.number != 0 ? 1 : waits ? 2 : watched->test.number != 0 ? 3 : 4;
+    if (want->trigger == RW_TRIGGER_CYCLE && is_on_circle(watched))
+        return 1;
+    return waits && watched->test.number != 0 ? 2 : waits ? 3 : watched->test.number != 0 ? 4 : 5;
 }
 
 static int by_rank(const void *a, const void *b)

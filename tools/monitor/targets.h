@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which processes a look takes in, and in which order: the stuck one first, then those in which somebody
- * waits, the longest still before the others.
+ * Which processes a look takes in, and in which order: the stuck one first, then those of the circle that the
+ * recordings tell of, then those in which somebody waits, the longest still before the others.
  */
 #ifndef RACEWATCH_TOOLS_MONITOR_TARGETS_H
 #define RACEWATCH_TOOLS_MONITOR_TARGETS_H
@@ -10,8 +10,9 @@
 #include "tools/monitor/triggers.h"
 #include "tools/monitor/watch.h"
 
-/* Processes in one look: a bound on its time and on an incident's size. */
-#define RW_TARGETS_MAX 64
+/* Processes in one look: a bound on its time and on an incident's size. One of C takes 2 ms, one of Python 5.
+ */
+#define RW_TARGETS_MAX 1024
 
 struct rw_targets {
     struct rw_capture_target items[RW_TARGETS_MAX];
