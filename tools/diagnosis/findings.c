@@ -139,7 +139,10 @@ char *rw_edge_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, 
     switch (edge->kind) {
     case RW_EDGE_HOLDS:
         return rw_words(ctx, "%s %s by %s", rw_wait_words(ctx, from->process, edge->wait),
-                        rw_wait_kind_of(edge->wait)->owner_is_guess ? "last taken" : "held", owner);
+                        rw_wait_kind_of(edge->wait)->owner_is_guess ? "last taken"
+                        : rw_wait_kind_of(edge->wait)->is_run       ? "run"
+                                                                    : "held",
+                        owner);
     case RW_EDGE_GIL:
         return rw_words(ctx, "waits for the GIL held by %s", owner);
     case RW_EDGE_JOINS:

@@ -5,6 +5,7 @@
 #include "tools/diagnosis/rules.h"
 #include "tools/incident/interpreters.h"
 #include "tools/incident/model.h"
+#include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 
 /* Members that a sentence names before it loses its reader; the culprits name all. */
@@ -47,7 +48,7 @@ static char *why(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, con
                  rw_at_place(diagnosis, thread));
 
     if (before->kind == RW_EDGE_HOLDS)
-        rw_append(ctx, &text, "; holds %s",
+        rw_append(ctx, &text, "; %s %s", rw_wait_kind_of(before->wait)->is_run ? "runs" : "holds",
                   rw_object_words(ctx, diagnosis->graph->nodes[before->from].process, before->wait));
     else if (before->kind == RW_EDGE_GIL)
         rw_append(ctx, &text, "; holds the GIL");
@@ -61,16 +62,17 @@ static void self_deadlock(struct rw_diagnosis *diagnosis, const struct rw_edge *
     const struct rw_node *node = &diagnosis->graph->nodes[edge->from];
     struct rw_verdict *finding = rw_finding(diagnosis, "self-deadlock", edge->certainty);
     struct rw_incident *incident = diagnosis->incident;
+    const char *holds = rw_wait_kind_of(edge->wait)->is_run ? "runs" : "holds";
     const char *taken = edge->taken_at ? rw_words(incident, ", taken at %s", edge->taken_at) : "";
 
     finding->is_ring = true;
     finding->sentence =
-        rw_words(incident, "%s %s%s, which it holds itself%s.", rw_thread_label(incident, node->thread),
+        rw_words(incident, "%s %s%s, which it %s itself%s.", rw_thread_label(incident, node->thread),
                  rw_wait_words(incident, node->process, edge->wait),
-                 rw_for_how_long(incident, incident, edge->wait->since_ns), taken);
-    rw_verdict_culprit(incident, finding, node->process->pid, node->thread, "owner",
-                       "%s%s; holds it already%s", rw_wait_words(incident, node->process, edge->wait),
-                       rw_at_place(diagnosis, node->thread), taken);
+                 rw_for_how_long(incident, incident, edge->wait->since_ns), holds, taken);
+    rw_verdict_culprit(incident, finding, node->process->pid, node->thread, "owner", "%s%s; %s it already%s",
+                       rw_wait_words(incident, node->process, edge->wait),
+                       rw_at_place(diagnosis, node->thread), holds, taken);
     rw_edge_evidence(diagnosis, finding, edge);
     rw_finding_place(diagnosis, finding, node->process, node->thread);
 }

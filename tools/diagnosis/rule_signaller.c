@@ -17,14 +17,15 @@
 
 #define NAMED_OTHERS 3
 
-/* Nobody in particular has to end it: any thread that has the memory could. Python's plain lock is released
- * by any thread; a mutex or rwlock only by who has it, and not to know who that is means to know nothing. */
+/* Nobody in particular has to end it: any thread that has the memory could. Or one of them has to, and it is
+ * not known which: who reads under a rwlock, who runs an initialisation, who took a Python lock. None of them
+ * can, for all of them are stuck. */
 static bool is_for_anybody(const struct rw_wait_on *wait)
 {
     const struct rw_wait_kind *kind = rw_wait_kind_of(wait);
 
     return wait && (kind->ends == RW_ENDS_BY_SIGNAL || kind->owner_is_guess ||
-                    kind->ends == RW_ENDS_UNKNOWN || strcmp(wait->kind, "lock") == 0);
+                    kind->ends == RW_ENDS_UNKNOWN || kind->ends == RW_ENDS_BY_RELEASE);
 }
 
 /* A fork leaves all threads but one behind, also the one that would have given the signal. */

@@ -96,9 +96,10 @@ struct rw_channel {
 /* "mutex" "rwlock" "condition" "semaphore" "barrier" "join" (pthread_join) "fork"
  * "lock" "rlock" "python-condition" "event" "queue" "python-semaphore" "thread-join" "thread-start"
  * "import-lock" (Python's) "gil" "thread-state" (parked for ever by finalisation) "interpreter-guard"
- * "stream" (the lock of a stdio stream) "futex" (some other one) "sleep" "poll" (poll, select, epoll: with or
- * without time-out) "read" "write" "accept" "connect" "recv" "send" "process" (waitid, wait4) "file-lock"
- * "signal" (pause, sigwait) "syscall" (another system call) */
+ * "stream" (the lock of a stdio stream) "once" (an initialisation that is done once: pthread_once, a static
+ * object) "libc-lock" (another one inside of libc, whose owner is known) "futex" (some other one) "sleep"
+ * "poll" (poll, select, epoll: with or without time-out) "read" "write" "accept" "connect" "recv" "send"
+ * "process" (waitid, wait4) "file-lock" "signal" (pause, sigwait) "syscall" (another system call) */
 struct rw_wait_on {
     const char *kind;
     uint64_t object;       /* address, or fd for read/write/...; 0 if none */

@@ -26,6 +26,7 @@ struct rw_wait_kind {
     const char *phrase;  /* "waits for lock"; what is waited for follows */
     bool blocks_owner;   /* the owner itself blocks when it asks again: not recursive */
     bool owner_is_guess; /* who took it last need not be who must let go */
+    bool is_run;         /* its owner does not hold it, but runs it: an initialisation */
 };
 
 /* Never NULL: a kind that is not on the list ends in a way that is not known. */

@@ -134,6 +134,8 @@ char *rw_object_words(void *ctx, const struct rw_process_info *process, const st
             return rw_words(ctx, "fd %d", wait->fd);
         return rw_words(ctx, "%s", wait->name ? wait->name : "");
     }
+    if (wait->name && kind->kind && strcmp(kind->kind, "libc-lock") == 0)
+        return rw_words(ctx, "%s", wait->name); /* no name that stands in the program */
     if (wait->name) {
         /* "mutex cache_lock", "condition 0x55d0": the phrase before it has said what it is. */
         const char *space = strchr(wait->name, ' ');

@@ -102,8 +102,11 @@ static char *owner_words(void *ctx, const struct rw_incident *incident, const st
     if (wait->owner.tid == 0)
         return rw_words(ctx, "held by nobody at the moment");
     if (wait->owner.tid < 0)
-        return rw_words(ctx, "who holds it could not be found out");
-    text = rw_words(ctx, "%s by %s", kind->owner_is_guess ? "last taken" : "held",
+        return rw_words(ctx, "who %s it could not be found out", kind->is_run ? "runs" : "holds");
+    text = rw_words(ctx, "%s by %s",
+                    kind->owner_is_guess ? "last taken"
+                    : kind->is_run       ? "run"
+                                         : "held",
                     holder_label(ctx, incident, process, &wait->owner));
     if (wait->owner.taken_at)
         rw_append(ctx, &text, ", taken at %s", wait->owner.taken_at);

@@ -48,22 +48,49 @@ static const struct {
     {"getaddrinfo", "the resolver's lock (libc)"},
 };
 
+static const char *lock_of_frame(const struct rw_frame *frame)
+{
+    const char *name = frame->function;
+
+    if (!name)
+        return NULL;
+    name += strspn(name, "_");
+    if (strncmp(name, "GI_", 3) == 0)
+        name += 3 + strspn(name + 3, "_");
+    for (size_t j = 0; j < sizeof(functions) / sizeof(functions[0]); j++)
+        if (strncmp(name, functions[j].function, strlen(functions[j].function)) == 0)
+            return functions[j].name;
+    return NULL;
+}
+
 const char *rw_libc_lock_name(const struct rw_thread *thread)
 {
     for (size_t i = 0; i < thread->native_count && i < DEPTH_MAX; i++) {
-        const char *name = thread->native[i].function;
+        const char *name;
+
         if (thread->native[i].is_shim)
             continue;
         if (!rw_is_plumbing(&thread->native[i]))
             return NULL;
-        if (!name)
-            continue;
-        name += strspn(name, "_");
-        if (strncmp(name, "GI_", 3) == 0)
-            name += 3 + strspn(name + 3, "_");
-        for (size_t j = 0; j < sizeof(functions) / sizeof(functions[0]); j++)
-            if (strncmp(name, functions[j].function, strlen(functions[j].function)) == 0)
-                return functions[j].name;
+        name = lock_of_frame(&thread->native[i]);
+        if (name)
+            return name;
+    }
+    return NULL;
+}
+
+const struct rw_frame *rw_libc_lock_taken_before(const struct rw_thread *thread, const char *name)
+{
+    bool is_left = false;
+
+    for (size_t i = 0; i < thread->native_count; i++) {
+        const struct rw_frame *frame = &thread->native[i];
+        bool is_own = frame->is_shim || rw_is_plumbing(frame);
+        const char *taken = is_left && is_own ? lock_of_frame(frame) : NULL;
+
+        if (taken && strcmp(taken, name) == 0)
+            return frame;
+        is_left |= !is_own;
     }
     return NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "tools/incident/model.h"
 #include "tools/recording/reader.h"
+#include "tools/snapshot/owner_by_stack.h"
 #include "tools/snapshot/target.h"
 #include "tools/snapshot/waits.h"
 
@@ -226,6 +227,7 @@ static void fill_waits(struct rw_look *look)
                          target->has_slot ? &target->slot : NULL);
         /* Else the recording's word stands alone. */
     }
+    rw_owners_by_stack(&wait);
 }
 
 static void fill_notes(struct rw_look *look)

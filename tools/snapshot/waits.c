@@ -13,6 +13,7 @@
 
 #include "tools/incident/model.h"
 #include "tools/snapshot/calls.h"
+#include "tools/snapshot/demangle.h"
 #include "tools/snapshot/libc_locks.h"
 #include "tools/snapshot/locks.h"
 #include "tools/snapshot/wait_channels.h"
@@ -44,10 +45,20 @@ static struct rw_wait_on *fresh(const struct rw_wait_look *look, struct rw_threa
 static bool by_stack(const struct rw_thread *thread, uint64_t address, const char **kind, const char **call,
                      uint64_t *object)
 {
-    for (size_t i = 0; i < thread->native_count && i < DEPTH_MAX; i++)
-        if (thread->native[i].function &&
-            rw_lock_of_function(thread->native[i].function, address, kind, call, object))
+    bool is_direct = true;
+
+    for (size_t i = 0; i < thread->native_count && i < DEPTH_MAX; i++) {
+        const char *function = thread->native[i].function;
+        if (!function)
+            continue;
+        /* An initialiser may wait for whatever it likes; its caller waits only where it calls the kernel. */
+        if (rw_lock_of_function(function, address, kind, call, object) &&
+            (is_direct || strcmp(*kind, "once") != 0))
             return true;
+        is_direct &= strstr(function, "futex") || strcmp(function, "syscall") == 0;
+    }
+    *kind = *call = "futex";
+    *object = address;
     return false;
 }
 
@@ -101,6 +112,19 @@ static struct rw_wait_on *stream_lock(const struct rw_wait_look *look, struct rw
     return wait;
 }
 
+/* A C++ variable as a person would write it; of one whose full name has spaces ("(anonymous namespace)::a")
+ * the last part. */
+static const char *plain_name(const struct rw_wait_look *look, const char *symbol)
+{
+    const char *name = rw_demangle(look->incident, symbol), *last = name;
+
+    if (!name || !strchr(name, ' '))
+        return name ? name : symbol;
+    for (const char *at = strstr(name, "::"); at; at = strstr(at, "::"))
+        last = at += 2;
+    return strchr(last, ' ') ? symbol : last;
+}
+
 /* An object that is a variable of the program, or in one, goes by that name. `is_exact`: the object's address
  * is its own, not that of a futex in it (where in a condition its futexes lie differs by version). */
 static void name_by_symbol(const struct rw_wait_look *look, struct rw_wait_on *wait, bool is_exact)
@@ -110,6 +134,7 @@ static void name_by_symbol(const struct rw_wait_look *look, struct rw_wait_on *w
     if (strcmp(wait->kind, "futex") == 0 || strcmp(wait->kind, "join") == 0 ||
         rw_symbols_data(look->image->symbols, wait->object, look->incident, &object, &module) < 0 || !object)
         return;
+    object = plain_name(look, object);
     const char *use = wait->name ? strstr(wait->name, " for ") : NULL; /* "rwlock 0x12 for writing" */
     wait->name =
         talloc_asprintf(look->incident, "%s %.*s%s", wait->kind,

@@ -22,7 +22,7 @@ def ready():
 
 
 def initialise():
-    releasing.first(fill, ready)
+    releasing.first(fill, ready)  # HERE makes-the-static
 
 
 def use():

@@ -25,7 +25,7 @@ static pthread_mutex_t lock_a = PTHREAD_MUTEX_INITIALIZER, lock_b = PTHREAD_MUTE
 static pthread_mutex_t lock_pi, lock_robust, lock_of_cond = PTHREAD_MUTEX_INITIALIZER;
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
-static pthread_barrier_t both, never;
+static pthread_barrier_t both, never, begun;
 static sem_t semaphore;
 static pthread_t first;
 
@@ -120,11 +120,24 @@ WAITER(wait_handler, interrupt())
 
 WAITER(wait_raw_futex, static int word; syscall(SYS_futex, &word, 0, 0, NULL, NULL, 0))
 
+/* The initialiser may wait for what it likes; who calls it a second time waits for it. */
+static pthread_once_t control = PTHREAD_ONCE_INIT;
+
+static void initialise(void)
+{
+    static int word;
+
+    pthread_barrier_wait(&begun);
+    syscall(SYS_futex, &word, 0, 0, NULL, NULL, 0);
+}
+WAITER(run_once, pthread_once(&control, initialise))
+WAITER(wait_once, pthread_barrier_wait(&begun); pthread_once(&control, initialise))
+
 static void *(*const waiters[])(void *) = {
     wait_b_then_a,  wait_pi,      wait_robust, wait_write, wait_read_lock, wait_cond,
     wait_semaphore, wait_barrier, wait_join,   wait_sleep, wait_pause,     wait_semaphore_until,
     wait_inlined,   wait_epoll,   wait_pipe,   wait_child, wait_deep,      wait_raw_futex,
-    wait_handler,
+    wait_handler,   run_once,     wait_once,
 };
 
 static volatile unsigned long turns;
@@ -148,6 +161,7 @@ static void make_locks(void)
     pthread_mutex_init(&lock_robust, &kind);
     pthread_barrier_init(&both, NULL, 2);
     pthread_barrier_init(&never, NULL, 2);
+    pthread_barrier_init(&begun, NULL, 2);
     sem_init(&semaphore, 0, 0);
     pthread_mutex_lock(&lock_pi);
     pthread_mutex_lock(&lock_robust);

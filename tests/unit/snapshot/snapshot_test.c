@@ -44,6 +44,8 @@ static const struct {
     {"wait_pipe", "read", "read", NULL, "", false, false},
     {"wait_child", "process", "wait4", NULL, "", false, false},
     {"wait_raw_futex", "futex", "futex", NULL, "", false, false},
+    {"run_once", "futex", "futex", NULL, "", false, false},
+    {"wait_once", "once", "pthread_once", "once control", "run_once", false, true},
 };
 
 static void check_thread(const struct snapshot *snapshot, size_t i)
@@ -64,7 +66,7 @@ static void check_thread(const struct snapshot *snapshot, size_t i)
         assert_int_equal(wait->owner.tid, -1);
         return;
     }
-    assert_int_equal(wait->owner.certainty, RW_EXACT);
+    assert_int_equal(wait->owner.certainty, strcmp(wait->kind, "once") == 0 ? RW_INFERRED : RW_EXACT);
     assert_int_equal(wait->owner.pid, snapshot->process->pid);
     if (strcmp(expected[i].owner, "main") == 0)
         assert_int_equal(wait->owner.tid, snapshot->process->pid);
