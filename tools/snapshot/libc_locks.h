@@ -9,8 +9,9 @@
  * folder. */
 const char *rw_libc_lock_name(const struct rw_thread *thread);
 
-/* The frame of the same lock's functions, further out than code that is not libc's: the thread was in it when a
- * signal's handler, or a function that libc calls, came to ask for the lock again. NULL if there is none. */
+/* The frame of the same lock's functions, further out than code that is not libc's: the thread was in it when
+ * a signal's handler, or a function that libc calls, came to ask for the lock again. NULL if there is none.
+ */
 const struct rw_frame *rw_libc_lock_taken_before(const struct rw_thread *thread, const char *name);
 
 /* It is that of a stdio stream. */

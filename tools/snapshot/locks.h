@@ -17,8 +17,9 @@ struct rw_reader;
  * "semaphore", "barrier", "join") at `object`. */
 bool rw_lock_holds(const char *kind, uint64_t object, uint64_t address);
 
-/* The kind of object ("once" as well: an initialisation that is done once) and its address, for a futex in a function of libc by that name; false if the name says
- * nothing. *object is the futex' own address where the object's cannot be told. */
+/* The kind of object ("once" as well: an initialisation that is done once) and its address, for a futex in a
+ * function of libc by that name; false if the name says nothing. *object is the futex' own address where the
+ * object's cannot be told. */
 bool rw_lock_of_function(const char *function, uint64_t address, const char **kind, const char **call,
                          uint64_t *object);
 
