@@ -117,11 +117,26 @@ static void compare_descriptors(struct rw_account *account)
     }
 }
 
+/* Whatever gets its number from now on is not what the test left. */
+static void mark_closed(const struct there *there)
+{
+    uint64_t written = rw_header->accounts_written;
+    uint64_t count = written < RW_ACCOUNT_MAX ? written : RW_ACCOUNT_MAX;
+    for (uint64_t i = 0; there->knows_descriptors && i < count; i++)
+        for (uint32_t j = 0; j < rw_accounts[i].descriptors_left && j < RW_LEFT_MAX; j++) {
+            struct rw_left_descriptor *left = &rw_accounts[i].descriptors[j];
+            uint32_t fd = (uint32_t)left->fd;
+            if (fd < there->limit && !is_open(there, fd))
+                __atomic_store_n(&left->is_closed, 1, __ATOMIC_RELAXED);
+        }
+}
+
 void rw_account_begin(void)
 {
     find_threads(&before, NULL, 0);
     find_interpreters(&before, NULL, 0);
     find_descriptors(&before);
+    mark_closed(&before);
 }
 
 void rw_account_end(const struct rw_test *test)
@@ -131,6 +146,7 @@ void rw_account_end(const struct rw_test *test)
     find_threads(&after, &account, test->begin_ns);
     find_interpreters(&after, &account, test->begin_ns);
     find_descriptors(&after);
+    mark_closed(&after);
     if (before.knows_descriptors && after.knows_descriptors)
         compare_descriptors(&account);
     else

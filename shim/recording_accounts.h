@@ -22,7 +22,8 @@ struct rw_left_thread {
 
 struct rw_left_descriptor {
     int32_t fd;
-    uint32_t access; /* O_RDONLY, O_WRONLY or O_RDWR, as it was opened */
+    uint32_t access;    /* O_RDONLY, O_WRONLY or O_RDWR, as it was opened */
+    uint32_t is_closed; /* it was at a later test's begin or end; stored without the counter */
     char
         target[RW_LEFT_TARGET_MAX]; /* as /proc/self/fd shows it, "pipe:[123]", cut; "" where there is none */
 };

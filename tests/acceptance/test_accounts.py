@@ -100,12 +100,50 @@ left = []
 def test_leaves():
     left.extend(os.pipe())
 
-def test_closes():
+def test_hangs():
     for end in left:
         os.close(end)
+    threading.Event().wait()
+"""
+
+# What has the number when it hangs is another one, and the hanging test's own.
+REOPENED = """
+import fcntl, os
+left = []
+
+def test_leaves():
+    left.append(os.open("lock", os.O_RDWR | os.O_CREAT))
+
+def test_closes():
+    os.close(left[0])
 
 def test_hangs():
-    threading.Event().wait()
+    own, again = os.open("lock", os.O_RDWR), os.open("lock", os.O_RDWR)
+    assert own == left[0]
+    fcntl.flock(own, fcntl.LOCK_EX)
+    fcntl.flock(again, fcntl.LOCK_EX)
+"""
+
+# The lock goes with the descriptor, which nobody has a hand on any more.
+LOCKED = """
+import fcntl, os
+
+def test_leaves():
+    fcntl.flock(os.open("lock", os.O_RDWR | os.O_CREAT), fcntl.LOCK_EX)
+""" + BETWEEN + """
+def test_hangs():
+    fcntl.flock(os.open("lock", os.O_RDWR), fcntl.LOCK_EX)
+"""
+
+SOCKETS = """
+import socket
+left = []
+
+def test_leaves():
+    left.extend(socket.socketpair())
+""" + BETWEEN + """
+def test_hangs():
+    left[0].recv(1)
 """
 
 # All of it, and no hang. The last test waits for nothing: what it leaves is seen at the end.
@@ -231,6 +269,21 @@ class Accounts(Case):
         _, incident = self.hang(CLOSED)
         self.assertNotIn("was left by", incident.answer())
         self.assertEqual(incident.json["processes"][0]["tests"], [])
+
+    def test_a_number_that_is_used_again_is_not_told(self):
+        _, incident = self.hang(REOPENED)
+        self.assertNotIn("was left by", incident.answer())
+        self.assertEqual(incident.json["processes"][0]["tests"], [])
+
+    def test_a_file_lock(self):
+        _, incident = self.hang(LOCKED)
+        self.assertRegex(incident.answer(), r"fd \d+ \(/.*/lock\) was left by test_suite.py::test_leaves; "
+                                            r"test_suite.py::test_hangs hangs on it")
+
+    def test_the_other_end_of_a_socket(self):
+        _, incident = self.hang(SOCKETS)
+        self.assertRegex(incident.answer(), r"fd \d+ \(socket:\[\d+\]\) was left by test_suite.py::test_leaves; "
+                                            r"test_suite.py::test_hangs hangs on it")
 
     def test_workers_have_accounts_of_their_own(self):
         if not machine.python_has(PYTHON, "xdist"):

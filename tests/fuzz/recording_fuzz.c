@@ -41,6 +41,14 @@ static void read_everything(struct rw_reader *reader)
     struct rw_test test;
     if (rw_reader_current_test(reader, &test) == 0)
         check_string(test.name, sizeof(test.name));
+    check_string(header->test, sizeof(header->test));
+    struct rw_account account;
+    int error = rw_reader_account(reader, 1, &account);
+    assert(error == -ENOENT || header->accounts_written != 0);
+    if (error == 0 || error == -EAGAIN) {
+        check_string(account.test, sizeof(account.test));
+        check_string(account.descriptors[0].target, sizeof(account.descriptors[0].target));
+    }
     struct rw_semaphore owner;
     rw_reader_semaphore_owner(reader, 0x7777, &owner);
     struct rw_lock lock;

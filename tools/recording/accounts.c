@@ -54,6 +54,8 @@ static void fill_left(struct rw_incident *incident, struct rw_test_account *acco
     }
     for (uint32_t i = 0; i < told(recorded->descriptors_left); i++) {
         const struct rw_left_descriptor *left = &recorded->descriptors[i];
+        if (left->is_closed)
+            continue;
         const char *target = left->target[0] != '\0' ? rw_need(talloc_strdup(incident, left->target)) : NULL;
         rw_account_add_descriptor(incident, account,
                                   &(struct rw_left_open){left->fd, target, access_word(left->access)});

@@ -152,6 +152,8 @@ static void print_account(FILE *out, const struct rw_header *header, const struc
         fprintf(out, " fd=%" PRId32 " access=%" PRIu32, account->descriptors[i].fd,
                 account->descriptors[i].access);
         print_string(out, "target", account->descriptors[i].target);
+        if (account->descriptors[i].is_closed)
+            fputs(" (closed)", out);
     }
     fputc('\n', out);
 }

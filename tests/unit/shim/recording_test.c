@@ -211,6 +211,8 @@ static void what_a_test_leaves_is_told(void **state)
     assert_int_equal(one->descriptors[1].access, O_WRONLY);
     assert_non_null(strstr(one->descriptors[0].target, "pipe:["));
     assert_string_equal(one->descriptors[0].target, one->descriptors[1].target);
+    assert_int_equal(one->descriptors[0].is_closed, 1);
+    assert_int_equal(one->descriptors[1].is_closed, 0);
     assert_string_equal(many->test, "a.py::leaves many");
     assert_int_equal(many->threads_left, 0);
     assert_int_equal(many->descriptors_left, 10);
