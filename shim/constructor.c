@@ -149,7 +149,10 @@ __attribute__((constructor)) static void construct(void)
     rw_self.is_busy = false;
     if (is_on) {
         rw_allow_monitor();
-        rw_maps_save_unless_watched();
+        if (rw_perturb_mode == RW_PERTURB_SERIAL)
+            rw_maps_save(); /* the monitor may come too late to name the places of choices */
+        else
+            rw_maps_save_unless_watched();
         if (missing)
             rw_record_problem(ENOENT, "libc has no such function to wrap", missing);
         rw_capture_signal_prepare();

@@ -36,13 +36,22 @@ struct rw_schedule_source {
 
 struct rw_schedule_switch {
     uint32_t from, to;       /* index in the table of threads */
-    uint32_t point;          /* of `from`: how many points it had come to, this one included */
+    uint32_t point;          /* of `from`: how many of this kind it had come to, this one included */
     uint32_t check;          /* of all decisions before this one; 0: not to be compared */
     uint64_t return_address; /* of the call that `from` made */
     uint32_t was_able;       /* 1 if `from` could have gone on: a preemption */
     uint32_t source;         /* where `from` is in Python code: index in the table of sources, plus 1 */
     uint32_t line;           /* in that file; 0: not known */
-    uint32_t is_line;        /* 1: the point is that line, and no call of a library */
+    uint32_t kind;           /* enum rw_schedule_point */
+};
+
+/* They are counted separately, so that a switch is found again where others before it are left out: how often
+ * a thread has to wait depends on them, what it does mostly not. */
+enum rw_schedule_point {
+    RW_SCHEDULE_CALL = 0, /* it is about to do something */
+    RW_SCHEDULE_WAIT,     /* it has to wait, or ends */
+    RW_SCHEDULE_LINE,     /* it is at a line of Python code */
+    RW_SCHEDULE_POINTS,
 };
 
 /* How the program's Python code is seen line by line. */

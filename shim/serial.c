@@ -108,7 +108,7 @@ struct rw_serial_thread *rw_serial_pick(struct rw_serial_thread *self)
     rw_serial_idle_over();
     if (rw_serial.alive > 1)
         count = collect_early(list, able);
-    self->points++;
+    self->points[self->kind]++;
     uint32_t chosen = rw_serial_log_choose(self, list, able, count);
     rw_serial_let_run(list[chosen]);
     return list[chosen];
@@ -119,10 +119,14 @@ void rw_serial_point(struct rw_serial_thread *self, const volatile void *object)
     rw_serial.steps++;
     rw_serial.moves++;
     rw_serial.now += 1000;
-    if (rw_serial.alive < 2)
+    if (rw_serial.alive < 2) {
+        self->points[RW_SCHEDULE_CALL]++;
         return;
+    }
     self->candidate.object = (uint64_t)object;
+    self->kind = RW_SCHEDULE_CALL;
     rw_serial_pass_on(self);
+    self->kind = RW_SCHEDULE_WAIT;
 }
 
 void rw_serial_wait_begin(struct rw_serial_thread *self, bool (*is_ready)(const struct rw_serial_thread *),
@@ -166,7 +170,8 @@ struct rw_serial_thread *rw_serial_new_thread(struct rw_serial_thread *creator)
     struct rw_serial_thread *thread = &rw_serial.threads[index];
     uint64_t path = creator ? creator->path : 0;
     mix(&path, creator ? ++creator->children : 1);
-    *thread = (struct rw_serial_thread){.index = index, .path = path, .fired_at = RW_SERIAL_NEVER};
+    *thread = (struct rw_serial_thread){
+        .index = index, .path = path, .kind = RW_SCHEDULE_WAIT, .fired_at = RW_SERIAL_NEVER};
     rw_serial_policy_add(&rw_serial.policy, &thread->candidate);
     thread->state = RW_SERIAL_READY;
     rw_serial.alive++;

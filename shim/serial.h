@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "shim/schedule.h"
 #include "shim/serial_policy.h"
 
 #define RW_SERIAL_THREADS 1024u
@@ -51,8 +52,9 @@ struct rw_serial_thread {
     int32_t tid;
     pthread_t pthread;
     bool is_detached;
-    uint64_t points; /* decisions at which it ran so far */
-    uint64_t path;   /* hash of its place in the tree of creation */
+    enum rw_schedule_point kind;         /* of the point that it is at */
+    uint32_t points[RW_SCHEDULE_POINTS]; /* that it came to so far */
+    uint64_t path;                       /* hash of its place in the tree of creation */
     uint32_t children;
     void *(*start)(void *);
     int (*start_c11)(void *);
@@ -60,7 +62,6 @@ struct rw_serial_thread {
     uint32_t rounds;                    /* of its destructors */
     const void *return_address;         /* of the call that it is in */
     uint32_t source, line;              /* the last line of Python code that it came to: rw_schedule_switch */
-    bool is_at_line;                    /* and it is at its beginning */
     struct rw_serial_thread *successor; /* is to have the interpreter's lock that it gives up; NULL: any */
 
     /* While BLOCKED: */
@@ -113,9 +114,9 @@ void rw_serial_leave(struct rw_serial_thread *self);
 /* Inside: a point. Another thread may run before it returns. `object`: what comes next is done to. */
 void rw_serial_point(struct rw_serial_thread *self, const volatile void *object);
 
-/* Outside, at a line of Python code, `source` as rw_serial_log_source() has it. True: another thread is to
- * have the interpreter's lock that the caller holds. It gives that up, calls rw_serial_line_left(), which
- * returns when it may go on, and takes the lock again. */
+/* Outside, at a line of Python code, `source` as rw_serial_log_source() has it. True: another thread runs
+ * next. The caller gives up the interpreter's lock that it holds, calls rw_serial_line_left(), which returns
+ * when it may go on, and takes the lock again. */
 bool rw_serial_line(uint32_t source, uint32_t line);
 void rw_serial_line_left(void);
 

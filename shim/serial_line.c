@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines of Python code as points. Who is at one holds its interpreter's lock, and those who wait for that can
- * only run once it is given up. So it is first decided who runs next, and the lock is given up for that
- * thread, not for whoever comes first; where the thread goes on, which is the rule, nothing is given up.
+ * Lines of Python code as points. Who is at one holds its interpreter's lock, and those who wait for that, or
+ * will once they go on, can only run when it is given up. So it is first decided who runs next, and the lock
+ * is given up for that thread, not for whoever comes first; where the thread goes on, which is the rule,
+ * nothing is given up.
  */
 #include "shim/serial_log.h"
 #include "shim/serial_token.h"
@@ -29,14 +30,12 @@ static uint32_t collect(struct rw_serial_thread *self, struct rw_serial_thread *
     return count;
 }
 
-/* Points are counted also where nobody else can run: a replay knows them by their number. */
 static struct rw_serial_thread *choose(struct rw_serial_thread *self)
 {
     static struct rw_serial_thread *list[RW_SERIAL_THREADS];
     rw_serial.steps++;
     rw_serial.moves++;
     rw_serial.now += 1000;
-    self->points++;
     self->candidate.object = 0;
     bool is_asked = rw_serial_log_draw(rw_serial.policy.line_share);
     uint32_t count = is_asked ? collect(self, list) : 0;
@@ -51,22 +50,26 @@ bool rw_serial_line(uint32_t source, uint32_t line)
         return false;
     self->source = source;
     self->line = line;
+    self->points[RW_SCHEDULE_LINE]++;
     if (__atomic_load_n(&rw_serial.alive, __ATOMIC_RELAXED) < 2 || !rw_serial_enter())
         return false;
-    self->is_at_line = true;
+    self->kind = RW_SCHEDULE_LINE;
     struct rw_serial_thread *next = choose(self);
-    self->is_at_line = false;
-    self->successor = NULL;
-    if (next != self && awaits_interpreter_lock(next))
-        self->successor = next;
-    else if (next != self)
-        rw_serial_pass_to(self, next);
-    bool must_give_up = self->successor != NULL;
+    self->kind = RW_SCHEDULE_WAIT;
+    self->successor = next != self ? next : NULL;
     rw_serial_leave(self);
-    return must_give_up;
+    return next != self;
 }
 
-/* The one that was chosen may have been let run by another thread meanwhile. */
+/* The one that was chosen may have been let run by another thread meanwhile; or the lock that it waits for is
+ * another interpreter's. */
+static bool is_still_able(const struct rw_serial_thread *thread)
+{
+    bool sleeps =
+        thread->state == RW_SERIAL_BLOCKED && !thread->is_ready && thread->deadline != RW_SERIAL_NEVER;
+    return sleeps || rw_serial_is_able(thread);
+}
+
 void rw_serial_line_left(void)
 {
     struct rw_serial_thread *self = rw_serial_enter();
@@ -74,7 +77,7 @@ void rw_serial_line_left(void)
         return;
     struct rw_serial_thread *next = self->successor;
     self->successor = NULL;
-    if (next && awaits_interpreter_lock(next) && rw_serial_is_able(next))
+    if (next && is_still_able(next))
         rw_serial_pass_to(self, next);
     rw_serial_leave(self);
 }

@@ -35,7 +35,8 @@ static struct {
     const struct rw_schedule_thread *threads;
     const struct rw_schedule_switch *switches;
     uint32_t thread_count, switch_count;
-    uint32_t next[RW_SERIAL_THREADS];      /* for each thread, where to look on for its switches */
+    /* For each thread and kind of point, where to look on for its switches. */
+    uint32_t next[RW_SERIAL_THREADS][RW_SCHEDULE_POINTS];
     uint32_t thread_of[RW_SERIAL_THREADS]; /* its index in the file, UINT32_MAX: it is not there */
 } replay;
 
@@ -138,7 +139,8 @@ int rw_serial_log_replay(const char *file)
 
 void rw_serial_log_thread(struct rw_serial_thread *thread, const struct rw_serial_thread *parent)
 {
-    replay.next[thread->index] = 0;
+    for (uint32_t kind = 0; kind < RW_SCHEDULE_POINTS; kind++)
+        replay.next[thread->index][kind] = 0;
     replay.thread_of[thread->index] = UINT32_MAX;
     for (uint32_t i = 0; replay.header && i < replay.thread_count; i++) {
         if (replay.threads[i].path == thread->path)
@@ -203,11 +205,11 @@ static void diverge(const struct rw_serial_thread *self, uint32_t expected, uint
 static const struct rw_schedule_switch *listed(const struct rw_serial_thread *self)
 {
     uint32_t thread = replay.thread_of[self->index];
-    uint32_t *at = &replay.next[self->index];
+    uint32_t *at = &replay.next[self->index][self->kind], point = self->points[self->kind];
     for (; thread != UINT32_MAX && *at < replay.switch_count; ++*at) {
         const struct rw_schedule_switch *item = &replay.switches[*at];
-        if (item->from == thread && item->point >= self->points)
-            return item->point == self->points ? item : NULL;
+        if (item->from == thread && item->kind == self->kind && item->point >= point)
+            return item->point == point ? item : NULL;
     }
     return NULL;
 }
@@ -219,8 +221,8 @@ static uint32_t replayed(const struct rw_serial_thread *self, struct rw_serial_t
     if (!item)
         return standard;
     /* Where the code is differs from run to run by whole pages. */
-    bool is_elsewhere = item->is_line != self->is_at_line || item->line != self->line ||
-                        (item->return_address ^ (uint64_t)self->return_address) % PAGE != 0;
+    bool is_elsewhere =
+        item->line != self->line || (item->return_address ^ (uint64_t)self->return_address) % PAGE != 0;
     if (item->check != 0 && (item->check != (uint32_t)header->hash || is_elsewhere))
         diverge(self, item->from, item->return_address);
     for (uint32_t i = 0; i < count; i++) {
@@ -253,13 +255,13 @@ static void write_down(const struct rw_serial_thread *self, const struct rw_seri
     switches[header->switch_count] = (struct rw_schedule_switch){
         .from = self->logged,
         .to = chosen->logged,
-        .point = (uint32_t)self->points,
+        .point = self->points[self->kind],
         .check = (uint32_t)header->hash,
         .return_address = (uint64_t)self->return_address,
         .was_able = was_able,
         .source = self->source,
         .line = self->line,
-        .is_line = self->is_at_line,
+        .kind = self->kind,
     };
     __atomic_store_n(&header->switch_count, header->switch_count + 1, __ATOMIC_RELEASE);
 }

@@ -7,7 +7,6 @@
 #ifndef RACEWATCH_SHIM_SERIAL_LOG_H
 #define RACEWATCH_SHIM_SERIAL_LOG_H
 
-#include "shim/schedule.h"
 #include "shim/serial.h"
 
 /* In the constructor: makes the file beside the recording. Returns 0 or a negative errno. */

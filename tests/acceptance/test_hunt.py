@@ -4,9 +4,12 @@
 import json
 import os
 import signal
+import tempfile
 
 from common import PATIENCE_S, Case, Seen, compiled
 from support import machine, processes
+
+RACES = os.path.join(machine.ROOT, "tests", "races", "programs")
 
 # Fails where the schedule is bent, and nowhere else: what is bent has a place in the tree of processes.
 ONLY_BENT = 'test -z "$RACEWATCH_PLACE"'
@@ -32,25 +35,26 @@ class Hunt(Case):
     def test_a_failure_is_counted_in_both_kinds_of_runs(self):
         lines, told, names = self.found("--runs", "5", "--plain", "4", "--seed", "11", "--", "sh", "-c", ONLY_BENT)
         self.assertEqual(lines[0], "sh fails (exit status 1) with seed 11: 5 of 5 perturbed runs, 0 of 4 plain ones; "
-                                   "racewatch run --seed 11 -- sh -c '%s' does it again" % ONLY_BENT)
+                                   "again in 10 of 10 runs of racewatch run --seed 11 -- sh -c '%s'" % ONLY_BENT)
         self.assertEqual((told["perturbed"], told["plain"], len(told["failures"])), (5, 4, 1))
         self.assertEqual((told["failures"][0]["perturbed"], told["failures"][0]["plain"]), (5, 0))
+        self.assertEqual((told["failures"][0]["reruns"], told["failures"][0]["rerun_failures"]), (10, 10))
         self.assertEqual(names, ["hunt-001-exit", "hunt.json"])
 
     def test_what_always_fails_is_no_find_of_the_hunt(self):
         raises = "import os; raise KeyError('%d at %#x' % (os.getpid(), id(os)))"
-        lines, told, _ = self.found("--runs", "3", "--", "/usr/bin/python3", "-c", raises)
+        lines, told, _ = self.found("--runs", "3", "--again", "2", "--", "/usr/bin/python3", "-c", raises)
         self.assertRegex(lines[0], r"^python3 fails \(exit status 1, KeyError: .*\) with seed 1: 3 of 3 perturbed runs, "
                                    "3 of 3 plain ones; ")
         self.assertEqual(len(told["failures"]), 1, "numbers that differ make no other failure")
 
     def test_two_ways_to_fail_are_two(self):
         ways = "test -z \"$RACEWATCH_PLACE\" || case $RACEWATCH_OPTIONS in *seed=[13]*) exit 3;; *) kill -SEGV $$;; esac"
-        lines, told, names = self.found("--runs", "5", "--plain", "0", "--", "sh", "-c", ways)
+        lines, told, names = self.found("--runs", "5", "--plain", "0", "--again", "0", "--", "sh", "-c", ways)
         self.assertEqual([(f["seed"], f["perturbed"]) for f in told["failures"]], [(2, 3), (1, 2)])
         self.assertRegex(told["failures"][0]["sentence"], r"^Process \d+ dies of SIGSEGV ")
         self.assertEqual(told["failures"][1]["sentence"], "exit status 3")
-        self.assertEqual(sum("does it again" in line for line in lines), 2)
+        self.assertEqual(sum("; to try it again: racewatch run --seed " in line for line in lines), 2)
         self.assertEqual(names, ["hunt-001-crash", "hunt-001-exit", "hunt.json"])
 
     def test_nothing_found_leaves_nothing(self):
@@ -63,10 +67,51 @@ class Hunt(Case):
             self.assertEqual(program.wait(4 * PATIENCE_S), 1, program.stderr())
             lines = program.stdout().splitlines()
             self.assertRegex(lines[0], r"^opposite_orders_c hangs \(cycle: Deadlock: .*[^.]\) with seed \d+: 1 of \d+ "
-                                       r"perturbed runs, 0 of \d plain ones?; racewatch run --seed \d+ -- .* does it again$")
+                                       r"perturbed runs, 0 of \d plain ones?; again in \d+ of \d+ runs of racewatch run --seed \d+ -- ")
             report = lines[1].split("report: ")[1]
             with open(report, encoding="utf-8") as f:
                 self.assertIn("racewatch: cycle", f.read())
+
+    def test_what_fails_seldom_is_said_to_fail_seldom(self):
+        with tempfile.TemporaryDirectory() as folder:
+            counter = os.path.join(folder, "runs")
+            seldom = "echo >> %s; case $(wc -l < %s) in 1|4) exit 1;; esac" % (counter, counter)
+            lines, told, _ = self.found("--runs", "2", "--plain", "0", "--again", "4", "--", "sh", "-c", seldom)
+        self.assertIn("; again in 1 of 4 runs of racewatch run --seed 1 -- ", lines[0])
+        self.assertEqual(told["failures"][0]["rerun_failures"], 1)
+
+    def minimised(self, argv, status):
+        """(the line about the switches, the failure of hunt.json); the kept choices alone fail, in each of five replays."""
+        with processes.Program(hunt("--perturb", "serial", "--runs", "100", "--plain", "1", "--first", "--again", "1", "--",
+                                    *argv)) as program:
+            self.assertEqual(program.wait(4 * PATIENCE_S), 1, program.stderr())
+            with open(program.out + "/hunt.json", encoding="utf-8") as f:
+                failure = json.load(f)["failures"][0]
+            self.assertEqual((failure["reruns"], failure["rerun_failures"]), (1, 1))
+            for _ in range(5):
+                self.assertEqual(self.replayed(failure["minimal"], argv), status)
+            return next(line for line in program.stdout().splitlines() if "preemption" in line), failure
+
+    def replayed(self, path, argv):
+        with processes.Program([machine.program(), "run", "--on-hang=kill", "--replay=" + path, "--", *argv],
+                               {"PYTHONHASHSEED": "0"}) as program:
+            return program.wait(PATIENCE_S)
+
+    def test_a_race_in_c_takes_few_switches(self):
+        argv = [compiled(os.path.join(RACES, "check_then_act.c"))]
+        line, failure = self.minimised(argv, 1)
+        self.assertRegex(line, r"^  [12] preemptions?: ")
+        self.assertIn("check_then_act.c:", " ".join(s["place"] for s in failure["switches"]))
+        self.assertEqual([s["thread"] for s in failure["switches"] if not s["thread"].startswith(("main thread", "thread "))], [])
+        self.assertLessEqual(len(failure["switches"]), 3)
+
+    def test_a_deadlock_in_python_takes_few_switches(self):
+        path = os.path.join(RACES, "opposite_orders.py")
+        line, failure = self.minimised(["/usr/bin/python3", path], 137)
+        self.assertRegex(line, r"^  [1-4] preemptions?: ")
+        places = [s["place"] for s in failure["switches"] if s["is_preemption"]]
+        self.assertTrue(any("opposite_orders.py:" in place and place.endswith(" in move") for place in places), places)
+        self.assertIn("'Thread-", " ".join(s["thread"] for s in failure["switches"]))
 
     def test_an_interrupt_ends_it_with_the_summary(self):
         sleeps = 'test -z "$RACEWATCH_PLACE" || exec sleep 1000'

@@ -15,8 +15,20 @@
 #include "tools/command/hunt.h"
 
 #define RUNS_BY_DEFAULT 200
+#define RERUNS_BY_DEFAULT 10
+#define MINIMISE_BY_DEFAULT 200
 
-enum { KEY_RUNS = 0x100, KEY_FOR, KEY_PLAIN, KEY_SEED, KEY_PERTURB, KEY_OUT, KEY_FIRST };
+enum {
+    KEY_RUNS = 0x100,
+    KEY_FOR,
+    KEY_PLAIN,
+    KEY_SEED,
+    KEY_PERTURB,
+    KEY_OUT,
+    KEY_FIRST,
+    KEY_AGAIN,
+    KEY_MINIMISE
+};
 
 static const struct argp_option flags[] = {
     {"runs", KEY_RUNS, "N", 0, "perturbed runs (default: 200, or as many as --for allows)", 0},
@@ -27,6 +39,12 @@ static const struct argp_option flags[] = {
      "how to bend the schedule: delay, serial, or mix, which alternates (default: delay)", 0},
     {"out", KEY_OUT, "DIR", 0, "the folder for what is found (default: the option `dir`)", 0},
     {"first", KEY_FIRST, NULL, 0, "stop at the first failure", 0},
+    {"again", KEY_AGAIN, "N", 0,
+     "in the end, reruns of each failure's seed, to see how often it fails again (default: 10)", 0},
+    {"minimise", KEY_MINIMISE, "N", 0,
+     "in the end, runs to find out how few switches between threads a failure of serial mode takes (default: "
+     "200; at most a minute)",
+     0},
     {0},
 };
 
@@ -92,6 +110,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_FIRST:
         hunt->stops_early = true;
+        return 0;
+    case KEY_AGAIN:
+        hunt->rerun_limit = count("again", argument);
+        return 0;
+    case KEY_MINIMISE:
+        hunt->minimise_limit = count("minimise", argument);
         return 0;
     case ARGP_KEY_ARG:
         hunt->command = state->argv + state->next - 1;
@@ -199,6 +223,8 @@ int rw_command_hunt(int argc, char **argv)
                             "nothing was found, 1 something was, 2 usage."};
     *hunt = (struct hunt){.how = HUNT_DELAY, .first_seed = 1, .options = options};
     hunt->run_limit = hunt->plain_limit = SIZE_MAX;
+    hunt->rerun_limit = RERUNS_BY_DEFAULT;
+    hunt->minimise_limit = MINIMISE_BY_DEFAULT;
     rw_options_from_environment(options, stderr);
     rw_parse(&argp, argc, argv, RW_EXIT_USAGE, &arguments);
     if (hunt->command == NULL)
@@ -215,6 +241,11 @@ int rw_command_hunt(int argc, char **argv)
         why = talloc_asprintf(hunt, "cannot use the folder %s: %s", out, strerror(-error));
     else
         error = hunt_all(hunt, &why);
+    if (error == 0 && !hunt->is_interrupted)
+        error = rw_hunt_repeat(hunt, &why);
+    if (error == 0 && !hunt->is_interrupted)
+        error = rw_hunt_minimise(hunt, &why);
+    rw_remove_tree(hunt->scratch);
     if (error != 0) {
         fprintf(stderr, "racewatch hunt: %s\n", why);
         talloc_free(hunt);

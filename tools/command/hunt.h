@@ -14,6 +14,8 @@
 #include "tools/command/child_run.h"
 #include "tools/command/options.h"
 
+struct json_t;
+
 enum hunt_how { HUNT_PLAIN = 0, HUNT_DELAY, HUNT_SERIAL };
 
 /* A way to fail. Two runs failed alike if their keys are equal. */
@@ -28,6 +30,10 @@ struct hunt_failure {
     uint64_t seed;        /* of the first perturbed run that failed so */
     enum hunt_how how;    /* that run; HUNT_PLAIN: only plain ones did so far */
     size_t perturbed, plain;
+    size_t again, reruns;       /* of that seed: how many failed alike, of how many */
+    const char *minimal;        /* a schedule that is enough to fail so; NULL: none was looked for or found */
+    const char *switches;       /* what it takes, for people */
+    struct json_t *switch_list; /* the same for hunt.json; released with it */
 };
 
 struct hunt {
@@ -40,8 +46,9 @@ struct hunt {
     bool stops_early;
     enum hunt_how how;
     uint64_t first_seed;
-    size_t run_limit, plain_limit; /* SIZE_MAX: none */
-    double time_limit;             /* s; 0: none */
+    size_t run_limit, plain_limit;      /* SIZE_MAX: none */
+    size_t rerun_limit, minimise_limit; /* runs for each failure, once the hunt is over */
+    double time_limit;                  /* s; 0: none */
 
     double begin_s;
     size_t runs, plain_runs, failed_runs;
@@ -64,6 +71,19 @@ int rw_hunt_run(struct hunt *hunt, enum hunt_how how, uint64_t seed, char **why)
  * counts it. `is_endless`: it had to be ended by us. The folder of the first run that failed in a new way is
  * kept. */
 bool rw_hunt_judge(struct hunt *hunt, enum hunt_how how, uint64_t seed, int status, bool is_endless);
+
+/* Runs `failure`'s seed once more, or the choices of the file `replay`, if that is not NULL. 1: it failed
+ * alike; 0: it did not; a negative errno as above. Counts nothing. What the run left is in the folder
+ * `scratch` until the next one. */
+int rw_hunt_rerun(struct hunt *hunt, const struct hunt_failure *failure, const char *replay, char **why);
+
+/* Whether the run that has just ended failed as `key` says. */
+bool rw_hunt_failed_alike(const struct hunt *hunt, const char *key, int status, bool is_endless);
+
+/* Once the hunt is over: how often each failure's seed fails again, and how few switches between threads each
+ * failure of serial mode takes. Bounded in runs and time. 0 or a negative errno with *why. */
+int rw_hunt_repeat(struct hunt *hunt, char **why);
+int rw_hunt_minimise(struct hunt *hunt, char **why);
 
 /* A line on stderr about how far it is; on a terminal it replaces the one before. */
 void rw_hunt_show_progress(const struct hunt *hunt, uint64_t seed, bool is_news);

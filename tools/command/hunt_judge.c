@@ -58,6 +58,19 @@ static const char *what_of(const char *class_name)
     return "hangs";
 }
 
+/* What a run failed by. */
+struct found {
+    struct hunt_failure *failures; /* a talloc array */
+    size_t count;
+};
+
+static void add(void *parent, struct found *found, const struct hunt_failure *failure)
+{
+    found->failures =
+        talloc_realloc(parent, found->failures, struct hunt_failure, (unsigned)found->count + 1);
+    found->failures[found->count++] = *failure;
+}
+
 static void count(struct hunt *hunt, enum hunt_how how, uint64_t seed, const struct hunt_failure *found)
 {
     struct hunt_failure *failure = find(hunt, found->key);
@@ -127,62 +140,77 @@ static char *without_numbers(void *parent, const char *text)
     return out;
 }
 
-static struct hunt_failure by_status(struct hunt *hunt, int status, bool is_endless)
+static struct hunt_failure by_status(const struct hunt *hunt, void *parent, int status, bool is_endless)
 {
-    char *line = last_exception(hunt, hunt->scratch, "stderr");
+    char *line = last_exception(parent, hunt->scratch, "stderr");
     if (line == NULL)
-        line = last_exception(hunt, hunt->scratch, "stdout");
-    char *how = is_endless ? talloc_strdup(hunt, "it did not end")
+        line = last_exception(parent, hunt->scratch, "stdout");
+    char *how = is_endless ? talloc_strdup(parent, "it did not end")
                 : status > 128
-                    ? talloc_asprintf(hunt, "SIG%s",
+                    ? talloc_asprintf(parent, "SIG%s",
                                       sigabbrev_np(status - 128) != NULL ? sigabbrev_np(status - 128) : "?")
-                    : talloc_asprintf(hunt, "exit status %d", status);
+                    : talloc_asprintf(parent, "exit status %d", status);
     bool is_crash = !is_endless && status > 128;
     return (struct hunt_failure){
-        .key = talloc_asprintf(hunt, "%s|%s", how, line != NULL ? without_numbers(hunt, line) : ""),
+        .key = talloc_asprintf(parent, "%s|%s", how, line != NULL ? without_numbers(parent, line) : ""),
         .what = is_endless ? "hangs"
                 : is_crash ? "crashes"
                            : "fails",
         .class = "exit",
-        .sentence = line != NULL ? talloc_asprintf(hunt, "%s, %s", how, line) : how,
+        .sentence = line != NULL ? talloc_asprintf(parent, "%s, %s", how, line) : how,
     };
 }
 
-static void count_incident(struct hunt *hunt, enum hunt_how how, uint64_t seed, const char *path,
-                           const struct rw_incident *incident)
+static struct hunt_failure by_incident(const struct hunt *hunt, void *parent, const char *path,
+                                       const struct rw_incident *incident)
 {
     const struct rw_verdict *verdict = &incident->verdict;
     const char *test = verdict->test != NULL ? verdict->test : incident->test;
     const char *inside = path + strlen(hunt->scratch), *slash = strrchr(inside, '/');
-    struct hunt_failure failure = {
-        .key = key_of(hunt, verdict),
+    return (struct hunt_failure){
+        .key = key_of(parent, verdict),
         .what = what_of(verdict->class_name),
-        .class = talloc_strdup(hunt, verdict->class_name),
-        .sentence = talloc_strdup(hunt, verdict->sentence != NULL ? verdict->sentence : ""),
-        .test = test != NULL && *test != '\0' ? talloc_strdup(hunt, test) : NULL,
-        .report = talloc_asprintf(hunt, "%.*s/report.txt", slash != NULL ? (int)(slash - inside) : 0, inside),
+        .class = talloc_strdup(parent, verdict->class_name),
+        .sentence = talloc_strdup(parent, verdict->sentence != NULL ? verdict->sentence : ""),
+        .test = test != NULL && *test != '\0' ? talloc_strdup(parent, test) : NULL,
+        .report =
+            talloc_asprintf(parent, "%.*s/report.txt", slash != NULL ? (int)(slash - inside) : 0, inside),
     };
-    count(hunt, how, seed, &failure);
 }
 
 /* What is merely slow, idle or not understood is no failure; the run's end tells. */
-static bool count_incidents(struct hunt *hunt, enum hunt_how how, uint64_t seed)
+static struct found look(const struct hunt *hunt, void *parent, int status, bool is_endless)
 {
     void *scratch = talloc_new(NULL);
-    struct rw_found found = {0};
+    struct rw_found folder = {0};
+    struct found found = {0};
     char *why = NULL;
-    bool has_any = false;
-    if (rw_find(scratch, hunt->scratch, &found, &why) != 0)
-        found.incident_count = 0;
-    for (size_t i = 0; i < found.incident_count; i++) {
-        const struct rw_incident *incident = rw_incident_read(scratch, found.incidents[i], &why);
+    if (rw_find(scratch, hunt->scratch, &folder, &why) != 0)
+        folder.incident_count = 0;
+    for (size_t i = 0; i < folder.incident_count; i++) {
+        const struct rw_incident *incident = rw_incident_read(scratch, folder.incidents[i], &why);
         if (incident == NULL || !rw_class_is_hang(incident->verdict.class_name))
             continue;
-        count_incident(hunt, how, seed, found.incidents[i], incident);
-        has_any = true;
+        struct hunt_failure failure = by_incident(hunt, parent, folder.incidents[i], incident);
+        add(parent, &found, &failure);
     }
     talloc_free(scratch);
-    return has_any;
+    if (found.count == 0 && (status != 0 || is_endless)) {
+        struct hunt_failure failure = by_status(hunt, parent, status, is_endless);
+        add(parent, &found, &failure);
+    }
+    return found;
+}
+
+bool rw_hunt_failed_alike(const struct hunt *hunt, const char *key, int status, bool is_endless)
+{
+    void *scratch = talloc_new(NULL);
+    struct found found = look(hunt, scratch, status, is_endless);
+    bool is_alike = false;
+    for (size_t i = 0; i < found.count; i++)
+        is_alike |= strcmp(found.failures[i].key, key) == 0;
+    talloc_free(scratch);
+    return is_alike;
 }
 
 /* Keeps the run's folder under a name of its own. A hunt before this one may have left some. */
@@ -202,12 +230,11 @@ static const char *keep(struct hunt *hunt, const char *class_name)
 bool rw_hunt_judge(struct hunt *hunt, enum hunt_how how, uint64_t seed, int status, bool is_endless)
 {
     size_t known = hunt->failure_count;
-    bool has_failed = count_incidents(hunt, how, seed);
-    if (!has_failed && (status != 0 || is_endless)) {
-        struct hunt_failure failure = by_status(hunt, status, is_endless);
-        count(hunt, how, seed, &failure);
-        has_failed = true;
-    }
+    struct found found = look(hunt, hunt, status, is_endless);
+    for (size_t i = 0; i < found.count; i++)
+        count(hunt, how, seed, &found.failures[i]);
+    bool has_failed = found.count > 0;
+    talloc_free(found.failures);
     if (hunt->failure_count > known) {
         const char *path = keep(hunt, hunt->failures[known].class);
         for (size_t i = known; i < hunt->failure_count; i++) {

@@ -22,7 +22,8 @@ static double hang_s(const struct hunt *hunt)
 }
 
 /* The first run of all has nothing to go by: the user's limits hold there. */
-static char **arguments(const struct hunt *hunt, void *scratch, enum hunt_how how, uint64_t seed)
+static char **arguments(const struct hunt *hunt, void *scratch, enum hunt_how how, uint64_t seed,
+                        const char *replay)
 {
     static const char *const words[] = {"off", "delay", "serial"};
     char **list = NULL;
@@ -34,6 +35,10 @@ static char **arguments(const struct hunt *hunt, void *scratch, enum hunt_how ho
     rw_argv_add(scratch, &list, talloc_asprintf(scratch, "--perturb=%s", words[how]));
     if (how != HUNT_PLAIN)
         rw_argv_add(scratch, &list, talloc_asprintf(scratch, "--seed=%llu", (unsigned long long)seed));
+    if (how == HUNT_SERIAL)
+        rw_argv_add(scratch, &list, "--keep=always"); /* the choices, also where there is no incident */
+    if (replay != NULL)
+        rw_argv_add(scratch, &list, talloc_asprintf(scratch, "--replay=%s", replay));
     if (hunt->plain_runs > 0) {
         const struct {
             const char *name;
@@ -62,7 +67,9 @@ static void set_environment(void)
     unsetenv("RACEWATCH_SESSION");
 }
 
-int rw_hunt_run(struct hunt *hunt, enum hunt_how how, uint64_t seed, char **why)
+/* What is left of the run is in hunt->scratch. *code: as a shell has it. 0 or a negative errno. */
+static int run(struct hunt *hunt, enum hunt_how how, uint64_t seed, const char *replay, int *code,
+               bool *is_endless, char **why)
 {
     set_environment();
     rw_remove_tree(hunt->scratch);
@@ -72,23 +79,33 @@ int rw_hunt_run(struct hunt *hunt, enum hunt_how how, uint64_t seed, char **why)
     }
     void *scratch = talloc_new(hunt);
     int status = 0;
-    double begin = rw_now_s();
-    const struct rw_child_run run = {
+    const struct rw_child_run child = {
         .signals = &hunt->signals,
-        .argv = arguments(hunt, scratch, how, seed),
+        .argv = arguments(hunt, scratch, how, seed, replay),
         .is_own = true,
         .output = hunt->scratch,
-        .end_s = begin + (hunt->plain_runs > 0 ? 4 * hang_s(hunt) + 30 : 1e9),
+        .end_s = rw_now_s() + (hunt->plain_runs > 0 ? 4 * hang_s(hunt) + 30 : 1e9),
     };
-    int error = rw_child_run(&run, &status);
+    int error = rw_child_run(&child, &status);
+    *is_endless = error == -ETIMEDOUT;
+    *code = rw_child_code(status);
     hunt->is_interrupted |= error == -EINTR;
     if (error != 0 && error != -ETIMEDOUT && error != -EINTR)
         *why = talloc_asprintf(hunt, "cannot run racewatch itself: %s", strerror(-error));
-    if (error == 0 || error == -ETIMEDOUT) {
+    talloc_free(scratch);
+    return *is_endless ? 0 : error;
+}
+
+int rw_hunt_run(struct hunt *hunt, enum hunt_how how, uint64_t seed, char **why)
+{
+    int code;
+    bool is_endless;
+    double begin = rw_now_s();
+    int error = run(hunt, how, seed, NULL, &code, &is_endless, why);
+    if (error == 0) {
         double took = rw_now_s() - begin;
         *(how == HUNT_PLAIN ? &hunt->plain_runs : &hunt->runs) += 1;
-        int code = rw_child_code(status);
-        bool has_failed = rw_hunt_judge(hunt, how, seed, code, error == -ETIMEDOUT);
+        bool has_failed = rw_hunt_judge(hunt, how, seed, code, is_endless);
         if (how == HUNT_PLAIN && !has_failed && took > hunt->longest_plain_s)
             hunt->longest_plain_s = took;
         error = code == 126 || code == 127 ? -ENOEXEC : 0;
@@ -96,6 +113,13 @@ int rw_hunt_run(struct hunt *hunt, enum hunt_how how, uint64_t seed, char **why)
             *why = talloc_asprintf(hunt, "%s cannot be run", hunt->command[0]);
     }
     rw_remove_tree(hunt->scratch);
-    talloc_free(scratch);
     return error;
+}
+
+int rw_hunt_rerun(struct hunt *hunt, const struct hunt_failure *failure, const char *replay, char **why)
+{
+    int code;
+    bool is_endless;
+    int error = run(hunt, failure->how, failure->seed, replay, &code, &is_endless, why);
+    return error != 0 ? error : rw_hunt_failed_alike(hunt, failure->key, code, is_endless);
 }

@@ -57,11 +57,15 @@ static char *quoted(char *text, const char *word)
 }
 
 /* The command that does it again. */
-static char *again(const struct hunt *hunt, const struct hunt_failure *failure)
+static char *again(const struct hunt *hunt, const struct hunt_failure *failure, const char *replay)
 {
     char *text =
-        talloc_asprintf((void *)hunt, "racewatch run --seed %llu%s --", (unsigned long long)failure->seed,
-                        failure->how == HUNT_SERIAL ? " --perturb serial" : "");
+        talloc_asprintf((void *)hunt, "racewatch run --seed %llu", (unsigned long long)failure->seed);
+    if (replay != NULL)
+        text = quoted(talloc_asprintf_append(text, " --replay"), replay);
+    else if (failure->how == HUNT_SERIAL)
+        text = talloc_asprintf_append(text, " --perturb serial");
+    text = talloc_asprintf_append(text, " --");
     for (char *const *word = hunt->command; *word != NULL; word++)
         text = quoted(text, *word);
     return text;
@@ -86,9 +90,17 @@ static void tell(const struct hunt *hunt, const struct hunt_failure *failure)
     printf(": %zu of %zu perturbed %s, %zu of %zu plain %s", failure->perturbed, hunt->runs,
            plural(hunt->runs, "run", "runs"), failure->plain, hunt->plain_runs,
            plural(hunt->plain_runs, "one", "ones"));
+    if (failure->reruns > 0)
+        printf("; again in %zu of %zu %s of", failure->again, failure->reruns,
+               plural(failure->reruns, "run", "runs"));
+    else if (failure->perturbed > 0)
+        printf("; to try it again:");
     if (failure->perturbed > 0)
-        printf("; %s does it again", again(hunt, failure));
+        printf(" %s", again(hunt, failure, NULL));
     printf("\n");
+    if (failure->minimal != NULL)
+        printf("  %s\n  these switches alone: %s\n", failure->switches,
+               again(hunt, failure, failure->minimal));
     if (failure->report != NULL)
         printf("  report: %s\n", failure->report);
     else if (failure->path != NULL)
@@ -110,7 +122,11 @@ static json_t *failure_json(const struct hunt *hunt, const struct hunt_failure *
     json_object_set_new(json, "test", optional(failure->test));
     json_object_set_new(json, "seed", is_bent ? json_integer((json_int_t)failure->seed) : json_null());
     json_object_set_new(json, "perturb", json_string(words[is_bent ? failure->how : HUNT_PLAIN]));
-    json_object_set_new(json, "again", is_bent ? json_string(again(hunt, failure)) : json_null());
+    json_object_set_new(json, "again", is_bent ? json_string(again(hunt, failure, NULL)) : json_null());
+    json_object_set_new(json, "reruns", json_integer((json_int_t)failure->reruns));
+    json_object_set_new(json, "rerun_failures", json_integer((json_int_t)failure->again));
+    json_object_set_new(json, "minimal", optional(failure->minimal));
+    json_object_set_new(json, "switches", failure->switch_list != NULL ? failure->switch_list : json_null());
     json_object_set_new(json, "perturbed", json_integer((json_int_t)failure->perturbed));
     json_object_set_new(json, "plain", json_integer((json_int_t)failure->plain));
     json_object_set_new(json, "path", optional(failure->path));

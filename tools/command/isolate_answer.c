@@ -8,7 +8,7 @@
 
 #include <talloc.h>
 
-#include "tools/command/isolate_search.h"
+#include "tools/command/ddmin.h"
 #include "tools/incident/left.h"
 
 /* As often a test is tried after all others before it is said that it does not hang. */
@@ -110,7 +110,7 @@ static int reduce(struct isolate *isolate, size_t *tests, size_t *count, char **
         memcpy(tests, suspected, suspect_count * sizeof(*tests));
         *count = suspect_count;
     }
-    return rw_isolate_reduce(probe, &search, tests, count);
+    return rw_ddmin(probe, &search, tests, count);
 }
 
 static int answer_company(struct isolate *isolate, size_t *tests, size_t alone, int *status, char **why)

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tools/command/isolate_search.h"
+#include "tools/command/ddmin.h"
 
 #define TESTS_MAX 1000
 
@@ -40,7 +40,7 @@ static int reduce(struct world *world, size_t *tests, size_t *count)
 {
     for (size_t i = 0; i < *count; i++)
         tests[i] = i;
-    return rw_isolate_reduce(probe, world, tests, count);
+    return rw_ddmin(probe, world, tests, count);
 }
 
 static void one_test_is_found_wherever_it_is(void **state)
