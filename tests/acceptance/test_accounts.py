@@ -168,6 +168,22 @@ def test_child():
     left.append(subprocess.Popen(["sleep", "2"]))
 """
 
+# The last test waits until `racewatch run`, its parent, has had a child that ended: the look for the name. Of its children that
+# it has waited for, /proc/PID/stat counts the page faults (cminflt).
+NAMED = """
+import os, threading
+
+def test_leaves():
+    threading.Thread(target=threading.Event().wait, name="heartbeat", daemon=True).start()
+
+def test_goes_on():
+    faults = 0
+    while not faults:
+        os.sched_yield()
+        with open("/proc/%d/stat" % os.getppid()) as f:
+            faults = int(f.read().rsplit(")", 1)[1].split()[8])
+"""
+
 KILLED = """
 import os, subprocess, sys, threading
 left, lock, held, never = [], threading.Lock(), threading.Event(), threading.Event()
@@ -326,6 +342,11 @@ class Accounts(Case):
         self.assertEqual((told.returncode, told.stderr), (0, ""))
         self.assertRegex(told.stdout, r"(?m)^What tests left behind$")
         self.assertRegex(told.stdout, r"(?m)^  test_suite.py::test_child: process \d+ \(sleep\)$")
+
+    def test_the_names_that_python_gave_are_told_without_a_hang(self):
+        program = self.run_suite(NAMED, "--accounts")
+        self.assertEqual(self.status, 0)
+        self.assertEqual([t["name"] for t in self.left(program)["test_leaves"]["left_threads"]], ["heartbeat"])
 
     def test_a_bare_preload_tells_too(self):
         with processes.Program(["sh", "-c", SHELL, "sh", LEAVES, *PYTEST, "-k", "thread or clean", "test_suite.py"],

@@ -47,6 +47,14 @@ static struct rw_process_info *process_of(struct rw_accounts *accounts, const st
     return process;
 }
 
+static bool lacks_name(const struct rw_test_account *account)
+{
+    for (size_t i = 0; i < account->thread_count; i++)
+        if (account->threads[i].name == NULL)
+            return true;
+    return false;
+}
+
 /* `until_ns`: of tests that ended later it is not known yet. */
 static void take(struct rw_accounts *accounts, struct rw_watched *watched, uint64_t until_ns)
 {
@@ -69,6 +77,7 @@ static void take(struct rw_accounts *accounts, struct rw_watched *watched, uint6
             rw_left_open_check(watched->pid, &process->tests[before]);
         rw_process_drop_empty_accounts(process);
         accounts->count += process->test_count - before;
+        watched->wants_names |= process->test_count > before && lacks_name(&process->tests[before]);
     }
 }
 

@@ -19,6 +19,7 @@
 #include "tools/monitor/progress.h"
 #include "tools/monitor/publish.h"
 #include "tools/monitor/spares.h"
+#include "tools/monitor/thread_names.h"
 #include "tools/monitor/triggers.h"
 #include "tools/monitor/watch.h"
 #include "tools/recording/reader.h"
@@ -43,6 +44,7 @@ struct monitor {
     struct rw_out *out;
     struct rw_publisher *publisher;
     struct rw_looks *looks;
+    struct rw_thread_names *names; /* NULL: nobody asks for accounts where nothing hangs */
     int child_fd;
     bool child_ended;
     bool is_asked_to_end;
@@ -155,6 +157,8 @@ static void tick(struct monitor *monitor, uint64_t now_ns)
         note_alive(watched, now_ns);
     }
     settle_ended(monitor, now_ns);
+    if (monitor->names != NULL)
+        rw_thread_names_step(monitor->names, monitor->watch, monitor->publisher->accounts, now_ns);
     monitor->last_tick_ns = now_ns;
     uint64_t took_ns = clock_ns() - now_ns;
     monitor->interval_ns = took_ns * TICK_SHARE < TICK_MIN_NS   ? TICK_MIN_NS
@@ -352,6 +356,8 @@ static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
         rw_publisher_note(monitor->publisher, talloc_strndup(monitor, line, length));
         line += length + (line[length] == '\n');
     }
+    if (setup->options->accounts && setup->options->python)
+        monitor->names = rw_thread_names_new(monitor);
     monitor->looks = rw_looks_new(monitor, monitor->publisher, &monitor->triggers, command);
     return 0;
 }

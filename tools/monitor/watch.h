@@ -56,6 +56,7 @@ struct rw_watched {
     uint64_t moved_ns; /* when something in it moved last */
 
     uint64_t accounts_taken; /* accounts.c: of rw_header.accounts_written */
+    bool wants_names;        /* a thread in them has none yet */
 
     /* triggers.c */
     struct rw_rules {
