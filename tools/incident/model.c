@@ -6,6 +6,7 @@
 #include <talloc.h>
 
 #include "tools/incident/thread_index.h"
+#include "tools/incident/words.h"
 
 /* Returns `memory`, which must be there. */
 static void *need(void *memory)
@@ -274,13 +275,27 @@ static bool is_same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* How many of its innermost Python frames are the library's, called by code that is not: a loop may be seen
+ * in what it calls, or between two calls. 0 where all are. */
+static size_t library_frames(const struct rw_thread *thread)
+{
+    size_t count = 0;
+
+    while (count < thread->python_count && rw_is_library_file(thread->python[count].file))
+        count++;
+    return count < thread->python_count ? count : 0;
+}
+
 bool rw_has_same_calls(const struct rw_thread *a, const struct rw_thread *b)
 {
-    if (a->python_count != b->python_count || (a->python_count == 0 && a->native_count != b->native_count))
+    size_t skip_a = library_frames(a), skip_b = library_frames(b);
+
+    if (a->python_count - skip_a != b->python_count - skip_b ||
+        (a->python_count == 0 && a->native_count != b->native_count))
         return false;
-    for (size_t i = 0; i < a->python_count; i++)
-        if (!is_same_text(a->python[i].function, b->python[i].function) ||
-            !is_same_text(a->python[i].file, b->python[i].file))
+    for (size_t i = 0; i < a->python_count - skip_a; i++)
+        if (!is_same_text(a->python[skip_a + i].function, b->python[skip_b + i].function) ||
+            !is_same_text(a->python[skip_a + i].file, b->python[skip_b + i].file))
             return false;
     for (size_t i = 0; a->python_count == 0 && i < a->native_count; i++)
         if (!is_same_text(a->native[i].function, b->native[i].function) ||

@@ -83,8 +83,8 @@ void rw_channel_add_holder(struct rw_incident *incident, struct rw_channel *chan
  * creators; and of a thread that Python calls MainThread also where no module asked it to. */
 void rw_incident_complete_names(struct rw_incident *incident);
 
-/* Whether the same functions are open in both: Python's where there are any, else the native ones. False
- * where there is no stack. For one thread in two incidents. */
+/* Whether the same functions are open in both: Python's where there are any, up to the innermost one that is
+ * not of a library, else the native ones. False where there is no stack. For one thread in two incidents. */
 bool rw_has_same_calls(const struct rw_thread *a, const struct rw_thread *b);
 
 /* Each appends a copy of the structure. */

@@ -199,9 +199,42 @@ static void names_that_follow_from_others_are_completed(void **state)
     talloc_free(incident);
 }
 
+static struct rw_thread *in_functions(struct rw_incident *incident, int tid, const char *innermost_file)
+{
+    struct rw_process_info *process = rw_incident_find_process(incident, 100);
+    struct rw_thread *thread =
+        rw_process_thread(incident, process ? process : rw_incident_add_process(incident, 100), tid);
+    const struct rw_python_frame called = {.function = "is_set", .file = innermost_file},
+                                 own = {.function = "test_flag", .file = "/home/ann/test_x.py"},
+                                 runner = {.function = "main", .file = "/usr/lib/python3.11/runner.py"};
+
+    if (innermost_file)
+        rw_add_python_frame(incident, thread, &called);
+    rw_add_python_frame(incident, thread, &own);
+    rw_add_python_frame(incident, thread, &runner);
+    return thread;
+}
+
+static void a_loop_is_one_place_whatever_it_calls_of_a_library(void **state)
+{
+    (void)state;
+    struct rw_incident *incident = rw_incident_new(NULL);
+
+    in_functions(incident, 1, NULL);
+    in_functions(incident, 2, "/usr/lib/python3.11/threading.py");
+    in_functions(incident, 3, "/home/ann/flags.py");
+    struct rw_process_info *process = &incident->processes[0];
+    assert_true(rw_has_same_calls(&process->threads[0], &process->threads[1]));
+    assert_true(rw_has_same_calls(&process->threads[1], &process->threads[0]));
+    assert_false(rw_has_same_calls(&process->threads[0], &process->threads[2]));
+    assert_false(rw_has_same_calls(&process->threads[1], &process->threads[2]));
+    talloc_free(incident);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_loop_is_one_place_whatever_it_calls_of_a_library),
         cmocka_unit_test(names_that_follow_from_others_are_completed),
         cmocka_unit_test(main_thread_comes_first),
         cmocka_unit_test(a_thread_is_found_again_but_one_that_never_ran_is_always_new),
