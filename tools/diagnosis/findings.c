@@ -103,6 +103,12 @@ void rw_finding_place(struct rw_diagnosis *diagnosis, struct rw_verdict *finding
         finding->test = where->created_in_test && where->created_in_test[0] ? where->created_in_test : NULL;
 }
 
+/* A line that a person could change. */
+static bool is_own_code(const char *place)
+{
+    return !rw_is_in_no_file(place) && !rw_is_library_file(place);
+}
+
 void rw_finding_other_side(struct rw_diagnosis *diagnosis, struct rw_verdict *finding,
                            const struct rw_thread *thread)
 {
@@ -111,7 +117,7 @@ void rw_finding_other_side(struct rw_diagnosis *diagnosis, struct rw_verdict *fi
     if (!place || finding->look_at_also || (finding->look_at && strcmp(place, finding->look_at) == 0))
         return;
     finding->look_at_also = place;
-    if (finding->look_at && rw_is_in_no_file(finding->look_at) && !rw_is_in_no_file(place)) {
+    if (finding->look_at && !is_own_code(finding->look_at) && is_own_code(place)) {
         finding->look_at_also = finding->look_at;
         finding->look_at = place;
     }

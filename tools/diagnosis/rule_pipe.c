@@ -64,6 +64,11 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
     const char *state = wait->channel_count > 1 ? ""
                         : wants_room(first)     ? "it is full, and "
                                                 : "it is empty, and ";
+    const struct rw_thread *subject = rw_subject(node->process);
+    uint64_t since_ns = rw_waits_since(incident, thread);
+    /* Who should have had the other end may be a child that died. */
+    const char *child = rw_failed_child_words(diagnosis, node->process,
+                                              since_ns ? since_ns : rw_waits_since(incident, subject));
     const char *others =
         rw_alive_threads(node->process) > 1 ? ", where every other thread waits as well" : "";
 
@@ -73,7 +78,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
                               rw_at_place(diagnosis, thread), state, holders(diagnosis, node, first), others);
 
     rw_tell_waiting_tasks(diagnosis, node->process, thread, &sentence);
-    rw_append(incident, &sentence, ".");
+    rw_append(incident, &sentence, "%s%s.", child ? "; " : "", child ? child : "");
     finding->sentence = sentence;
     rw_verdict_culprit(incident, finding, node->process->pid, thread, "waits", "%s%s",
                        rw_doing_words(incident, node->process, thread), rw_at_place(diagnosis, thread));
@@ -86,6 +91,8 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
                             channel->note ? rw_words(incident, "; %s", channel->note) : "");
     }
     rw_finding_place(diagnosis, finding, node->process, thread);
+    if (subject != thread)
+        rw_finding_other_side(diagnosis, finding, subject);
 }
 
 static bool uses(const struct rw_process_info *process, int fd)
