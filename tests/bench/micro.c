@@ -6,9 +6,10 @@
  *                             thread: the least of 15 rounds
  *     micro thread            ns of a thread's creation and join
  *     micro tests             ns of a test's begin, phases and end as pytest tells them, with 12 descriptors
- * open micro spawn N PROGRAM.. ns of a start and end of PROGRAM micro threads N         N threads, main's
- * included, two of which deadlock; the others wait; never ends micro processes N       N processes that wait
- * for each other in a ring; never ends
+ *     micro spawn N PROGRAM.. ns of a start and end of PROGRAM
+ *     micro threads N         N threads that hang: two deadlock, the others wait for one of the two, or idle
+ *     micro processes N       N processes that wait for each other in a ring
+ * The last two print "hangs" and the moment in ns, and never end. One thread or process waits for itself.
  */
 #include <pthread.h>
 #include <spawn.h>
@@ -158,8 +159,20 @@ static void *idle(void *unused)
     return unused;
 }
 
+static void tell_hang(void)
+{
+    printf("hangs %llu\n", (unsigned long long)now_ns());
+    fflush(stdout);
+}
+
 static int threads(int count)
 {
+    if (count < 3) {
+        pthread_mutex_lock(&first);
+        tell_hang();
+        pthread_mutex_lock(&first);
+        return 0;
+    }
     pthread_t id;
     pthread_attr_t small;
     pthread_attr_init(&small);
@@ -175,6 +188,7 @@ static int threads(int count)
     }
     pthread_create(&id, NULL, back, NULL);
     pthread_barrier_wait(&both_have_one);
+    tell_hang();
     pthread_join(id, NULL);
     return 0;
 }
@@ -208,6 +222,8 @@ static int processes(int count)
     }
     pthread_mutex_lock(&shared->locks[mine]);
     pthread_barrier_wait(&shared->all_have_one);
+    if (mine == 0)
+        tell_hang();
     pthread_mutex_lock(&shared->locks[(mine + 1) % count]);
     return 0;
 }

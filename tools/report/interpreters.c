@@ -82,8 +82,13 @@ static void write_threads(struct rw_page *page, const struct rw_process_info *pr
     char *names = NULL;
 
     for (size_t i = 0; i < interpreter->thread_state_count; i++) {
+        size_t left_out = rw_list_left_out(i, interpreter->thread_state_count);
         int tid = interpreter->thread_state_tids[i];
 
+        if (left_out)
+            rw_append(page->ctx, &names, ", %zu more", left_out);
+        if (!rw_list_shows(i, interpreter->thread_state_count))
+            continue;
         rw_append(page->ctx, &names, "%s%s", i ? ", " : "",
                   tid > 0    ? tid_label(page->ctx, process, tid)
                   : tid == 0 ? "one that no thread backs"

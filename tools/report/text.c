@@ -113,9 +113,15 @@ static void write_certainty(struct rw_page *page, const struct rw_incident *inci
     }
     if (incident->also_count)
         rw_page_heading(page, "Also found");
-    for (size_t i = 0; i < incident->also_count; i++)
-        rw_page_wrap(page, 2, 2, "- %s: %s", rw_headline(page->ctx, incident, &incident->also[i]),
-                     incident->also[i].sentence ? incident->also[i].sentence : "");
+    for (size_t i = 0; i < incident->also_count; i++) {
+        size_t left_out = rw_list_left_out(i, incident->also_count);
+
+        if (left_out)
+            rw_page_line(page, "  - (%zu more: incident.json has them all)", left_out);
+        if (rw_list_shows(i, incident->also_count))
+            rw_page_wrap(page, 2, 2, "- %s: %s", rw_headline(page->ctx, incident, &incident->also[i]),
+                         incident->also[i].sentence ? incident->also[i].sentence : "");
+    }
 }
 
 static void write_tests(struct rw_page *page, const struct rw_incident *incident,
