@@ -178,6 +178,29 @@ class Refused(AdversityCase):
         self.assertIn("main.c:%d" % line, found.text)
 
 
+class Descriptors(AdversityCase):
+    """A ring of 120 processes, and a limit of open files below what it takes to watch them."""
+
+    def run_under(self, limit):
+        argv = ["sh", "-c", "ulimit %s 64 && exec \"$@\"" % limit, "sh", machine.program(), "run", "--", scenario("c_ring_of_hundred")]
+        return processes.Program(argv)
+
+    def test_a_limit_that_may_be_raised_is(self):
+        with self.run_under("-Sn") as program:
+            program.wait_until(lambda: incidents.count(program.out), PATIENCE_S)
+            self.assertEqual([i.verdict["class"] for i in incidents.all_of(program.out)], ["cycle"])
+
+    def test_one_that_may_not_is_told(self):
+        with self.run_under("-n") as program:
+            waiting = program.wait_until(lambda: len(glob.glob(program.out + "/recordings/*/*.rec")) == 120, PATIENCE_S)
+            self.assertTrue(waiting)
+            program.kill(15)
+            self.assertEqual(program.wait(PATIENCE_S), 143)
+            told = [line for line in program.stderr().splitlines() if "limit of open files" in line]
+            self.assertEqual(len(told), 1, program.stderr())
+            self.assertNotIn("orphaned-lock", " ".join(i.text for i in incidents.all_of(program.out)))
+
+
 class Recordings(AdversityCase):
     """`racewatch report` on what it should not believe."""
 

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -36,6 +37,8 @@
 #define GAP_NS (2 * SECOND) /* between ticks: the monitor itself was stopped */
 #define SIGNAL_LOOK_NS (2 * SECOND)
 #define FIRST_WAIT_NS (30 * SECOND)
+#define DESCRIPTORS                                                                                          \
+    16384 /* that the monitor may need: twice the processes that it watches at most, and some */
 
 struct monitor {
     const struct rw_monitor_setup *setup;
@@ -314,6 +317,10 @@ static void finish(struct monitor *monitor)
                  : WIFSIGNALED(monitor->wait_status) ? 128 + WTERMSIG(monitor->wait_status)
                                                      : WEXITSTATUS(monitor->wait_status);
     rw_looks_finish(monitor->looks, 0);
+    if (rw_watch_lacks_descriptors(monitor->watch) && monitor->publisher->trouble == NULL)
+        monitor->publisher->trouble = talloc_strdup(
+            monitor->publisher,
+            "some processes could not be watched: the limit of open files (ulimit -Hn) is too low for them");
     if (monitor->publisher->trouble != NULL)
         rw_out_note(monitor->out, monitor->publisher->trouble);
     if (rw_watch_has_elsewhere(monitor->watch))
@@ -362,10 +369,22 @@ static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
     return 0;
 }
 
+/* A process that is watched takes two descriptors, and 1,024 are the usual limit: 500 processes would be too
+ * many. What the limit may be raised to is for programs that know what they do, as this one does. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw_monitor_result *result)
 {
     struct monitor *monitor = talloc_zero(parent, struct monitor);
     rw_privileges_drop(); /* the program has been started, where we are the ones who do */
+    raise_descriptor_limit();
     int error = set_up(monitor, setup);
     memset(result, 0, sizeof(*result));
     if (error != 0) {

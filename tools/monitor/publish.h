@@ -31,7 +31,7 @@ struct rw_publisher {
     size_t told; /* incidents told, those over the limit included */
     const char *first_sentence;
     const char *first_report; /* path of its report.txt */
-    const char *trouble;      /* NULL, or why not all could be written */
+    const char *trouble;      /* NULL, or why not all could be written, or watched */
     size_t summary_bytes;     /* appended to GITHUB_STEP_SUMMARY so far */
 };
 

@@ -32,6 +32,7 @@ struct rw_watch {
     struct rw_watched **images;
     size_t count;
     bool has_elsewhere;
+    bool lacks_descriptors;
     char **kept; /* recordings that stay although their images are forgotten: they are not new */
     size_t kept_count;
 };
@@ -128,6 +129,11 @@ static bool is_of_elsewhere(const char *name)
         return false;
     rest += 1 + strspn(rest + 1, "0123456789abcdef");
     return strcmp(rest, ".rec") == 0 || strcmp(rest, ".maps") == 0 || strcmp(rest, ".schedule") == 0;
+}
+
+bool rw_watch_lacks_descriptors(const struct rw_watch *watch)
+{
+    return watch->lacks_descriptors;
 }
 
 bool rw_watch_has_elsewhere(const struct rw_watch *watch)
@@ -227,11 +233,12 @@ static bool has_ended(const struct rw_watched *watched)
 }
 
 /* The number may be another process's by now: its recording tells when it was made. */
-static void open_reader(struct rw_watched *watched)
+static void open_reader(struct rw_watch *watch, struct rw_watched *watched)
 {
     char *why = NULL;
     int error = rw_reader_open(watched->path, &watched->reader, &why);
     talloc_free(why);
+    watch->lacks_descriptors |= error == -EMFILE || error == -ENFILE;
     if (error != 0)
         return;
     const struct rw_header *header = rw_reader_header(watched->reader);
@@ -248,7 +255,7 @@ void rw_watch_update(struct rw_watch *watch, uint64_t now_ns, bool rescan)
     for (size_t i = 0; i < watch->count; i++) {
         struct rw_watched *watched = watch->images[i];
         if (watched->reader == NULL)
-            open_reader(watched);
+            open_reader(watch, watched);
         if (!watched->is_over && has_ended(watched))
             watched->is_over = true;
         if (!watched->is_over)

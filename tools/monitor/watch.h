@@ -102,6 +102,9 @@ bool rw_watched_is_current(const struct rw_watched *watched);
 /* Keeps the maps for a post-mortem, where they may have changed. */
 void rw_watched_save_maps(struct rw_watched *watched);
 
+/* Whether some recording could not be opened because there are too many open files. */
+bool rw_watch_lacks_descriptors(const struct rw_watch *watch);
+
 /* Whether there are recordings of processes in other pid namespaces. Those are not watched: their pids mean
  * other processes here. Clearing removes them. */
 bool rw_watch_has_elsewhere(const struct rw_watch *watch);
