@@ -77,6 +77,26 @@ class AfterSigkill(Case):
         self.assertRegex(self.told.stdout, r"wanter[^\n]*\n?[^\n]*keeper")
 
 
+class OfARingOfProcesses(Case):
+    def test_owners_are_found_in_the_other_recordings(self):
+        """Each of 120 processes has a mutex that another one wants; all are killed, and the monitor before them."""
+        with processes.Program([scenario("c_ring_of_hundred")], preload()) as program:
+            program.wait_until(lambda: incidents.count(program.out), PATIENCE_S)
+            alive = processes.descendants()
+            monitors = [p for p in alive if "racewatch" in os.readlink("/proc/%d/exe" % p)]
+            for pid in monitors + [p for p in alive if p not in monitors]:
+                os.kill(pid, 9)
+            program.wait(PATIENCE_S)
+            processes.wait_for_orphans(PATIENCE_S)
+            session, = glob.glob(program.out + "/recordings/*/")
+            told = racewatch("report", session)
+        self.assertEqual((told.returncode, told.stderr), (0, ""))
+        answer = " ".join(told.stdout.split())
+        self.assertRegex(answer, r"^racewatch: cycle")
+        self.assertIn("through 120 threads", answer)
+        self.assertNotIn("orphaned-lock", answer)
+
+
 class OfALiveProcess(Case):
     def test_dump(self):
         with processes.Program([compiled("blocked.c")], preload()) as program:

@@ -140,6 +140,7 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
             add_crash(incident, rw_incident_find_process(incident, target->pid), plan->signal);
     }
     talloc_free(places);
+    rw_postmortem_find_owners(incident, NULL);
     if (!plan->recordings_only)
         rw_peers_fill(incident);
     if (incident->test == NULL && incident->process_count > 0)

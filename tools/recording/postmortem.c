@@ -15,7 +15,7 @@
 #include "tools/recording/reader.h"
 
 /* More recordings than this are not read: each keeps a descriptor open until the end. */
-#define RECORDINGS_MAX 512u
+#define RECORDINGS_MAX 1024u
 
 struct found {
     char *name;
@@ -175,6 +175,7 @@ static void set_now(struct session *session)
 static void add_processes(struct session *session)
 {
     struct rw_incident *incident = session->incident;
+    const char **spaces = talloc_array(incident, const char *, session->count);
     for (size_t i = 0; i < session->count; i++) {
         const struct rw_header *header = rw_reader_header(session->found[i].reader);
         const struct rw_header *next = next_of_pid(session, i);
@@ -183,6 +184,7 @@ static void add_processes(struct session *session)
                              header->pid, program(header));
         if (next != NULL)
             continue;
+        spaces[incident->process_count] = namespace_of(&session->found[i]);
         struct rw_process_info *process = rw_incident_add_process(incident, header->pid);
         tell_former_images(session, i, process);
         int error = rw_postmortem_process(incident, process, session->found[i].reader);
@@ -193,6 +195,7 @@ static void add_processes(struct session *session)
         if (incident->test == NULL && process->thread_count > 0)
             incident->test = process->test;
     }
+    rw_postmortem_find_owners(incident, spaces);
 }
 
 static int give_up(struct rw_incident *made, void *parent, char **why, int error, const char *message)

@@ -38,6 +38,13 @@ int rw_postmortem(const char *session_folder, void *parent, struct rw_incident *
 int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *process,
                           struct rw_reader *reader);
 
+/*
+ * Once all processes are in the incident: a lock of one that is gone may have its owner in another one. Where
+ * it lies in shared memory and no process of the incident has its owner, that is not known: not every process
+ * need have been recorded. `spaces` names each process' PID namespace, in their order; NULL: all have one.
+ */
+void rw_postmortem_find_owners(struct rw_incident *incident, const char *const *spaces);
+
 /* The latest moment of which a recording tells, in ns of its CLOCK_MONOTONIC. */
 uint64_t rw_recording_latest_ns(struct rw_reader *reader);
 

@@ -258,6 +258,22 @@ static void name_objects(struct rw_incident *incident, struct rw_process_info *p
     }
 }
 
+/* What lies in memory that other processes may have, too, is theirs to let go of as well. */
+static void find_shared(struct rw_incident *incident, struct rw_process_info *process,
+                        const struct rw_image *image)
+{
+    for (size_t i = 0; i < process->thread_count; i++) {
+        struct rw_wait_on *on = process->threads[i].waits_on;
+        const struct rw_mapping *mapping =
+            on != NULL && strcmp(on->kind, "join") != 0 ? rw_maps_find(image->maps, on->object) : NULL;
+        if (mapping == NULL || !mapping->shared)
+            continue;
+        struct rw_channel *channel = rw_wait_add_channel(incident, on, "memory", "post");
+        channel->inode = mapping->inode;
+        channel->name = "shared memory";
+    }
+}
+
 /* The maps saved beside the recording; NULL where there are none. *note: what there is to say about that. */
 static struct rw_image *open_image(int pid, const char *path, void *parent, const char **note)
 {
@@ -311,6 +327,7 @@ int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *
         rw_process_note(incident, process, "%s", why_bare);
     if (image != NULL) {
         name_objects(incident, process, image);
+        find_shared(incident, process, image);
         rw_fill_misuse_places(incident, process, image->symbols);
     }
     rw_fill_lock_edges(incident, process, reader, image);
