@@ -165,6 +165,7 @@ void rw_account_end(const struct rw_test *test)
     rw_copy(account.test, test->name, sizeof account.test);
 
     uint64_t written = rw_header->accounts_written;
+    account.index = (uint32_t)written + 1;
     struct rw_account *entry = &rw_accounts[written % RW_ACCOUNT_MAX];
     rw_write_begin(&entry->sequence);
     rw_copy(&entry->flags, &account.flags, sizeof account - offsetof(struct rw_account, flags));

@@ -44,7 +44,7 @@ struct rw_account {
     uint32_t threads_begin, threads_end, threads_left;
     uint32_t interpreters_begin, interpreters_end, interpreters_left; /* besides the main one */
     uint32_t descriptors_begin, descriptors_end, descriptors_left;
-    uint32_t reserved;
+    uint32_t index; /* which account of the process it is, from 1 on; the low 32 bits */
     struct rw_left_thread threads[RW_LEFT_MAX];
     uint64_t interpreters[RW_LEFT_MAX]; /* ids; UINT64_MAX where not known */
     struct rw_left_descriptor descriptors[RW_LEFT_MAX];

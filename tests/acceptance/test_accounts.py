@@ -208,6 +208,16 @@ def test_hangs():
     lock.acquire()
 """
 
+# Faster than anybody could take down.
+MANY = """
+import threading, pytest
+never = threading.Event()
+
+@pytest.mark.parametrize("i", range(400))
+def test_leaves(i):
+    threading.Thread(target=never.wait, daemon=True).start()
+"""
+
 IN_UNITTEST = """
 import os, unittest
 
@@ -347,6 +357,16 @@ class Accounts(Case):
         program = self.run_suite(NAMED, "--accounts")
         self.assertEqual(self.status, 0)
         self.assertEqual([t["name"] for t in self.left(program)["test_leaves"]["left_threads"]], ["heartbeat"])
+
+    def test_none_is_lost_without_a_word(self):
+        program = self.run_suite(MANY, "--accounts")
+        self.assertEqual((self.status, program.stderr()), (0, "racewatch: 400 tests left something behind; see out/index.json\n"))
+        index = incidents.index(program.out)
+        told = len(index["tests"])
+        self.assertGreaterEqual(told, 32)
+        self.assertEqual(len({entry["test"] for entry in index["tests"]}), told)
+        if told < 400:
+            self.assertRegex(index["notes"][0], "^%d more tests left something behind" % (400 - told))
 
     def test_a_bare_preload_tells_too(self):
         with processes.Program(["sh", "-c", SHELL, "sh", LEAVES, *PYTEST, "-k", "thread or clean", "test_suite.py"],

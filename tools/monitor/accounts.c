@@ -24,6 +24,7 @@ struct rw_accounts {
     const struct rw_watch *watch;
     struct rw_incident *book; /* processes with nothing in them but accounts */
     size_t count;
+    size_t lost; /* tests that are not told: they came faster than they were taken, or there were too many */
 };
 
 struct rw_accounts *rw_accounts_new(void *parent, const struct rw_watch *watch)
@@ -61,15 +62,19 @@ static void take(struct rw_accounts *accounts, struct rw_watched *watched, uint6
     const struct rw_header *header = rw_reader_header(watched->reader);
     uint64_t written = header->accounts_written;
     struct rw_account recorded;
-    if (written > header->account_count && watched->accounts_taken < written - header->account_count)
+    if (written > header->account_count && watched->accounts_taken < written - header->account_count) {
+        accounts->lost += written - header->account_count - watched->accounts_taken;
         watched->accounts_taken = written - header->account_count;
+    }
     while (watched->accounts_taken < written) {
         int error = rw_reader_account(watched->reader, watched->accounts_taken + 1, &recorded);
         if (error == 0 && recorded.end_ns > until_ns)
             return;
         watched->accounts_taken++;
-        if (error != 0 || accounts->count >= TESTS_MAX)
+        if (error != 0 || accounts->count >= TESTS_MAX) {
+            accounts->lost++;
             continue;
+        }
         struct rw_process_info *process = process_of(accounts, watched);
         size_t before = process->test_count;
         rw_recording_fill_account(accounts->book, process, watched->reader, &recorded);
@@ -177,7 +182,12 @@ void rw_accounts_name(struct rw_accounts *accounts, const struct rw_incident *in
 size_t rw_accounts_count(struct rw_accounts *accounts)
 {
     take_processes(accounts);
-    return accounts->count;
+    return accounts->count + accounts->lost;
+}
+
+size_t rw_accounts_lost(const struct rw_accounts *accounts)
+{
+    return accounts->lost;
 }
 
 json_t *rw_accounts_json(struct rw_accounts *accounts, const char *run, uint64_t now_ns)

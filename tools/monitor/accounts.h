@@ -29,8 +29,9 @@ void rw_accounts_gone(struct rw_accounts *accounts, struct rw_watched *watched);
 /* Threads have the names that an incident knows. */
 void rw_accounts_name(struct rw_accounts *accounts, const struct rw_incident *incident);
 
-/* How many tests left something, as far as is known now. */
+/* How many tests left something, as far as is known now; and of how many of them it is not known what. */
 size_t rw_accounts_count(struct rw_accounts *accounts);
+size_t rw_accounts_lost(const struct rw_accounts *accounts);
 
 /* index.json's "tests": a new reference. `run` is the run's name. */
 json_t *rw_accounts_json(struct rw_accounts *accounts, const char *run, uint64_t now_ns);

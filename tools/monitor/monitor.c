@@ -326,6 +326,12 @@ static void finish(struct monitor *monitor)
     if (rw_watch_has_elsewhere(monitor->watch))
         rw_out_note(monitor->out, "some processes are in another pid namespace than the monitor: they were "
                                   "recorded, and not watched");
+    size_t lost = rw_accounts_lost(monitor->publisher->accounts);
+    if (lost > 0)
+        rw_out_note(monitor->out, talloc_asprintf(monitor,
+                                                  "%zu more tests left something behind: what, there "
+                                                  "was no time or room to take down",
+                                                  lost));
     bool tells_accounts =
         monitor->setup->options->accounts && rw_accounts_count(monitor->publisher->accounts) > 0;
     if (monitor->publisher->told == 0 && !keeps && !tells_accounts)

@@ -305,7 +305,7 @@ int rw_reader_account(struct rw_reader *reader, uint64_t number, struct rw_accou
     RW_TERMINATE(account->test);
     for (unsigned i = 0; i < RW_LEFT_MAX; i++)
         RW_TERMINATE(account->descriptors[i].target);
-    return error;
+    return account->index == (uint32_t)number ? error : -ENOENT;
 }
 
 int rw_reader_lock_owner(struct rw_reader *reader, uint64_t address, struct rw_lock *owner)

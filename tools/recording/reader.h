@@ -95,7 +95,7 @@ int rw_reader_semaphores(struct rw_reader *reader, struct rw_semaphore held[RW_S
 int rw_reader_misuse(struct rw_reader *reader, unsigned index, struct rw_misuse *misuse);
 
 /* What test number `number` of those that left something left: 1 .. header->accounts_written, of which the
- * last header->account_count are kept. */
+ * last header->account_count are kept. -ENOENT: it was overwritten meanwhile. */
 int rw_reader_account(struct rw_reader *reader, uint64_t number, struct rw_account *account);
 
 /* Who took the Python lock whose object is at this address, where it was not released since, by its own

@@ -169,8 +169,11 @@ struct rw_test *make_test(struct made *made, uint64_t number, const char *name, 
 struct rw_account *make_account(struct made *made, const char *test, uint64_t begin_ns, uint64_t end_ns)
 {
     struct rw_account *account = &made->accounts[made->header->accounts_written++ % RW_ACCOUNT_MAX];
-    *account = (struct rw_account){
-        .sequence = account->sequence + 2, .number = 1, .begin_ns = begin_ns, .end_ns = end_ns};
+    *account = (struct rw_account){.sequence = account->sequence + 2,
+                                   .index = (uint32_t)made->header->accounts_written,
+                                   .number = 1,
+                                   .begin_ns = begin_ns,
+                                   .end_ns = end_ns};
     copy(account->test, sizeof(account->test), test);
     return account;
 }

@@ -378,6 +378,14 @@ static void a_descriptor_that_was_closed_is_not_told(void **state)
     assert_int_equal(account(fixture)->descriptor_count, 0);
 }
 
+static void an_account_that_was_overwritten_is_not_told(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->made.accounts[0].index += RW_ACCOUNT_MAX;
+    fill(fixture);
+    assert_int_equal(fixture->process->test_count, 0);
+}
+
 static void descriptors_may_be_unknown(void **state)
 {
     struct fixture *fixture = *state;
@@ -405,6 +413,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(of_a_slot_used_again_nothing_is_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_too_much_is_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_descriptor_that_was_closed_is_not_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_account_that_was_overwritten_is_not_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(descriptors_may_be_unknown, set_up, tear_down),
         cmocka_unit_test(every_number_has_its_word),
     };
