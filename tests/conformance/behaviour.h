@@ -31,20 +31,20 @@ void *in_thread(void *(*function)(void *), void *argument);
 /* The exit status of a child, 256 more than the signal that ended it, or a negative errno. */
 long status_of(pid_t pid);
 
-void tell_mutexes(void);
-void tell_conditions(void);
-void tell_semaphores(void);
-void tell_rwlocks_and_barriers(void);
-void tell_cancellation(void);
-void tell_threads(void);
-void tell_signals(void);
-void tell_crashes(void);
-void tell_shared(void);
-void tell_destruction(void);
+void tell_mutexes(const char *self);
+void tell_conditions(const char *self);
+void tell_semaphores(const char *self);
+void tell_rwlocks_and_barriers(const char *self);
+void tell_cancellation(const char *self);
+void tell_threads(const char *self);
+void tell_signals(const char *self);
+void tell_crashes(const char *self);
+void tell_shared(const char *self);
+void tell_destruction(const char *self);
 void tell_forks(const char *self);
 void tell_children(const char *self);
 void tell_processes(const char *self);
-void tell_libraries(void);
+void tell_libraries(const char *self);
 void tell_limits(const char *self);
 
 #endif

@@ -179,8 +179,9 @@ static void tell_blocked(void)
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-void tell_crashes(void)
+void tell_crashes(const char *self)
 {
+    (void)self;
     tell_actions();
     tell_blocked();
     tell_death("dies of a fault", by_fault);

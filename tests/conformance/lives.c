@@ -110,8 +110,9 @@ static void *cancelled_before_mutex(void *unused)
     return unused;
 }
 
-void tell_cancellation(void)
+void tell_cancellation(const char *self)
 {
+    (void)self;
     static const char *const names[WAITS] = {
         "cond_wait",     "cond_timedwait", "cond_clockwait", "sem_wait",     "sem_timedwait",
         "sem_clockwait", "join",           "timedjoin_np",   "clockjoin_np", "testcancel"};
@@ -252,8 +253,9 @@ static void tell_detached(void)
     tell(" was cancelled", value == PTHREAD_CANCELED);
 }
 
-void tell_threads(void)
+void tell_threads(const char *self)
 {
+    (void)self;
     pthread_attr_t attributes;
     pthread_t thread, many[200];
     char name[16];

@@ -129,8 +129,9 @@ static void tell_c11(void)
     tell(" mtx_timedlock of a taken one", mtx_timedlock(&plain, &soon));
 }
 
-void tell_mutexes(void)
+void tell_mutexes(const char *self)
 {
+    (void)self;
     static pthread_mutex_t fixed = PTHREAD_MUTEX_INITIALIZER,
                            recursive = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP,
                            checked = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP,
@@ -180,8 +181,9 @@ static void *play(void *unused)
     return unused;
 }
 
-void tell_conditions(void)
+void tell_conditions(const char *self)
 {
+    (void)self;
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     pthread_mutex_t checked = make(PTHREAD_MUTEX_ERRORCHECK, PTHREAD_PRIO_NONE, 0, 0);
     pthread_cond_t real = with_clock(CLOCK_REALTIME), monotonic = with_clock(CLOCK_MONOTONIC);
@@ -223,8 +225,9 @@ static void *post(void *semaphore)
     return (void *)(intptr_t)sem_post(semaphore);
 }
 
-void tell_semaphores(void)
+void tell_semaphores(const char *self)
 {
+    (void)self;
     sem_t semaphore, many;
     int value;
     struct timespec when;
@@ -273,8 +276,9 @@ static void *meet(void *barrier)
     return (void *)(intptr_t)pthread_barrier_wait(barrier);
 }
 
-void tell_rwlocks_and_barriers(void)
+void tell_rwlocks_and_barriers(const char *self)
 {
+    (void)self;
     static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
     struct timespec when;
     tell("rwlock, rdlock", pthread_rwlock_rdlock(&lock));

@@ -165,8 +165,9 @@ void tell_processes(const char *self)
     TELL_ERRNO("wait(-1)", waitpid(-1, NULL, WNOHANG));
 }
 
-void tell_libraries(void)
+void tell_libraries(const char *self)
 {
+    (void)self;
     int (*next)(pthread_mutex_t *) = (int (*)(pthread_mutex_t *))dlsym(RTLD_DEFAULT, "pthread_mutex_lock");
     tell("dlsym of a wrapped function", next != NULL);
     tell(" works", next(&mutex));

@@ -77,8 +77,9 @@ static int play(struct shared *shared, int side)
     return serial == PTHREAD_BARRIER_SERIAL_THREAD ? 1 : serial;
 }
 
-void tell_shared(void)
+void tell_shared(const char *self)
 {
+    (void)self;
     struct shared *shared = make_shared();
     tell_owner_gone("shared mutex, owner's process gone", &shared->robust);
     tell_owner_gone("shared mutex with inheritance, owner's process gone", &shared->inherit);
@@ -117,8 +118,9 @@ static void *use_and_drop(void *argument)
     return NULL;
 }
 
-void tell_destruction(void)
+void tell_destruction(const char *self)
 {
+    (void)self;
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
     pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;

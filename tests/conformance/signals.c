@@ -231,8 +231,9 @@ static void tell_masks(void)
     tell("alternate stack is off", stack.ss_flags);
 }
 
-void tell_signals(void)
+void tell_signals(const char *self)
 {
+    (void)self;
     if (pipe(ends))
         return;
     sem_init(&semaphore, 0, 0);
