@@ -6,7 +6,10 @@
 #include "tools/diagnosis/stuck.h"
 #include "tools/incident/model.h"
 #include "tools/incident/other_ends.h"
+#include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
+
+#define ABLE_MAX 2 /* more of them say nothing */
 
 static bool is_there(const struct rw_process_info *process)
 {
@@ -131,6 +134,35 @@ static void blame_process(struct rw_diagnosis *diagnosis, struct rw_verdict *fin
                        rw_doing_words(incident, other, subject), rw_at_place(diagnosis, subject));
 }
 
+/* "; 'reader' (tid 12), which waits in read on fd 0, could still end it": the few threads that are not stuck,
+ * where any thread of the process may give what the last one waits for. */
+static bool tell_who_could(struct rw_diagnosis *diagnosis, const struct rw_node *last, char **sentence)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    const struct rw_node *able[ABLE_MAX];
+    size_t count = 0;
+
+    if (rw_wait_kind_of(last->thread->waits_on)->ends != RW_ENDS_BY_SIGNAL)
+        return false;
+    for (size_t i = 0; i < diagnosis->graph->node_count; i++) {
+        const struct rw_node *node = &diagnosis->graph->nodes[i];
+
+        if (node->process != last->process || node == last || node->is_stuck ||
+            rw_thread_is_gone(node->process, node->thread))
+            continue;
+        if (count == ABLE_MAX)
+            return false;
+        able[count++] = node;
+    }
+    for (size_t i = 0; i < count; i++)
+        rw_append(incident, sentence, "%s%s, which %s%s%s", i == 0 ? "; only " : " and ",
+                  rw_thread_label(incident, able[i]->thread),
+                  rw_doing_words(incident, able[i]->process, able[i]->thread),
+                  rw_at_place(diagnosis, able[i]->thread),
+                  i + 1 == count ? ", could still end this wait." : ",");
+    return count > 0;
+}
+
 void rw_rule_unknown(struct rw_diagnosis *diagnosis)
 {
     struct rw_incident *incident = diagnosis->incident;
@@ -171,7 +203,9 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
         finding->sentence = sentence;
         return;
     }
-    rw_append(incident, &sentence, "%s", process->is_alive ? "; why this does not end is not known." : ".");
+    if (end == RW_NO_NODE || !process->is_alive || !tell_who_could(diagnosis, &graph->nodes[end], &sentence))
+        rw_append(incident, &sentence, "%s",
+                  process->is_alive ? "; why this does not end is not known." : ".");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, length ? "blocker" : "waits");
     rw_finding_place(diagnosis, finding, process, subject);

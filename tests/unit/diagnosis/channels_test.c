@@ -275,6 +275,41 @@ static void none_of_several_is_blamed_for_an_end(void **state)
     }
 }
 
+/* In a test, the main thread waits for an event; `readers` threads wait for what anybody may send. */
+static struct rw_incident *event_and_readers(int readers)
+{
+    struct rw_incident *incident = bare(1 + readers);
+
+    incident->trigger = "test-timeout";
+    incident->processes[0].test = "test_x.py::test_a";
+    thread_of(incident, 100)->is_main = true;
+    waits(incident, 100, "event", -1);
+    for (int i = 0; i < readers; i++) {
+        struct rw_wait_on *wait = waits(incident, 101 + i, "read", -1);
+
+        wait->call = "read";
+        rw_wait_add_channel(incident, wait, "terminal", "data");
+    }
+    rw_diagnose(incident);
+    assert_string_equal(incident->verdict.class_name, "unknown");
+    return incident;
+}
+
+static void the_few_who_could_still_end_it_are_named(void **state)
+{
+    struct rw_incident *incident = event_and_readers(1);
+
+    (void)state;
+    expect_in_sentence(incident, "; only thread 101, which waits in read");
+    expect_in_sentence(incident, ", could still end this wait.");
+    assert_null(culprit(incident, 101));
+    talloc_free(incident);
+
+    incident = event_and_readers(3);
+    expect_in_sentence(incident, "; why this does not end is not known.");
+    talloc_free(incident);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -290,6 +325,7 @@ int main(void)
         cmocka_unit_test(an_event_that_a_handler_may_set_is_idle),
         cmocka_unit_test(who_shares_the_memory_may_post),
         cmocka_unit_test(an_owner_in_a_process_that_was_not_looked_at_is_no_orphan),
+        cmocka_unit_test(the_few_who_could_still_end_it_are_named),
         cmocka_unit_test(who_has_the_other_end_is_named_with_what_it_does),
         cmocka_unit_test(none_of_several_is_blamed_for_an_end),
         cmocka_unit_test(ten_thousand_that_wait_are_no_more_work_than_they_are),
