@@ -62,6 +62,12 @@ enum rw_schedule_lines {
     RW_SCHEDULE_LINES_FAILED,    /* this Python cannot be asked for it: the recording's problems say why */
 };
 
+enum rw_schedule_divergence {
+    RW_SCHEDULE_SAME_WAY = 0,
+    RW_SCHEDULE_ELSEWHERE,  /* the thread is not where the file has it, or came there another way */
+    RW_SCHEDULE_CANNOT_RUN, /* the one that the file has go on cannot */
+};
+
 struct rw_schedule_header {
     uint64_t magic;
     uint32_t header_size, thread_size, switch_size;
@@ -81,10 +87,11 @@ struct rw_schedule_header {
     /* Trace functions that the program set for itself: in their threads no line is seen from then on. */
     uint32_t lines_displaced;
     /* A run that replays another one's file: where they differ for the first time. All 0: nowhere. */
-    uint32_t has_diverged, reserved;
-    uint64_t diverged_step;
-    uint32_t diverged_thread, expected_thread;
-    uint64_t diverged_return_address, expected_return_address;
+    uint32_t has_diverged;    /* enum rw_schedule_divergence */
+    uint32_t expected_switch; /* index in the other file */
+    uint64_t diverged_step;   /* decisions before */
+    uint32_t diverged_thread, diverged_source, diverged_line, reserved;
+    uint64_t diverged_return_address;
     char executable[256];
 };
 

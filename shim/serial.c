@@ -99,6 +99,12 @@ bool rw_serial_anybody_able(void)
     return false;
 }
 
+void rw_serial_count(struct rw_serial_thread *self, enum rw_schedule_point kind)
+{
+    if (rw_serial.used > 1)
+        self->points[kind]++;
+}
+
 struct rw_serial_thread *rw_serial_pick(struct rw_serial_thread *self)
 {
     static struct rw_serial_thread *list[RW_SERIAL_THREADS];
@@ -108,7 +114,7 @@ struct rw_serial_thread *rw_serial_pick(struct rw_serial_thread *self)
     rw_serial_idle_over();
     if (rw_serial.alive > 1)
         count = collect_early(list, able);
-    self->points[self->kind]++;
+    rw_serial_count(self, self->kind);
     uint32_t chosen = rw_serial_log_choose(self, list, able, count);
     rw_serial_let_run(list[chosen]);
     return list[chosen];
@@ -120,7 +126,7 @@ void rw_serial_point(struct rw_serial_thread *self, const volatile void *object)
     rw_serial.moves++;
     rw_serial.now += 1000;
     if (rw_serial.alive < 2) {
-        self->points[RW_SCHEDULE_CALL]++;
+        rw_serial_count(self, RW_SCHEDULE_CALL);
         return;
     }
     self->candidate.object = (uint64_t)object;

@@ -50,7 +50,7 @@ bool rw_serial_line(uint32_t source, uint32_t line)
         return false;
     self->source = source;
     self->line = line;
-    self->points[RW_SCHEDULE_LINE]++;
+    rw_serial_count(self, RW_SCHEDULE_LINE);
     if (__atomic_load_n(&rw_serial.alive, __ATOMIC_RELAXED) < 2 || !rw_serial_enter())
         return false;
     self->kind = RW_SCHEDULE_LINE;

@@ -189,16 +189,18 @@ bool rw_serial_log_draw(uint32_t share)
     return replay.header || rw_random_below(&rw_serial.policy.random, share) == 0;
 }
 
-static void diverge(const struct rw_serial_thread *self, uint32_t expected, uint64_t expected_address)
+static void diverge(const struct rw_serial_thread *self, enum rw_schedule_divergence how,
+                    const struct rw_schedule_switch *expected)
 {
     if (header->has_diverged)
         return;
     header->diverged_step = header->decisions;
     header->diverged_thread = self->logged;
-    header->expected_thread = expected;
+    header->diverged_source = self->source;
+    header->diverged_line = self->line;
+    header->expected_switch = (uint32_t)(expected - replay.switches);
     header->diverged_return_address = (uint64_t)self->return_address;
-    header->expected_return_address = expected_address;
-    __atomic_store_n(&header->has_diverged, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&header->has_diverged, how, __ATOMIC_RELEASE);
 }
 
 /* The switch that the file has for this point of this thread, NULL if it went on there. */
@@ -224,13 +226,13 @@ static uint32_t replayed(const struct rw_serial_thread *self, struct rw_serial_t
     bool is_elsewhere =
         item->line != self->line || (item->return_address ^ (uint64_t)self->return_address) % PAGE != 0;
     if (item->check != 0 && (item->check != (uint32_t)header->hash || is_elsewhere))
-        diverge(self, item->from, item->return_address);
+        diverge(self, RW_SCHEDULE_ELSEWHERE, item);
     for (uint32_t i = 0; i < count; i++) {
         if (replay.thread_of[list[i]->index] == item->to)
             return i;
     }
     if (item->check != 0)
-        diverge(self, item->to, item->return_address);
+        diverge(self, RW_SCHEDULE_CANNOT_RUN, item);
     return standard;
 }
 

@@ -95,7 +95,9 @@ class Hunt(Case):
     def replayed(self, path, argv):
         with processes.Program([machine.program(), "run", "--on-hang=kill", "--replay=" + path, "--", *argv],
                                {"PYTHONHASHSEED": "0"}) as program:
-            return program.wait(PATIENCE_S)
+            status = program.wait(PATIENCE_S)
+            self.assertNotIn("the replay", program.stderr())
+            return status
 
     def test_a_race_in_c_takes_few_switches(self):
         argv = [compiled(os.path.join(RACES, "check_then_act.c"))]

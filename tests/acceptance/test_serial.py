@@ -108,9 +108,23 @@ class Serial(Case):
         path = self.kept(first)
         again = self.run_once(argv, "--replay=" + path)
         self.assert_same(first, again)
-        self.assertEqual(again.schedule.has_diverged, 0)
+        self.assertEqual((again.schedule.has_diverged, again.stderr), (0, ""))
+
+    def test_a_replay_says_where_it_goes_another_way(self):
+        _, first = self.first_lost([compiled("serial.c"), "check_then_act"], LOST)
+        path = self.kept(first)
         other = self.run_once([compiled("serial.c"), "queue"], "--replay=" + path)
-        self.assertEqual((other.status, other.schedule.has_diverged), (RIGHT, 1))
+        self.assertEqual(other.status, RIGHT)
+        self.assertNotEqual(other.schedule.has_diverged, 0)
+        self.assertRegex(other.stderr, r"^racewatch: the replay goes another way after \d+ decisions: (main thread|thread \d+) is at "
+                                       r"serial\.c:\d+ in \w+, and (in the file .* gives way to|.*, which goes on there in the file, cannot)")
+        child = self.run_once(["sh", "-c", "true; %s check_then_act; true" % compiled("serial.c")], "--replay=" + path)
+        self.assertIn("racewatch: nothing was replayed: no process of this run is the one that %s is of\n" % path, child.stderr)
+
+    def test_a_replay_of_what_is_no_schedule_says_so(self):
+        run = self.run_once([compiled("serial.c"), "queue"], "--replay=" + compiled("serial.c"))
+        self.assertEqual(run.status, RIGHT)
+        self.assertIn("racewatch: nothing was replayed: %s is no file of choices" % compiled("serial.c"), run.stderr)
 
     def kept(self, run):
         path = os.path.join(os.path.dirname(compiled("serial.c")), "kept.schedule")

@@ -151,6 +151,8 @@ static void tell(struct hunt *hunt, struct hunt_failure *failure, uint64_t place
     if (*text == '\0')
         text = talloc_strdup(hunt, "no preemption: it fails where each thread goes on for as long as it can");
     char *minimal = talloc_asprintf(hunt, "%s/minimal.schedule", failure->path);
+    rename(talloc_asprintf(scratch, "%.*s.maps", (int)(strrchr(path, '.') - path), path),
+           talloc_asprintf(scratch, "%s/minimal.maps", failure->path));
     if (rename(path, minimal) == 0) {
         failure->minimal = minimal;
         failure->switches = text;

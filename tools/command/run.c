@@ -176,6 +176,11 @@ static void say(const struct rw_monitor_result *result, char **command)
     if (result->told == 0 && result->tests_told > 0)
         fprintf(stderr, "racewatch: %zu test%s left something behind; see %s\n", result->tests_told,
                 result->tests_told == 1 ? "" : "s", from_here(result->index));
+    for (const char *line = result->schedules_said; line != NULL && *line != '\0';) {
+        int length = (int)strcspn(line, "\n");
+        fprintf(stderr, "racewatch: %.*s\n", length, line);
+        line += length + 1;
+    }
     if (result->told == 0)
         return;
     /* A sentence ends with a full stop; this one goes on. */

@@ -19,6 +19,7 @@
 #include "tools/monitor/privileges.h"
 #include "tools/monitor/progress.h"
 #include "tools/monitor/publish.h"
+#include "tools/monitor/schedules.h"
 #include "tools/monitor/spares.h"
 #include "tools/monitor/thread_names.h"
 #include "tools/monitor/triggers.h"
@@ -48,6 +49,7 @@ struct monitor {
     struct rw_publisher *publisher;
     struct rw_looks *looks;
     struct rw_thread_names *names; /* NULL: nobody asks for accounts where nothing hangs */
+    struct rw_schedules *schedules;
     int child_fd;
     bool child_ended;
     bool is_asked_to_end;
@@ -119,6 +121,7 @@ static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t
         rw_looks_finish(monitor->looks, SIGNAL_LOOK_NS);
     }
     watched->is_kept |= strcmp(monitor->setup->options->keep, "always") == 0;
+    rw_schedules_note(monitor->schedules, watched->schedule);
     rw_watch_forget(monitor->watch, watched);
 }
 
@@ -301,6 +304,7 @@ static int clear_away(struct monitor *monitor)
     while (rw_watch_count(monitor->watch) > 0) {
         struct rw_watched *watched = rw_watch_at(monitor->watch, 0);
         watched->is_kept |= keeps;
+        rw_schedules_note(monitor->schedules, watched->schedule);
         rw_watch_forget(monitor->watch, watched);
     }
     if (!keeps)
@@ -356,6 +360,7 @@ static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
     monitor->watch = rw_watch_new(monitor, setup->session->path);
     if (monitor->watch == NULL)
         return -errno;
+    monitor->schedules = rw_schedules_new(monitor, setup->options);
     rw_triggers_init(&monitor->triggers, setup->options, monitor->start_ns);
     monitor->out =
         rw_out_new(monitor, setup->session->out_fd, setup->session->out, setup->session->name, command);
@@ -412,6 +417,7 @@ int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw
     if (setup->options->accounts)
         result->tests_told = rw_accounts_count(monitor->publisher->accounts);
     result->trouble = talloc_strdup(parent, monitor->publisher->trouble);
+    result->schedules_said = talloc_strdup(parent, rw_schedules_said(monitor->schedules));
     if (monitor->child_fd >= 0)
         close(monitor->child_fd);
     rw_session_close(setup->session);

@@ -35,6 +35,7 @@ struct rw_monitor_result {
     char *first_report;
     char *index; /* path of index.json, whether it was written or not */
     char *trouble;
+    char *schedules_said; /* of a run in serial mode: lines for people, "" if there is nothing to say */
 };
 
 /* Runs until the child has ended, or, without one, the last watched process has. 0 or a negative errno where
