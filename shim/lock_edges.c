@@ -100,11 +100,28 @@ static void fill(struct rw_lock_edge *edge, struct rw_self *self, const struct r
     rw_write_end(&edge->sequence);
 }
 
-static void write_down(struct rw_self *self, const struct rw_locks *locks, const struct rw_held *from,
+/* Libraries that were loaded since are in the map only if it is made anew. One order alone contradicts
+ * nobody. */
+static void save_maps(uint32_t count)
+{
+    static uint32_t saving, epoch;
+    static uint64_t generation;
+    uint64_t now = rw_header->dl_generation;
+    if (count < 2 || (epoch == rw_live->epoch && generation == now) || rw_is_confined ||
+        __atomic_exchange_n(&saving, 1, __ATOMIC_ACQUIRE))
+        return;
+    epoch = rw_live->epoch;
+    generation = now;
+    rw_maps_save_anew();
+    __atomic_store_n(&saving, 0, __ATOMIC_RELEASE);
+}
+
+/* False: another thread was at it for too long. */
+static bool write_down(struct rw_self *self, const struct rw_locks *locks, const struct rw_held *from,
                        const struct rw_held *to)
 {
     if (!rw_table_begin(&rw_orders_writing))
-        return;
+        return false;
     if (edges_epoch != rw_live->epoch) {
         edges_epoch = rw_live->epoch;
         used = 0;
@@ -114,10 +131,11 @@ static void write_down(struct rw_self *self, const struct rw_locks *locks, const
     if (edge) {
         fill(edge, self, locks, from, to);
         __atomic_store_n(&rw_header->lock_edges_written, used, __ATOMIC_RELEASE);
-        if (used == 2 && !rw_is_confined) /* one alone contradicts nobody */
-            rw_maps_save();
     }
+    uint32_t count = used;
     rw_table_end(&rw_orders_writing);
+    save_maps(count);
+    return true;
 }
 
 /* Nobody waits for one of Python's locks with the GIL held, so a ring through one to the GIL needs a third
@@ -138,11 +156,10 @@ static void drop_signals(struct rw_locks *locks)
     }
 }
 
-static void write_new(struct rw_self *self, struct rw_locks *locks, struct rw_held *from,
+static bool write_new(struct rw_self *self, struct rw_locks *locks, struct rw_held *from,
                       const struct rw_held *to)
 {
-    if (!rw_lock_is_signal(from) && is_worth_it(from, to))
-        write_down(self, locks, from, to);
+    return rw_lock_is_signal(from) || !is_worth_it(from, to) || write_down(self, locks, from, to);
 }
 
 void rw_lock_edges_note(struct rw_self *self, struct rw_locks *locks, const struct rw_held *to)
@@ -153,8 +170,8 @@ void rw_lock_edges_note(struct rw_self *self, struct rw_locks *locks, const stru
         uint64_t key = key_of(held, from, to), *known = &locks->known[key >> 32 & (RW_KNOWN_MAX - 1)];
         if (__builtin_expect(*known == key, 1))
             continue;
-        *known = key;
-        write_new(self, locks, from, to);
+        if (write_new(self, locks, from, to))
+            *known = key;
     }
     if (__builtin_expect(locks->count > RW_HELD_MAX / 2, 0))
         drop_signals(locks);

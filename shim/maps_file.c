@@ -44,13 +44,7 @@ static void copy(int from, int to)
     }
 }
 
-void rw_maps_save_unless_watched(void)
-{
-    if (!is_watched())
-        rw_maps_save();
-}
-
-void rw_maps_save(void)
+static void save(int whether_it_is_there)
 {
     static char path[PATH_MAX + 64];
     if (!make_path(path, sizeof path))
@@ -58,10 +52,27 @@ void rw_maps_save(void)
     long maps = rw_raw3(SYS_open, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
     if (maps < 0)
         return;
-    long file = rw_raw3(SYS_open, (long)path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    long file = rw_raw3(SYS_open, (long)path,
+                        O_WRONLY | O_CREAT | whether_it_is_there | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file >= 0) {
         copy((int)maps, (int)file);
         rw_raw3(SYS_close, file, 0, 0);
     }
     rw_raw3(SYS_close, maps, 0, 0);
+}
+
+void rw_maps_save(void)
+{
+    save(O_EXCL);
+}
+
+void rw_maps_save_anew(void)
+{
+    save(O_TRUNC);
+}
+
+void rw_maps_save_unless_watched(void)
+{
+    if (!is_watched())
+        rw_maps_save();
 }

@@ -14,4 +14,7 @@ void rw_maps_save_unless_watched(void);
 /* The same whether or not the monitor lives. Leaves alone what is there already. */
 void rw_maps_save(void);
 
+/* The same in the place of what is there. */
+void rw_maps_save_anew(void);
+
 #endif

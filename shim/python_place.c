@@ -16,8 +16,8 @@
 
 static const struct rw_python_fields table[] = {
     {8, 24, NONE, 32, 104, 24, 104, 112, 0, 8, 0}, {9, 24, NONE, 32, 104, 24, 104, 112, 0, 8, 0},
-    {10, 24, NONE, 32, 96, 24, 104, 112, 0, 8, 0}, {11, 56, 8, 32, 56, 48, 112, 120, 184, 8, 0},
-    {12, 56, 0, 0, 56, 8, 112, 120, 192, 8, 0},
+    {10, 24, NONE, 32, 96, 24, 104, 112, 0, 8, 0}, {11, 56, 8, 32, 56, 48, 112, 128, 184, 8, 0},
+    {12, 56, 0, 0, 56, 8, 112, 128, 192, 8, 0},
 };
 
 /* From 3.13, the same as words of _Py_DebugOffsets behind its cookie, version and flag (3.13:
@@ -60,7 +60,7 @@ static bool from_debug_offsets(const unsigned char *offsets, uint32_t minor)
         .frame_code = word(offsets, words[row].frame_code),
         .frame_instruction = word(offsets, words[row].frame_code + 1),
         .code_filename = word(offsets, words[row].code_filename),
-        .code_name = word(offsets, words[row].code_filename + 1),
+        .code_name = word(offsets, words[row].code_filename + 2),
         .code_instructions = word(offsets, words[row].code_instructions),
         .object_type = is_free_threaded ? 24 : 8,
     };

@@ -20,9 +20,9 @@
 struct rw_python_fields {
     uint32_t minor;
     uint32_t state_frame, cframe_frame, frame_code, frame_instruction, frame_previous;
-    uint32_t code_filename, code_name, code_instructions;
-    uint32_t object_type; /* of ob_type: 8, free-threaded 24 */
-    uintptr_t code_type;  /* &PyCode_Type */
+    uint32_t code_filename, code_name, code_instructions; /* from 3.11 the qualified name */
+    uint32_t object_type;                                 /* of ob_type: 8, free-threaded 24 */
+    uintptr_t code_type;                                  /* &PyCode_Type */
 };
 
 /* NULL: not known. */

@@ -12,7 +12,7 @@
 #define RW_LOCK_EDGE_MAX 1024u /* pairs of locks, one taken under the other, that are remembered */
 #define RW_LOCK_STACK_COUNT 256u
 #define RW_LOCK_GATE_MAX 4u
-#define RW_LOCK_STACK_MAX 3072u /* bytes */
+#define RW_LOCK_STACK_MAX 3008u /* bytes */
 #define RW_LOCK_FRAME_MAX 3u    /* Python frames, the innermost first */
 
 enum rw_lock_edge_flag {
@@ -55,7 +55,7 @@ struct rw_lock_edge {
 
 struct rw_lock_frame {
     char file[160]; /* the end of it, where it is longer */
-    char function[48];
+    char function[64];
     int32_t line; /* 0 not known */
 };
 
