@@ -11,7 +11,10 @@
 #define DOUBLINGS 8
 #define COMES_SURELY 64 /* rounds */
 #define IN_STEP_NS 20000
-#define TURN_NS 4000000         /* to 8 ms */
+#define TURN_NS 4000000 /* to 8 ms */
+/* Who has waited for so long is asleep as a rule, and not in a race: it waits as it would by itself, which
+ * costs little enough to be told from progress. */
+#define BENT_FOR_NS INT64_C(200000000)
 #define IN_STEP_CHARGE_NS 75000 /* with the timer's slack, 50 us */
 
 static uint64_t waits;
@@ -24,6 +27,7 @@ struct stream {
     bool asked_at_once;
     bool has_asked;          /* since it began to wait */
     pthread_mutex_t *waited; /* the GIL's mutex, from a wait until it is unlocked: the GIL is taken then */
+    int64_t since;           /* when it began to wait; of the wait's clock */
     uint64_t waits;          /* of all threads, when its own last began */
     uint32_t takes;          /* times that it had to wait for the GIL */
     uint32_t turn;           /* at which of them it stays away for long */
@@ -129,6 +133,10 @@ bool rw_gil_wait_bent(pthread_mutex_t *mutex, const struct timespec **deadline, 
     const struct shares share = shares();
     const int64_t now = now_ns(clock), length = ns_of(*deadline) - now;
     if (!share.is_on || !is_for_gil(return_address, length) || !begin_stream())
+        return false;
+    if (stream.waited == NULL)
+        stream.since = now;
+    else if (now - stream.since > BENT_FOR_NS)
         return false;
     if (stay_away(mutex, length_of_stay(&share, stream.waited == NULL)))
         return true;
