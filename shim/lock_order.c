@@ -235,6 +235,19 @@ void rw_order_gone_at(const volatile void *lock)
         ;
 }
 
+unsigned rw_order_held(void)
+{
+    struct rw_locks *locks;
+    struct rw_self *self = enter_holder(&locks);
+    if (!self)
+        return 0;
+    unsigned holding = locks->has_gil ? RW_HOLDS_GIL : 0;
+    for (uint32_t i = 0; i < locks->count; i++)
+        holding |= locks->held[i].how & RW_LOCK_GIL ? 0 : RW_HOLDS_OTHERS;
+    rw_leave(self);
+    return holding;
+}
+
 void rw_lock_order_step(void)
 {
     struct rw_self *self = rw_lock_order_on ? rw_enter() : NULL;

@@ -49,6 +49,10 @@ void rw_order_python_renewed(const void *lock);
 /* The address may be another lock's from now on. */
 void rw_order_gone_at(const volatile void *lock);
 
+/* What the calling thread holds: flags of these. 0 where the recorder is busy. */
+enum rw_lock_holding { RW_HOLDS_GIL = 1, RW_HOLDS_OTHERS = 2 };
+unsigned rw_order_held(void);
+
 /* The calling thread has made a thread, or joined one. */
 void rw_lock_order_step(void);
 void rw_lock_order_joined(int32_t tid);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "shim/perturb_gil.h"
+#include "shim/perturb_steer.h"
 #include "shim/self.h"
 #include "shim/shim_options.h"
 #include "shim/text.h"
@@ -50,6 +51,7 @@ void rw_perturb_begin(const struct rw_shim_options *options)
     if (options->perturb == RW_PERTURB_DELAY)
         rw_gil_begin();
     rw_perturb_mode = options->perturb;
+    rw_steer_begin(options->steer);
 }
 
 uint64_t rw_place(void)

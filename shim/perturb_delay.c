@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "shim/perturb_gil.h"
+#include "shim/perturb_steer.h"
 #include "shim/python_hooks.h"
 #include "shim/raw.h"
 #include "shim/recorder.h"
@@ -151,6 +152,9 @@ void rw_delay_at(enum rw_delay_kind kind, const void *return_address)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (stream.place != place)
         make(place), stream.is_busy = true;
+    bool is_mutex = kind == RW_DELAY_LOCK;
+    if (__builtin_expect(rw_steer_is_on, 0) && (is_mutex || kind == RW_DELAY_TAKE) && !is_in_handler())
+        rw_steer_at_call(return_address, is_mutex);
     bool gives_rise = kind == RW_DELAY_CREATED || kind == RW_DELAY_SIGNALLED;
     if (gives_rise && rw_python_is_there() && !is_in_handler() && rw_python_is_attached()) {
         rw_gil_let_come();

@@ -192,6 +192,16 @@ bool rw_python_is_attached(void)
     return rw_python_current(0) != NULL;
 }
 
+void *rw_python_give_up(void)
+{
+    return rw_python_detach();
+}
+
+void rw_python_take_back(void *given_up)
+{
+    rw_python_attach(given_up);
+}
+
 bool rw_python_is_there(void)
 {
     return __atomic_load_n(&state, __ATOMIC_RELAXED) != ABSENT;

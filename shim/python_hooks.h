@@ -62,6 +62,11 @@ uint32_t rw_python_frames(bool has_gil, struct rw_lock_frame *frames, uint32_t m
  * seen as well (python_lines.h). */
 void rw_python_lines_thread_comes(const void *return_address);
 
+/* Gives up the GIL of a thread that is attached, and takes it back. NULL where that cannot be done, with
+ * which taking back does nothing. */
+void *rw_python_give_up(void);
+void rw_python_take_back(void *given_up);
+
 /*
  * exit() begins in the calling thread. A finalisation that Py_Exit began is over then: in 3.13 it calls
  * nothing that could be hooked and that returns.

@@ -11,6 +11,7 @@
 
 #include "shim/lock_order.h"
 #include "shim/lock_table.h"
+#include "shim/perturb_steer.h"
 #include "shim/python_order.h"
 #include "shim/python_place.h"
 #include "shim/python_tables.h"
@@ -35,6 +36,8 @@ static const void *py_true;
 
 static void *take(enum which which, void *self, void *a, void *b, void *c)
 {
+    if (rw_steer_is_on)
+        rw_steer_at_python();
     const void *outer = has_owners ? rw_lock_acquire_begins(self) : NULL;
     void *result = methods[which].original(self, a, b, c);
     if (has_owners)

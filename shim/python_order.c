@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "shim/lock_order.h"
+#include "shim/perturb_steer.h"
 #include "shim/python_api.h"
 #include "shim/recorder.h"
 #include "shim/self.h"
@@ -88,6 +89,8 @@ bool rw_python_waits_for_ever(const struct rw_python_row *row, void *a, const vo
 
 static void *take(enum which which, bool waits, void *self, void *a, void *b, void *c)
 {
+    if (rw_steer_is_on)
+        rw_steer_at_python();
     void *result = methods[which].original(self, a, b, c);
     if (which == ACQUIRE_RESTORE ? result != NULL : result == py_true) {
         const struct rw_python_place place = rw_python_place();

@@ -76,6 +76,8 @@ static void read_one(struct rw_shim_options *options, const char *item, size_t l
         options->is_lock_order_watched = !(value_length == 1 && value[0] == '0');
     } else if (key_length == 6 && rw_text_after(item, "replay")) {
         set(options->replay, sizeof options->replay, value, value_length);
+    } else if (key_length == 5 && rw_text_after(item, "steer")) {
+        set(options->steer, sizeof options->steer, value, value_length);
     } else if (key_length == 4 && rw_text_after(item, "help")) {
         options->is_help = !(value_length == 1 && value[0] == '0');
     }
@@ -85,6 +87,7 @@ void rw_shim_options_read(struct rw_shim_options *options)
 {
     static const char *const folders[] = {"RACEWATCH_DIR", "TEST_UNDECLARED_OUTPUTS_DIR"};
     options->dir[0] = options->replay[0] = options->monitor[0] = options->unknown[0] = '\0';
+    options->steer[0] = '\0';
     options->is_help = options->is_perturb_given = options->is_recording_locks = false;
     options->is_crash_told = true;
     options->is_lock_order_watched = false;

@@ -13,6 +13,7 @@ struct rw_shim_options {
     char dir[PATH_MAX];     /* as it was given, or the default */
     char monitor[PATH_MAX]; /* "" if it was not given */
     char replay[PATH_MAX];  /* "" if it was not given */
+    char steer[256];        /* the same */
     bool is_help;
     bool is_recording_locks; /* lock_owners */
     bool is_crash_told, is_lock_order_watched;

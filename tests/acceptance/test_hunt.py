@@ -9,7 +9,8 @@ import tempfile
 from common import PATIENCE_S, Case, Seen, compiled
 from support import machine, processes
 
-RACES = os.path.join(machine.ROOT, "tests", "races", "programs")
+TESTS = os.path.join(machine.ROOT, "tests")
+RACES = os.path.join(TESTS, "races", "programs")
 
 # Fails where the schedule is bent, and nowhere else: what is bent has a place in the tree of processes.
 ONLY_BENT = 'test -z "$RACEWATCH_PLACE"'
@@ -114,6 +115,41 @@ class Hunt(Case):
         places = [s["place"] for s in failure["switches"] if s["is_preemption"]]
         self.assertTrue(any("opposite_orders.py:" in place and place.endswith(" in move") for place in places), places)
         self.assertIn("'Thread-", " ".join(s["thread"] for s in failure["switches"]))
+
+    def candidates(self, *command, runs="30"):
+        """(standard output, hunt.json) of a hunt that knows of lock orders."""
+        with processes.Program(hunt("--runs", runs, "--plain", "1", "--first", "--again", "0", "--", *command),
+                               {"RACEWATCH_OPTIONS": "lock_order=1"}) as program:
+            self.assertEqual(program.wait(4 * PATIENCE_S), 1, program.stderr())
+            with open(program.out + "/hunt.json", encoding="utf-8") as f:
+                return program.stdout(), json.load(f)
+
+    def is_confirmed(self, said, told, *places):
+        order, = told["lock_orders"]
+        self.assertTrue(order["confirmed"], said)
+        for place in places:
+            self.assertTrue(any(place in p for p in order["places"]), order)
+        self.assertRegex(said, r"\n  lock order, at .*: confirmed: hung in run \d+, seed %d\n" % order["seed"])
+        hang, = [f for f in told["failures"] if f["class"] == "cycle"]
+        self.assertIn(" --steer ", hang["again"])
+
+    def test_a_lock_order_is_made_a_deadlock(self):
+        said, told = self.candidates(compiled("rare_orders.c"))
+        self.is_confirmed(said, told, "in left_first", "in right_first")
+
+    def test_an_order_of_python_locks_is_made_a_deadlock(self):
+        said, told = self.candidates("/usr/bin/python3", os.path.join(RACES, "opposite_orders.py"))
+        self.is_confirmed(said, told, "opposite_orders.py:22 in move")
+
+    def test_an_order_of_the_gil_is_made_a_deadlock(self):
+        extension = compiled(os.path.join(TESTS, "lock_order/extension.c"), "-shared", "-fPIC")
+        said, told = self.candidates("/usr/bin/python3", os.path.join(TESTS, "lock_order/gil.py"), extension, runs="100")
+        self.is_confirmed(said, told, "in call_back", "in count")
+
+    def test_what_cannot_meet_is_not_confirmed(self):
+        said, told = self.candidates(compiled(os.path.join(TESTS, "lock_order/kernels.c")), "opposite", runs="4")
+        self.assertEqual([(order["confirmed"], order["runs"]) for order in told["lock_orders"]], [(False, 4)])
+        self.assertRegex(said, r"kernels_c races \(lock-order: (.*\n)*.*: not confirmed in 4 runs\n")
 
     def test_an_interrupt_ends_it_with_the_summary(self):
         sleeps = 'test -z "$RACEWATCH_PLACE" || exec sleep 1000'

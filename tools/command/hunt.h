@@ -13,6 +13,7 @@
 
 #include "tools/command/child_run.h"
 #include "tools/command/options.h"
+#include "tools/incident/incident.h"
 
 struct json_t;
 
@@ -28,12 +29,24 @@ struct hunt_failure {
     const char *path;     /* what was kept of the first one; NULL: nothing could be */
     const char *report;   /* its report, NULL if there is none */
     uint64_t seed;        /* of the first perturbed run that failed so */
+    const char *steer;    /* the option of that run; NULL: it had none */
     enum hunt_how how;    /* that run; HUNT_PLAIN: only plain ones did so far */
     size_t perturbed, plain;
     size_t again, reruns;       /* of that seed: how many failed alike, of how many */
     const char *minimal;        /* a schedule that is enough to fail so; NULL: none was looked for or found */
     const char *switches;       /* what it takes, for people */
     struct json_t *switch_list; /* the same for hunt.json; released with it */
+};
+
+/* A ring of lock orders that a run told, and whether it can be made to hang. */
+struct hunt_candidate {
+    const char *key;   /* its places; rings with the same ones are the same */
+    const char *steer; /* the option that makes threads meet there; NULL: their calls are not known */
+    const char **places;
+    size_t place_count;
+    size_t runs; /* that were steered to it */
+    size_t run;  /* in which one of all perturbed runs it hung; 0: none yet */
+    uint64_t seed;
 };
 
 struct hunt {
@@ -55,6 +68,9 @@ struct hunt {
     double longest_plain_s;
     struct hunt_failure *failures;
     size_t failure_count;
+    struct hunt_candidate *candidates;
+    size_t candidate_count;
+    struct hunt_candidate *aim; /* of the run that goes on; NULL: none */
     size_t kept;
     struct rw_child_signals signals;
     bool is_interrupted; /* SIGINT, SIGTERM or SIGHUP came */
@@ -84,6 +100,17 @@ bool rw_hunt_failed_alike(const struct hunt *hunt, const char *key, int status, 
  * failure of serial mode takes. Bounded in runs and time. 0 or a negative errno with *why. */
 int rw_hunt_repeat(struct hunt *hunt, char **why);
 int rw_hunt_minimise(struct hunt *hunt, char **why);
+
+/* hunt_candidates.c. The candidate that the next perturbed run is to be steered to; NULL: none is open. */
+struct hunt_candidate *rw_hunt_aim(struct hunt *hunt);
+
+/* An incident of the run that has just ended with this seed (HUNT_PLAIN: undisturbed): it may tell of
+ * candidates, or be the hang that one of them foretold. */
+void rw_hunt_candidates_see(struct hunt *hunt, enum hunt_how how, uint64_t seed,
+                            const struct rw_incident *incident);
+
+/* Whether a failure is a candidate, and no more. */
+bool rw_hunt_is_candidate(const struct hunt_failure *failure);
 
 /* A line on stderr about how far it is; on a terminal it replaces the one before. */
 void rw_hunt_show_progress(const struct hunt *hunt, uint64_t seed, bool is_news);

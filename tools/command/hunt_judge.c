@@ -83,6 +83,7 @@ static void count(struct hunt *hunt, enum hunt_how how, uint64_t seed, const str
     if (how != HUNT_PLAIN && failure->perturbed == 0) {
         failure->seed = seed;
         failure->how = how;
+        failure->steer = hunt->aim != NULL ? hunt->aim->steer : NULL;
     }
     *(how == HUNT_PLAIN ? &failure->plain : &failure->perturbed) += 1;
 }
@@ -202,6 +203,21 @@ static struct found look(const struct hunt *hunt, void *parent, int status, bool
     return found;
 }
 
+static void see_candidates(struct hunt *hunt, enum hunt_how how, uint64_t seed)
+{
+    void *scratch = talloc_new(NULL);
+    struct rw_found folder = {0};
+    char *why = NULL;
+    if (rw_find(scratch, hunt->scratch, &folder, &why) != 0)
+        folder.incident_count = 0;
+    for (size_t i = 0; i < folder.incident_count; i++) {
+        const struct rw_incident *incident = rw_incident_read(scratch, folder.incidents[i], &why);
+        if (incident != NULL)
+            rw_hunt_candidates_see(hunt, how, seed, incident);
+    }
+    talloc_free(scratch);
+}
+
 bool rw_hunt_failed_alike(const struct hunt *hunt, const char *key, int status, bool is_endless)
 {
     void *scratch = talloc_new(NULL);
@@ -230,6 +246,7 @@ static const char *keep(struct hunt *hunt, const char *class_name)
 bool rw_hunt_judge(struct hunt *hunt, enum hunt_how how, uint64_t seed, int status, bool is_endless)
 {
     size_t known = hunt->failure_count;
+    see_candidates(hunt, how, seed);
     struct found found = look(hunt, hunt, status, is_endless);
     for (size_t i = 0; i < found.count; i++)
         count(hunt, how, seed, &found.failures[i]);

@@ -23,7 +23,7 @@ static double hang_s(const struct hunt *hunt)
 
 /* The first run of all has nothing to go by: the user's limits hold there. */
 static char **arguments(const struct hunt *hunt, void *scratch, enum hunt_how how, uint64_t seed,
-                        const char *replay)
+                        const char *steer, const char *replay)
 {
     static const char *const words[] = {"off", "delay", "serial"};
     char **list = NULL;
@@ -39,6 +39,8 @@ static char **arguments(const struct hunt *hunt, void *scratch, enum hunt_how ho
         rw_argv_add(scratch, &list, "--keep=always"); /* the choices, also where there is no incident */
     if (replay != NULL)
         rw_argv_add(scratch, &list, talloc_asprintf(scratch, "--replay=%s", replay));
+    if (steer != NULL)
+        rw_argv_add(scratch, &list, talloc_asprintf(scratch, "--steer=%s", steer));
     if (hunt->plain_runs > 0) {
         const struct {
             const char *name;
@@ -68,8 +70,8 @@ static void set_environment(void)
 }
 
 /* What is left of the run is in hunt->scratch. *code: as a shell has it. 0 or a negative errno. */
-static int run(struct hunt *hunt, enum hunt_how how, uint64_t seed, const char *replay, int *code,
-               bool *is_endless, char **why)
+static int run(struct hunt *hunt, enum hunt_how how, uint64_t seed, const char *steer, const char *replay,
+               int *code, bool *is_endless, char **why)
 {
     set_environment();
     rw_remove_tree(hunt->scratch);
@@ -81,7 +83,7 @@ static int run(struct hunt *hunt, enum hunt_how how, uint64_t seed, const char *
     int status = 0;
     const struct rw_child_run child = {
         .signals = &hunt->signals,
-        .argv = arguments(hunt, scratch, how, seed, replay),
+        .argv = arguments(hunt, scratch, how, seed, steer, replay),
         .is_own = true,
         .output = hunt->scratch,
         .end_s = rw_now_s() + (hunt->plain_runs > 0 ? 4 * hang_s(hunt) + 30 : 1e9),
@@ -101,10 +103,14 @@ int rw_hunt_run(struct hunt *hunt, enum hunt_how how, uint64_t seed, char **why)
     int code;
     bool is_endless;
     double begin = rw_now_s();
-    int error = run(hunt, how, seed, NULL, &code, &is_endless, why);
+    hunt->aim = how == HUNT_DELAY ? rw_hunt_aim(hunt) : NULL;
+    int error =
+        run(hunt, how, seed, hunt->aim != NULL ? hunt->aim->steer : NULL, NULL, &code, &is_endless, why);
     if (error == 0) {
         double took = rw_now_s() - begin;
         *(how == HUNT_PLAIN ? &hunt->plain_runs : &hunt->runs) += 1;
+        if (hunt->aim != NULL)
+            hunt->aim->runs++;
         bool has_failed = rw_hunt_judge(hunt, how, seed, code, is_endless);
         if (how == HUNT_PLAIN && !has_failed && took > hunt->longest_plain_s)
             hunt->longest_plain_s = took;
@@ -120,6 +126,6 @@ int rw_hunt_rerun(struct hunt *hunt, const struct hunt_failure *failure, const c
 {
     int code;
     bool is_endless;
-    int error = run(hunt, failure->how, failure->seed, replay, &code, &is_endless, why);
+    int error = run(hunt, failure->how, failure->seed, failure->steer, replay, &code, &is_endless, why);
     return error != 0 ? error : rw_hunt_failed_alike(hunt, failure->key, code, is_endless);
 }

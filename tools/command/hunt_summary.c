@@ -65,6 +65,8 @@ static char *again(const struct hunt *hunt, const struct hunt_failure *failure, 
         text = quoted(talloc_asprintf_append(text, " --replay"), replay);
     else if (failure->how == HUNT_SERIAL)
         text = talloc_asprintf_append(text, " --perturb serial");
+    if (failure->steer != NULL)
+        text = talloc_asprintf_append(text, " --steer %s", failure->steer);
     text = talloc_asprintf_append(text, " --");
     for (char *const *word = hunt->command; *word != NULL; word++)
         text = quoted(text, *word);
@@ -107,6 +109,33 @@ static void tell(const struct hunt *hunt, const struct hunt_failure *failure)
         printf("  its output: %s\n", failure->path);
 }
 
+static void tell_candidate(const struct hunt_candidate *candidate)
+{
+    printf("  lock order, at");
+    for (size_t i = 0; i < candidate->place_count; i++)
+        printf("%s %s", i > 0 ? " and" : "", candidate->places[i]);
+    if (candidate->run > 0)
+        printf(": confirmed: hung in run %zu, seed %llu\n", candidate->run,
+               (unsigned long long)candidate->seed);
+    else if (candidate->steer != NULL)
+        printf(": not confirmed in %zu %s\n", candidate->runs, plural(candidate->runs, "run", "runs"));
+    else
+        printf(": not tried, its calls are not known\n");
+}
+
+static json_t *candidate_json(const struct hunt_candidate *candidate)
+{
+    json_t *json = json_object(), *places = json_array();
+    for (size_t i = 0; i < candidate->place_count; i++)
+        json_array_append_new(places, json_string(candidate->places[i]));
+    json_object_set_new(json, "places", places);
+    json_object_set_new(json, "runs", json_integer((json_int_t)candidate->runs));
+    json_object_set_new(json, "confirmed", json_boolean(candidate->run > 0));
+    json_object_set_new(json, "seed",
+                        candidate->run > 0 ? json_integer((json_int_t)candidate->seed) : json_null());
+    return json;
+}
+
 static json_t *optional(const char *text)
 {
     return text != NULL ? json_string(text) : json_null();
@@ -135,9 +164,11 @@ static json_t *failure_json(const struct hunt *hunt, const struct hunt_failure *
 
 static void write_json(const struct hunt *hunt)
 {
-    json_t *json = json_object(), *failures = json_array();
+    json_t *json = json_object(), *failures = json_array(), *candidates = json_array();
     for (size_t i = 0; i < hunt->failure_count; i++)
         json_array_append_new(failures, failure_json(hunt, &hunt->failures[i]));
+    for (size_t i = 0; i < hunt->candidate_count; i++)
+        json_array_append_new(candidates, candidate_json(&hunt->candidates[i]));
     json_object_set_new(json, "schema", json_integer(1));
     json_object_set_new(json, "command", json_string(hunt->name));
     json_object_set_new(json, "first_seed", json_integer((json_int_t)hunt->first_seed));
@@ -145,6 +176,7 @@ static void write_json(const struct hunt *hunt)
     json_object_set_new(json, "plain", json_integer((json_int_t)hunt->plain_runs));
     json_object_set_new(json, "failed", json_integer((json_int_t)hunt->failed_runs));
     json_object_set_new(json, "failures", failures);
+    json_object_set_new(json, "lock_orders", candidates);
     char *path = talloc_asprintf((void *)hunt, "%s/hunt.json", hunt->out);
     if (json_dump_file(json, path, RW_JSON_FLAGS) != 0)
         fprintf(stderr, "racewatch hunt: cannot write %s: %s\n", path, strerror(errno));
@@ -166,5 +198,7 @@ void rw_hunt_conclude(struct hunt *hunt)
     qsort(hunt->failures, hunt->failure_count, sizeof(*hunt->failures), compare);
     for (size_t i = 0; i < hunt->failure_count; i++)
         tell(hunt, &hunt->failures[i]);
+    for (size_t i = 0; i < hunt->candidate_count; i++)
+        tell_candidate(&hunt->candidates[i]);
     write_json(hunt);
 }

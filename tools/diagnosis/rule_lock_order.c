@@ -1,66 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Locks that threads took in orders that contradict each other: a deadlock that did not happen.
- *
- * A ring of lock orders is one if its threads are all different, could run at once, and would block each
- * other at every lock of it. They cannot run at once where all that one did was over before the other began,
- * or before one of them joined the other; nor where two of them hold the same further lock (a gate).
- */
-#include <stdlib.h>
+/* Locks that threads took in orders that contradict each other: a deadlock that did not happen. */
 #include <string.h>
-#include <talloc.h>
 
+#include "tools/diagnosis/lock_rings.h"
 #include "tools/diagnosis/rules.h"
 #include "tools/incident/model.h"
 #include "tools/incident/words.h"
 
-#define RING_MAX 5u
-#define RINGS_MAX 8u       /* told of one process */
-#define STEPS_MAX 2000000u /* of the search, in a graph that was made to keep us busy */
-
-struct search {
-    struct rw_diagnosis *diagnosis;
-    const struct rw_process_info *process;
-    const struct rw_lock_edge_info *ring[RING_MAX];
-    size_t told;
-    unsigned steps;
-    uint64_t told_locks[RINGS_MAX]; /* sums of the rings' locks: the same ring by other threads is no other */
-};
-
 static bool is_gil(const char *kind)
 {
     return kind && strcmp(kind, "gil") == 0;
-}
-
-static bool share_gate(const struct rw_lock_edge_info *a, const struct rw_lock_edge_info *b)
-{
-    for (size_t i = 0; i < a->gate_count; i++)
-        for (size_t j = 0; j < b->gate_count; j++)
-            if (a->gates[i].lock == b->gates[j].lock)
-                return true;
-    return false;
-}
-
-/* What `a` did was over before `b` could do what it did. */
-static bool is_before(const struct rw_lock_edge_info *a, const struct rw_lock_edge_info *b)
-{
-    if (a->joined_ns && b->created_ns && a->joined_ns < b->created_ns)
-        return true;
-    if (b->creator_tid == a->tid && b->created_ns > a->time_ns)
-        return true;
-    return a->joiner_tid == b->tid && a->joined_ns && a->joined_ns < b->time_ns;
-}
-
-static bool fits(const struct rw_lock_edge_info *a, const struct rw_lock_edge_info *b)
-{
-    return a->tid != b->tid && !share_gate(a, b) && !is_before(a, b) && !is_before(b, a);
-}
-
-/* Of `before`'s second lock and `after`'s first: the same, and not by two readers. */
-static bool leads_to(const struct rw_lock_edge_info *before, const struct rw_lock_edge_info *after)
-{
-    return before->to == after->from && before->to_generation == after->from_generation &&
-           !(before->is_to_shared && after->is_from_shared);
 }
 
 /* Interpreters may have a GIL each. */
@@ -75,53 +24,40 @@ static bool has_one_gil(const struct rw_process_info *process, uint64_t gil)
     return true;
 }
 
-static char *lock_words(const struct search *search, const char *kind, const char *name, uint64_t address)
+static char *lock_words(struct rw_incident *incident, const struct rw_process_info *process, const char *kind,
+                        const char *name, uint64_t address)
 {
-    struct rw_incident *incident = search->diagnosis->incident;
     unsigned long long number = address;
 
     if (is_gil(kind))
-        return has_one_gil(search->process, address) ? rw_words(incident, "the GIL")
-                                                     : rw_words(incident, "the GIL at 0x%llx", number);
+        return has_one_gil(process, address) ? rw_words(incident, "the GIL")
+                                             : rw_words(incident, "the GIL at 0x%llx", number);
     if (name)
         return rw_words(incident, "`%s`", name);
     return rw_words(incident, "%s0x%llx", kind && strcmp(kind, "python-lock") == 0 ? "the Python lock " : "",
                     number);
 }
 
-static char *from_words(const struct search *search, const struct rw_lock_edge_info *edge)
+static char *from_words(struct rw_incident *incident, const struct rw_process_info *process,
+                        const struct rw_lock_edge_info *edge)
 {
-    return lock_words(search, edge->from_kind, edge->from_name, edge->from);
+    return lock_words(incident, process, edge->from_kind, edge->from_name, edge->from);
 }
 
-static char *to_words(const struct search *search, const struct rw_lock_edge_info *edge)
+static char *to_words(struct rw_incident *incident, const struct rw_process_info *process,
+                      const struct rw_lock_edge_info *edge)
 {
-    return lock_words(search, edge->to_kind, edge->to_name, edge->to);
+    return lock_words(incident, process, edge->to_kind, edge->to_name, edge->to);
 }
 
-static const struct rw_thread *thread_of(const struct search *search, const struct rw_lock_edge_info *edge,
-                                         struct rw_thread *ghost)
+static struct rw_thread thread_of(const struct rw_process_info *process, const struct rw_lock_edge_info *edge)
 {
-    *ghost = (struct rw_thread){
-        .tid = edge->tid, .name = edge->name, .is_main = edge->tid == search->process->pid};
-    return ghost;
-}
-
-/* The line of the program's own that took it; else the call, as far as it has a name. */
-static const char *place_words(struct rw_incident *incident, const struct rw_lock_place *place)
-{
-    const struct rw_thread stack = {.native = place->native,
-                                    .native_count = place->native_count,
-                                    .python = place->python,
-                                    .python_count = place->python_count};
-    const char *words = rw_place(incident, &stack);
-
-    return words ? words : place->where;
+    return (struct rw_thread){.tid = edge->tid, .name = edge->name, .is_main = edge->tid == process->pid};
 }
 
 static const char *at(struct rw_incident *incident, const struct rw_lock_place *place)
 {
-    const char *words = place_words(incident, place);
+    const char *words = rw_lock_place_words(incident, place);
 
     return words ? rw_words(incident, " at %s", words) : "";
 }
@@ -134,10 +70,9 @@ static void append_frame(struct rw_incident *incident, char **text, const char *
         rw_append(incident, text, " (%s:%d)", file, line);
 }
 
-static void add_stack(struct search *search, struct rw_verdict *finding, const char *who, const char *lock,
-                      const struct rw_lock_place *place)
+static void add_stack(struct rw_incident *incident, struct rw_verdict *finding, const char *who,
+                      const char *lock, const struct rw_lock_place *place)
 {
-    struct rw_incident *incident = search->diagnosis->incident;
     char *native = NULL, *python = NULL;
     bool has_own = false; /* then what the interpreter and libc do beside it is left out */
 
@@ -159,40 +94,41 @@ static void add_stack(struct search *search, struct rw_verdict *finding, const c
 
 /* Where an order comes about. The interpreter takes its GIL at places that are nobody's own: there it is
  * where the other lock was taken. */
-static const char *look_at(const struct search *search, const struct rw_lock_edge_info *edge)
+static const char *look_at(struct rw_incident *incident, const struct rw_lock_edge_info *edge)
 {
-    struct rw_incident *incident = search->diagnosis->incident;
-    const char *to = place_words(incident, &edge->to_place), *from = place_words(incident, &edge->from_place);
+    const char *to = rw_lock_place_words(incident, &edge->to_place),
+               *from = rw_lock_place_words(incident, &edge->from_place);
 
     return from && (!to || rw_is_interpreter_place(to)) ? from : to;
 }
 
-static void report(struct search *search, size_t length)
+static void report(void *context, const struct rw_process_info *process,
+                   const struct rw_lock_edge_info *const ring[], size_t length)
 {
-    struct rw_incident *incident = search->diagnosis->incident;
-    struct rw_verdict *finding = rw_finding(search->diagnosis, "lock-order", RW_INFERRED);
+    struct rw_diagnosis *diagnosis = context;
+    struct rw_incident *incident = diagnosis->incident;
+    struct rw_verdict *finding = rw_finding(diagnosis, "lock-order", RW_INFERRED);
     char *sentence = NULL;
 
     for (size_t i = 0; i < length; i++) {
-        const struct rw_lock_edge_info *edge = search->ring[i];
-        struct rw_thread ghost;
-        const struct rw_thread *thread = thread_of(search, edge, &ghost);
-        char *from = from_words(search, edge), *to = to_words(search, edge);
+        const struct rw_lock_edge_info *edge = ring[i];
+        const struct rw_thread ghost = thread_of(process, edge), *thread = &ghost;
+        char *from = from_words(incident, process, edge), *to = to_words(incident, process, edge);
         const char *to_at = at(incident, &edge->to_place);
         const char *label = rw_thread_short_label(incident, thread);
 
         rw_append(incident, &sentence, "%s%s took %s%s while it held %s", i ? ", and " : "",
                   rw_thread_label(incident, thread), to, to_at, from);
-        rw_verdict_culprit(incident, finding, search->process->pid, thread, i ? "other" : "actor",
+        rw_verdict_culprit(incident, finding, process->pid, thread, i ? "other" : "actor",
                            "took %s%s while it held %s, which it had taken%s", to, to_at, from,
                            at(incident, &edge->from_place));
-        add_stack(search, finding, label, to, &edge->to_place);
-        add_stack(search, finding, label, from, &edge->from_place);
+        add_stack(incident, finding, label, to, &edge->to_place);
+        add_stack(incident, finding, label, from, &edge->from_place);
     }
     rw_append(incident, &sentence, ": had they done so at once, they would wait for each other for ever.");
     finding->sentence = sentence;
-    finding->look_at = look_at(search, search->ring[0]);
-    finding->look_at_also = look_at(search, search->ring[1]);
+    finding->look_at = look_at(incident, ring[0]);
+    finding->look_at_also = look_at(incident, ring[1]);
     if (finding->look_at && finding->look_at_also && strcmp(finding->look_at, finding->look_at_also) == 0)
         finding->look_at_also = NULL;
     rw_verdict_evidence(
@@ -201,54 +137,8 @@ static void report(struct search *search, size_t length)
         "inferred");
 }
 
-static void found(struct search *search, size_t length)
-{
-    uint64_t locks = 0;
-
-    for (size_t i = 0; i < length; i++)
-        locks += search->ring[i]->from * 31 + search->ring[i]->from_generation;
-    for (size_t i = 0; i < search->told; i++)
-        if (search->told_locks[i] == locks)
-            return;
-    search->told_locks[search->told++] = locks;
-    report(search, length);
-}
-
-/* Goes on from a ring's first `length` edges. The first one is the one with the least address, so that each
- * ring is come to once. */
-static void extend(struct search *search, size_t length)
-{
-    const struct rw_process_info *process = search->process;
-    const struct rw_lock_edge_info *last = search->ring[length - 1];
-
-    if (length >= 2 && leads_to(last, search->ring[0])) {
-        found(search, length);
-        return;
-    }
-    for (size_t i = 0; i < process->lock_edge_count && length < RING_MAX && search->told < RINGS_MAX &&
-                       search->steps < STEPS_MAX;
-         i++) {
-        const struct rw_lock_edge_info *next = &process->lock_edges[i];
-        bool is_fit = leads_to(last, next) && next->from > search->ring[0]->from;
-
-        search->steps++;
-        for (size_t j = 0; j < length && is_fit; j++)
-            is_fit = fits(search->ring[j], next);
-        if (!is_fit)
-            continue;
-        search->ring[length] = next;
-        extend(search, length + 1);
-    }
-}
-
 void rw_rule_lock_order(struct rw_diagnosis *diagnosis)
 {
-    for (size_t i = 0; i < diagnosis->incident->process_count; i++) {
-        struct search search = {.diagnosis = diagnosis, .process = &diagnosis->incident->processes[i]};
-
-        for (size_t j = 0; j < search.process->lock_edge_count && search.told < RINGS_MAX; j++) {
-            search.ring[0] = &search.process->lock_edges[j];
-            extend(&search, 1);
-        }
-    }
+    for (size_t i = 0; i < diagnosis->incident->process_count; i++)
+        rw_lock_rings(&diagnosis->incident->processes[i], report, diagnosis);
 }
