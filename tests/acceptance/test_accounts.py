@@ -198,12 +198,14 @@ def test_thread():
     held.wait()
 
 def test_child():
-    left.append(subprocess.Popen([sys.executable, "-c", %s]))
+    left.append(subprocess.Popen([sys.executable, "-c", "open('child', 'w').close(); import threading; threading.Event().wait()"]))
 
 def test_pipe():
     left.append(os.pipe())
-""" % NEVER + BETWEEN + """
+""" + BETWEEN + """
 def test_hangs():
+    while not os.path.exists("child"):
+        os.sched_yield()
     open("ready", "w").close()
     lock.acquire()
 """
