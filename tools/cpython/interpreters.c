@@ -20,6 +20,45 @@ static bool has(uint32_t offset)
     return offset != RW_NO_FIELD;
 }
 
+struct rw_py_pthread {
+    uint64_t pthread;
+    size_t position; /* of the thread: of equal ones the first counts */
+};
+
+static int compare_pthreads(const void *left, const void *right)
+{
+    const struct rw_py_pthread *a = left, *b = right;
+    if (a->pthread != b->pthread)
+        return a->pthread < b->pthread ? -1 : 1;
+    return (a->position > b->position) - (a->position < b->position);
+}
+
+/* Of a living thread whose pthread_t the recording knows; 0 where there is none. */
+static int tid_by_pthread(struct rw_python *py, uint64_t pthread)
+{
+    const struct rw_process_info *process = py->process;
+    if (!py->pthreads) {
+        py->pthreads = talloc_array(py->scratch, struct rw_py_pthread, process->thread_count + 1);
+        if (!py->pthreads)
+            abort();
+        for (size_t i = 0; i < process->thread_count; i++)
+            if (process->threads[i].pthread && process->threads[i].is_alive)
+                py->pthreads[py->pthread_count++] = (struct rw_py_pthread){process->threads[i].pthread, i};
+        qsort(py->pthreads, py->pthread_count, sizeof *py->pthreads, compare_pthreads);
+    }
+    size_t low = 0, high = py->pthread_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (py->pthreads[middle].pthread < pthread)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < py->pthread_count && py->pthreads[low].pthread == pthread
+               ? process->threads[py->pthreads[low].position].tid
+               : 0;
+}
+
 /* glibc keeps a thread's TID in its struct pthread; the kernel clears it when the thread ends, and fork sets
  * it anew in the child. So it is truer than native_thread_id, which older versions do not have and forks have
  * left behind. */
@@ -28,14 +67,15 @@ int rw_py_tid_of_pthread(struct rw_python *py, uint64_t pthread)
     uint32_t tid;
     if (!pthread)
         return 0;
-    for (size_t i = 0; i < py->process->thread_count; i++)
-        if (py->process->threads[i].pthread == pthread && py->process->threads[i].is_alive)
-            return py->process->threads[i].tid;
+    int known = tid_by_pthread(py, pthread);
+    if (known > 0)
+        return known;
     if (rw_py_read(py, pthread + py->tid_in_pthread, &tid, sizeof tid))
         return 0; /* its stack was given back */
     if (tid == 0)
         return 0;
-    return rw_process_find_thread(py->process, (int)tid) ? (int)tid : -1;
+    const struct rw_thread *thread = rw_process_find_own_thread(py->process, (int)tid);
+    return thread ? thread->tid : -1;
 }
 
 static int tid_of_state(struct rw_python *py, uint64_t thread_id, uint64_t native)
@@ -44,7 +84,7 @@ static int tid_of_state(struct rw_python *py, uint64_t thread_id, uint64_t nativ
     if (tid > 0)
         return tid;
     const struct rw_thread *thread =
-        native && native < INT32_MAX ? rw_process_find_thread(py->process, (int)native) : NULL;
+        native && native < INT32_MAX ? rw_process_find_own_thread(py->process, (int)native) : NULL;
     if (tid < 0 && thread && thread->is_alive)
         return thread->tid;
     return 0;

@@ -137,7 +137,8 @@ struct rw_thread_state_ref {
 };
 
 struct rw_thread {
-    int tid;          /* 0: recorded, but it never ran */
+    int tid;     /* 0: recorded, but it never ran */
+    int own_tid; /* what its process counts it as, in a PID namespace of its own; 0: the same; -1 not known */
     const char *name; /* the best name there is: Python's, else the one set natively, else comm */
     const char *comm;
     bool is_main;

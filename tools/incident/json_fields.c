@@ -113,6 +113,7 @@ RECORD(thread_state_record, thread_state_fields);
 #define THIS rw_thread
 static const struct rw_field thread_fields[] = {
     KEEP("tid", INT, tid),
+    ROW("own_tid", INT, own_tid),
     KEEP("name", STRING, name),
     ROW("comm", STRING, comm),
     ROW("is_main", BOOL, is_main),

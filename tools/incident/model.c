@@ -105,6 +105,21 @@ struct rw_thread *rw_process_find_thread(const struct rw_process_info *process, 
     return position != SIZE_MAX ? &process->threads[position] : NULL;
 }
 
+bool rw_process_is_elsewhere(const struct rw_process_info *process)
+{
+    return process->thread_count > 0 && process->threads[0].own_tid != 0;
+}
+
+struct rw_thread *rw_process_find_own_thread(const struct rw_process_info *process, int own_tid)
+{
+    if (!rw_process_is_elsewhere(process))
+        return rw_process_find_thread(process, own_tid);
+    for (size_t i = 0; own_tid > 0 && i < process->thread_count; i++)
+        if (process->threads[i].own_tid == own_tid)
+            return &process->threads[i];
+    return NULL;
+}
+
 struct rw_task *rw_process_add_task(struct rw_incident *incident, struct rw_process_info *process)
 {
     struct rw_task *task = APPEND(incident, process->tasks, process->task_count);

@@ -33,6 +33,10 @@ struct rw_process_info *rw_incident_find_process(const struct rw_incident *incid
  * whose tid is the process's pid is its main thread and goes to the front. */
 struct rw_thread *rw_process_thread(struct rw_incident *incident, struct rw_process_info *process, int tid);
 struct rw_thread *rw_process_find_thread(const struct rw_process_info *process, int tid); /* or NULL */
+/* The same by the TID that the process itself knows the thread by: what it keeps in its memory. */
+struct rw_thread *rw_process_find_own_thread(const struct rw_process_info *process, int own_tid);
+/* Whether the process is in another PID namespace than racewatch. */
+bool rw_process_is_elsewhere(const struct rw_process_info *process);
 
 /* A new task; pointer valid until the next add. */
 struct rw_task *rw_process_add_task(struct rw_incident *incident, struct rw_process_info *process);

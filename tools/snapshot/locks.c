@@ -128,16 +128,21 @@ bool rw_lock_of_function(const char *function, uint64_t address, const char **ki
 
 /* A TID that was read as an owner: whether there is such a thread, here or, for a shared lock, elsewhere. */
 static void check_owner(struct rw_incident *incident, const struct rw_process_info *process,
-                        struct rw_owner *owner, bool is_shared)
+                        struct rw_owner *owner, bool is_shared, bool is_own)
 {
-    const struct rw_thread *thread = rw_process_find_thread(process, owner->tid);
+    const struct rw_thread *thread = is_own ? rw_process_find_own_thread(process, owner->tid)
+                                            : rw_process_find_thread(process, owner->tid);
 
-    if (rw_proc_is_elsewhere(process->pid)) {
+    if (!thread && rw_process_is_elsewhere(process)) {
         /* The number may be another thread's here, or nobody's. */
-        *owner = (struct rw_owner){
-            .tid = -1, .pid = -1, .how = "its TID is of another PID namespace than racewatch's"};
+        *owner = (struct rw_owner){.tid = -1,
+                                   .pid = -1,
+                                   .how = "its TID is of another PID namespace than racewatch's, and none of "
+                                          "the process's threads has it there"};
         return;
     }
+    if (thread)
+        owner->tid = thread->tid;
     owner->pid = process->pid;
     if (thread && thread->is_alive)
         return;
@@ -234,10 +239,11 @@ static void join_target(const struct rw_process_info *process, struct rw_memory 
     }
     if (rw_memory_read(memory, address, &tid, sizeof(tid)) < 0 || tid <= 0)
         return;
-    const struct rw_thread *thread = rw_process_find_thread(process, tid);
+    const struct rw_thread *thread = rw_process_find_own_thread(process, tid);
     if (thread && thread->is_alive)
-        *owner = (struct rw_owner){
-            .tid = tid, .certainty = RW_EXACT, .how = "the TID in the descriptor of the thread joined"};
+        *owner = (struct rw_owner){.tid = thread->tid,
+                                   .certainty = RW_EXACT,
+                                   .how = "the TID in the descriptor of the thread joined"};
 }
 
 struct rw_owner rw_lock_owner(struct rw_incident *incident, const struct rw_process_info *process,
@@ -247,6 +253,8 @@ struct rw_owner rw_lock_owner(struct rw_incident *incident, const struct rw_proc
     struct rw_owner owner = {.tid = -1, .pid = -1};
     struct rw_semaphore semaphore;
     bool is_shared = false;
+    /* As the process counts its threads: what it has in its memory, and records. */
+    bool is_own = strcmp(kind, "mutex") == 0 || strcmp(kind, "rwlock") == 0 || strcmp(kind, "semaphore") == 0;
 
     if (strcmp(kind, "mutex") == 0)
         mutex_owner(memory, object, &owner, &is_shared);
@@ -262,6 +270,6 @@ struct rw_owner rw_lock_owner(struct rw_incident *incident, const struct rw_proc
                                   .certainty = RW_INFERRED,
                                   .how = "it took the semaphore last, and nobody has posted it since"};
     if (owner.tid > 0)
-        check_owner(incident, process, &owner, is_shared);
+        check_owner(incident, process, &owner, is_shared, is_own);
     return owner;
 }

@@ -183,6 +183,17 @@ static const char *status_value(const char *text, const char *key)
     return "";
 }
 
+/* The last of some numbers on a line: "NSpid:\t4711\t12\t1". */
+static const char *innermost(const char *numbers)
+{
+    const char *last = numbers;
+
+    for (const char *at = numbers; *at != '\0' && *at != '\n'; at++)
+        if (*at == '\t')
+            last = at + 1;
+    return last;
+}
+
 int rw_proc_status(int pid, int tid, struct rw_proc_status *status)
 {
     char path[64], text[4096];
@@ -194,6 +205,7 @@ int rw_proc_status(int pid, int tid, struct rw_proc_status *status)
         return (int)length;
     status->ppid = atoi(status_value(text, "PPid"));
     status->tracer_pid = atoi(status_value(text, "TracerPid"));
+    status->own_tid = atoi(innermost(status_value(text, "NSpid")));
     status->caught = strtoull(status_value(text, "SigCgt"), NULL, 16);
     status->ignored = strtoull(status_value(text, "SigIgn"), NULL, 16);
     status->blocked = strtoull(status_value(text, "SigBlk"), NULL, 16);

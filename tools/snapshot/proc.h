@@ -44,6 +44,10 @@ int rw_proc_living_thread(int pid);
  * False where the kernel refuses to say. */
 bool rw_proc_is_elsewhere(int pid);
 
+/* The process that is `own_pid` in a PID namespace below ours, which is named by the inode of its ns/pid; or
+ * -ESRCH. Looks at every process. */
+int rw_proc_find_elsewhere(uint64_t space, int own_pid);
+
 /* /proc is mounted so that it leaves out processes of other users (hidepid). */
 bool rw_proc_hides_processes(void);
 
@@ -52,6 +56,7 @@ int rw_proc_children(void *parent, int pid, int **pids, size_t *count);
 
 struct rw_proc_status {
     int ppid;
+    int own_tid;     /* in the innermost PID namespace that it is in; 0: not known */
     int tracer_pid;  /* who traces it now, 0 if nobody */
     uint64_t caught; /* bit n-1: a handler is installed for signal n */
     uint64_t ignored;

@@ -46,6 +46,7 @@ static void fill_identity(struct rw_look *look)
     int tid = rw_proc_living_thread(process->pid);
 
     process->is_alive = true;
+    look->is_elsewhere = rw_proc_is_elsewhere(process->pid);
     if (tid > 0 && rw_proc_status(process->pid, tid, &status) == 0) {
         process->ppid = status.ppid;
         look->tracer_pid = status.tracer_pid;
@@ -181,6 +182,12 @@ static void fill_thread(struct rw_look *look, const struct rw_target *target)
 {
     struct rw_thread *thread = rw_process_thread(look->incident, look->process, target->tid);
 
+    struct rw_proc_status status;
+
+    if (look->is_elsewhere)
+        thread->own_tid = rw_proc_status(look->process->pid, target->tid, &status) == 0 && status.own_tid > 0
+                              ? status.own_tid
+                              : -1;
     thread->is_alive = !rw_target_is_gone(target) && !(target->has_copy && target->copy.error == -ESRCH);
     thread->is_main = target->tid == look->process->pid;
     thread->os_state = target->times.state;

@@ -38,7 +38,8 @@ struct rw_look {
     size_t count;
     struct rw_target **by_tid; /* the same, sorted, process.c keeps it */
     size_t by_tid_count;
-    int tracer_pid; /* who traces the process already, 0 if nobody */
+    int tracer_pid;    /* who traces the process already, 0 if nobody */
+    bool is_elsewhere; /* the process is in another PID namespace than this program */
     void *scratch;
 };
 
