@@ -104,7 +104,7 @@ class Elsewhere(Case):
         self.judge_shared_mutex(*unshared(self, *flags), "sh", "-c", AS_THE_INNOCENT)
 
     def test_all_of_it_in_another_pid_namespace(self):
-        """Its TIDs are not ours: two threads that hold each other's lock are no owners that have ended."""
+        """Its TIDs are not ours: those in its memory are translated, and two threads hold each other's lock."""
         hanging = scenario("c_two_locks")
         with processes.Program([*unshared(self, "--pid", "--fork", "--mount-proc"), hanging]) as run:
             pid = None
@@ -112,8 +112,55 @@ class Elsewhere(Case):
             while not pid and processes.time.monotonic() < end:
                 pid = next((p for p in processes.descendants(run.pid) if in_futex(p) == 3), None)
             incident = dumped(self, run, pid)
-        self.assertNotIn("orphaned-lock", incident.text)
-        self.assertNotEqual(incident.verdict["certainty"], "exact", incident.text)
+            threads = {t["tid"]: t for t in incident.threads()}
+            for tid, thread in threads.items():
+                with open("/proc/%d/task/%d/status" % (pid, tid), encoding="ascii") as f:
+                    own = next(line.split()[-1] for line in f if line.startswith("NSpid:"))
+                self.assertEqual(thread["own_tid"], int(own))
+        self.assertEqual((incident.verdict["class"], sorted(incident.culprits())), ("cycle", ["credit", "debit"]), incident.text)
+        for culprit in incident.verdict["culprits"]:
+            self.assertIn(threads[culprit["tid"]]["waits_on"]["owner"], {c["tid"] for c in incident.verdict["culprits"]})
+
+    def judge_watched(self, argv, env=None):
+        """Two threads deadlock where the monitor counts them otherwise: told by itself, by the right threads."""
+        with processes.Program(argv, env) as run:
+            incident = first_incident(run)
+            self.assertIsNotNone(incident, run.stderr())
+            alive = {int(t) for p in processes.descendants() for t in os.listdir("/proc/%d/task" % p)}
+        self.assertEqual((incident.verdict["class"], sorted(incident.culprits())), ("cycle", ["credit", "debit"]), incident.text)
+        self.assertLessEqual({tid for _, tid in blamed(incident)}, alive, incident.text)
+        return incident
+
+    def test_run_watches_into_a_pid_namespace(self):
+        flags = ("--pid", "--fork", "--kill-child")
+        for more in ((), ("--mount-proc",), ("--user", "--map-root-user", "--mount-proc")):
+            with self.subTest(more):
+                inside = [*unshared(self, *more, *flags), scenario("c_two_locks")]
+                self.judge_watched([machine.program(), "run", "--", *inside])
+                self.judge_watched(inside, preload())
+
+    def test_python_in_a_pid_namespace(self):
+        inside = [*unshared(self, "--pid", "--fork", "--kill-child", "--mount-proc"), "/usr/bin/python3",
+                  os.path.join(machine.ROOT, "tests/scenarios/py_two_locks_with/main.py")]
+        incident = self.judge_watched([machine.program(), "run", "--timeout=2", "--", *inside])
+        self.assertEqual(sorted(t["name"] for t in incident.threads() if t.get("is_main")), ["MainThread"])
+
+    def test_a_pid_namespace_in_which_nothing_hangs(self):
+        argv = [machine.program(), "run", "--", *unshared(self, "--pid", "--fork", "--mount-proc"), "sh", "-c", "/bin/true; sleep 1; exit 3"]
+        with processes.Program(argv) as run:
+            self.assertEqual((run.wait(PATIENCE_S), run.stderr()), (3, ""))
+            self.assertFalse(os.path.exists(run.out))
+
+    def test_mount_namespace_alone(self):
+        """The program's files are not where the monitor sees them."""
+        with processes.Program(["true"]) as place:
+            hidden = os.path.join(place.folder, "hidden")
+            os.mkdir(hidden)
+            script = 'mount -t tmpfs none "$1" && cp "$2" "$1/program" && exec "$1/program"'
+            inside = [*unshared(self, "--mount"), "sh", "-c", script, "sh", hidden, scenario("c_two_locks")]
+            incident = self.judge_watched([machine.program(), "run", "--", *inside])
+            self.assertEqual(os.listdir(hidden), [])
+        self.assertRegex(incident.verdict["look_at"], r"main\.c:\d+")
 
     def judge_reader(self, before, env=SECONDS, **more):
         """A program reads from a pipe whose other end it has itself, and somebody else whom it cannot see."""

@@ -132,7 +132,8 @@ static uint64_t end_of_test(const struct rw_watched *runner, const char *name)
 static void take_process(struct rw_accounts *accounts, const struct rw_watched *watched)
 {
     const struct rw_header *header = watched->reader != NULL ? rw_reader_header(watched->reader) : NULL;
-    if (header == NULL || header->test[0] == '\0' || watched->was_replaced)
+    /* Of one in another PID namespace the recording counts its parent otherwise. */
+    if (header == NULL || header->test[0] == '\0' || watched->was_replaced || watched->is_elsewhere)
         return;
     const struct rw_watched *runner = runner_of(accounts, watched);
     if (runner == NULL || end_of_test(runner, header->test) >= watched->alive_ns)

@@ -115,6 +115,10 @@ static void add_living(struct rw_incident *incident, const struct rw_capture_pla
         process->is_alive = error == 0;
     if (error != 0)
         rw_process_note(incident, process, "it could not be looked at: %s", strerror(-error));
+    if (target->is_elsewhere)
+        rw_process_note(
+            incident, process,
+            "it is in another PID namespace: what its recording tells of its threads is left out");
     talloc_free(image);
 }
 

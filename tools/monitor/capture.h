@@ -22,6 +22,7 @@ struct rw_capture_target {
     struct rw_reader *reader; /* NULL: not recorded */
     const char *saved_maps;   /* path, or NULL */
     bool is_gone;             /* from the recording alone */
+    bool is_elsewhere;        /* in another PID namespace: it is not told of by its recording */
 };
 
 struct rw_capture_plan {

@@ -46,7 +46,8 @@ bool rw_triggers_crashing(struct rw_triggers *triggers, struct rw_watch *watch, 
 {
     for (size_t i = 0; i < rw_watch_count(watch); i++) {
         struct rw_watched *watched = rw_watch_at(watch, i);
-        if (watched->is_over || watched->reader == NULL || watched->rules.is_crash_told)
+        if (watched->is_over || watched->reader == NULL || watched->is_elsewhere ||
+            watched->rules.is_crash_told)
             continue;
         const struct rw_header *header = rw_reader_header(watched->reader);
         if (header->crash_ns == 0)

@@ -82,7 +82,8 @@ static struct node *collect(struct rw_watch *watch, uint64_t now_ns, uint64_t ag
     *count = 0;
     for (size_t i = 0; i < rw_watch_count(watch); i++) {
         struct rw_watched *watched = rw_watch_at(watch, i);
-        if (watched->is_over || watched->reader == NULL)
+        /* Locks that processes share across namespaces have TIDs of both in them: a look tells. */
+        if (watched->is_over || watched->reader == NULL || watched->is_elsewhere)
             continue;
         for (size_t j = 0; j < watched->slot_count; j++) {
             struct rw_slot_view *view = &watched->slots[j];

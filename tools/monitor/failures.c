@@ -53,7 +53,7 @@ static bool has_failed(const struct rw_watched *watched, const struct rw_header 
 
 void rw_failures_note(struct rw_failures *failures, const struct rw_watched *watched, uint64_t now_ns)
 {
-    if (watched->reader == NULL || watched->was_replaced)
+    if (watched->reader == NULL || watched->was_replaced || watched->is_elsewhere)
         return;
     rw_reader_refresh(watched->reader);
     const struct rw_header *header = rw_reader_header(watched->reader);

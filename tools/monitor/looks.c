@@ -126,10 +126,13 @@ uint64_t rw_looks_due_ns(const struct rw_looks *looks)
 }
 
 /* Early looks are many, and most find nothing: the first of them reads no native stack. What it suspects, the
- * second one looks at in full. */
+ * second one looks at in full. Where the recording is not used, only the stack tells what a thread waits for.
+ */
 static bool is_light(const struct rw_looks *looks)
 {
-    return looks->want.trigger == RW_TRIGGER_EARLY && looks->first == NULL;
+    const struct rw_watched *watched = rw_watch_find(looks->publisher->watch, looks->want.pid);
+    return looks->want.trigger == RW_TRIGGER_EARLY && looks->first == NULL &&
+           (watched == NULL || !watched->is_elsewhere);
 }
 
 static void start_look(struct rw_looks *looks, uint64_t now_ns)

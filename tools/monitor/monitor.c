@@ -101,7 +101,7 @@ static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t
     rw_failures_note(monitor->publisher->failures, watched, now_ns);
     rw_accounts_gone(monitor->publisher->accounts, watched);
     rw_looks_gone(monitor->looks, watched, now_ns);
-    if (watched->reader != NULL && !watched->was_replaced) {
+    if (watched->reader != NULL && !watched->was_replaced && !watched->is_elsewhere) {
         rw_reader_refresh(watched->reader);
         if (!monitor->was_signalled && rw_triggers_crashed(&monitor->triggers, watched, now_ns, &want)) {
             begin_look(monitor, &want, now_ns);
@@ -328,8 +328,8 @@ static void finish(struct monitor *monitor)
     if (monitor->publisher->trouble != NULL)
         rw_out_note(monitor->out, monitor->publisher->trouble);
     if (rw_watch_has_elsewhere(monitor->watch))
-        rw_out_note(monitor->out, "some processes are in another pid namespace than the monitor: they were "
-                                  "recorded, and not watched");
+        rw_out_note(monitor->out, "some processes of other PID namespaces were not found among those that "
+                                  "can be seen here: they were recorded, and not watched");
     size_t lost = rw_accounts_lost(monitor->publisher->accounts);
     if (lost > 0)
         rw_out_note(monitor->out, talloc_asprintf(monitor,

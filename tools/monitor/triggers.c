@@ -292,7 +292,7 @@ static bool still_is_due(struct rw_triggers *triggers, const struct rw_watch *wa
  * is busy is what most suites show all the time. */
 static bool work_is_blocked(const struct rw_watched *watched)
 {
-    int tid = watched->test.number != 0 ? watched->test.tid : watched->pid;
+    int tid = watched->test.number != 0 ? watched->test.tid : watched->own_pid;
     for (size_t i = 0; i < watched->slot_count; i++)
         if (watched->slots[i].tid == tid && watched->slots[i].state == RW_THREAD_WAITING)
             return true;
@@ -353,7 +353,7 @@ bool rw_triggers_next(struct rw_triggers *triggers, struct rw_watch *watch, uint
         return true;
     for (size_t i = 0; i < rw_watch_count(watch); i++) {
         struct rw_watched *watched = rw_watch_at(watch, i);
-        if (is_watched_now(watched) && rw_triggers_misused(watched, now_ns, want))
+        if (is_watched_now(watched) && !watched->is_elsewhere && rw_triggers_misused(watched, now_ns, want))
             return true;
         if (is_watched_now(watched) && (test_is_due(watched, triggers->options, now_ns, want) ||
                                         exit_is_due(watched, triggers, tests_run, now_ns, want)))
@@ -413,7 +413,7 @@ void rw_triggers_done(struct rw_triggers *triggers, struct rw_watch *watch, cons
 
 bool rw_triggers_gone(const struct rw_watched *watched, bool is_root, uint64_t now_ns, struct rw_want *want)
 {
-    if (watched->reader == NULL || watched->was_replaced)
+    if (watched->reader == NULL || watched->was_replaced || watched->is_elsewhere)
         return false;
     const struct rw_header *header = rw_reader_header(watched->reader);
     if (header->exit_begin_ns != 0 || header->exec_ns != 0)

@@ -100,21 +100,31 @@ static int destroy_watched(struct rw_watched *watched)
     return 0;
 }
 
-/* "<pid>-<created_ns, hex>.rec" */
-static bool parse_name(const char *name, int *pid, uint64_t *created_ns)
+struct name {
+    int pid;
+    uint64_t created_ns;
+    uint64_t space; /* PID namespace; 0: ours */
+};
+
+/* "<pid>-<created_ns, hex>.rec", or "<pid>-<created_ns, hex>@<pid namespace, hex>.rec" */
+static bool parse_name(const char *text, struct name *name)
 {
     char *end;
     errno = 0;
-    long number = strtol(name, &end, 10);
-    if (end == name || *end != '-' || number <= 0 || number > INT_MAX)
+    long number = strtol(text, &end, 10);
+    if (end == text || *end != '-' || number <= 0 || number > INT_MAX)
         return false;
     const char *hex = end + 1;
-    unsigned long long created = strtoull(hex, &end, 16);
-    if (end == hex || strcmp(end, ".rec") != 0 || errno != 0)
+    *name = (struct name){.pid = (int)number, .created_ns = strtoull(hex, &end, 16)};
+    if (end == hex)
         return false;
-    *pid = (int)number;
-    *created_ns = created;
-    return true;
+    if (*end == '@') {
+        hex = end + 1;
+        name->space = strtoull(hex, &end, 16);
+        if (end == hex || name->space == 0)
+            return false;
+    }
+    return strcmp(end, ".rec") == 0 && errno == 0;
 }
 
 /* "<pid>-<created_ns, hex>@<pid namespace, hex>.rec", or .maps or .schedule: of a process whose pid means
@@ -163,16 +173,28 @@ static bool is_known(const struct rw_watch *watch, const char *file)
     return false;
 }
 
+static void never_mind(struct rw_watch *watch, const char *file)
+{
+    watch->kept = talloc_realloc(watch, watch->kept, char *, watch->kept_count + 1);
+    watch->kept[watch->kept_count++] = talloc_strdup(watch->kept, file);
+}
+
 static void add(struct rw_watch *watch, const char *file, uint64_t now_ns)
 {
-    int pid;
-    uint64_t created_ns;
-    watch->has_elsewhere |= is_of_elsewhere(file);
-    if (!parse_name(file, &pid, &created_ns) || watch->count >= IMAGES_MAX || is_known(watch, file))
+    struct name name;
+    if (!parse_name(file, &name) || watch->count >= IMAGES_MAX || is_known(watch, file))
         return;
+    int pid = name.space == 0 ? name.pid : rw_proc_find_elsewhere(name.space, name.pid);
+    if (pid < 0) { /* it has just made its recording: who is not there now will not come */
+        watch->has_elsewhere = true;
+        never_mind(watch, file);
+        return;
+    }
     struct rw_watched *watched = talloc_zero(watch, struct rw_watched);
     watched->pid = pid;
-    watched->created_ns = created_ns;
+    watched->own_pid = name.pid;
+    watched->is_elsewhere = name.space != 0;
+    watched->created_ns = name.created_ns;
     watched->seen_ns = watched->moved_ns = watched->cpu_from_ns = now_ns;
     watched->rules.runner_timeout_s = -1;
     watched->file = talloc_strdup(watched, file);
@@ -190,7 +212,7 @@ static void add(struct rw_watch *watch, const char *file, uint64_t now_ns)
         struct rw_watched *other = watch->images[i];
         if (other->pid != pid || other->is_over)
             continue;
-        struct rw_watched *older = other->created_ns <= created_ns ? other : watched;
+        struct rw_watched *older = other->created_ns <= name.created_ns ? other : watched;
         older->is_over = older->was_replaced = true;
     }
 }
@@ -243,7 +265,7 @@ static void open_reader(struct rw_watch *watch, struct rw_watched *watched)
         return;
     const struct rw_header *header = rw_reader_header(watched->reader);
     if (!watched->is_over &&
-        (header->pid != watched->pid || !rw_proc_alive(watched->pid, header->created_boottime_ns)))
+        (header->pid != watched->own_pid || !rw_proc_alive(watched->pid, header->created_boottime_ns)))
         watched->is_over = true;
 }
 
@@ -344,8 +366,7 @@ void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched)
     bool is_reusable = !watched->is_kept && may_be_reused(watched);
     rw_reader_close(watched->reader);
     if (watched->is_kept) {
-        watch->kept = talloc_realloc(watch, watch->kept, char *, watch->kept_count + 1);
-        watch->kept[watch->kept_count++] = talloc_strdup(watch->kept, watched->file);
+        never_mind(watch, watched->file);
     } else {
         if (!is_reusable || !rw_spares_add(watch->path, watched->path))
             unlink(watched->path);

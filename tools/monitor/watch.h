@@ -31,6 +31,8 @@ struct rw_slot_view {
 
 struct rw_watched {
     int pid;
+    int own_pid;       /* in its own PID namespace: what its recording tells of is counted so */
+    bool is_elsewhere; /* in another PID namespace: the recording's TIDs mean other threads here */
     int pidfd;
     char *file; /* name in the session's folder */
     char *path;
@@ -105,8 +107,8 @@ void rw_watched_save_maps(struct rw_watched *watched);
 /* Whether some recording could not be opened because there are too many open files. */
 bool rw_watch_lacks_descriptors(const struct rw_watch *watch);
 
-/* Whether there are recordings of processes in other pid namespaces. Those are not watched: their pids mean
- * other processes here. Clearing removes them. */
+/* Whether there are recordings of processes in other pid namespaces that could not be found among the
+ * processes here. Those are not watched. Clearing removes them. */
 bool rw_watch_has_elsewhere(const struct rw_watch *watch);
 void rw_watch_clear_elsewhere(struct rw_watch *watch);
 

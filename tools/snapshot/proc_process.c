@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A process among others: its children, what it was started as, and whether it can be seen as it is. */
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -125,6 +126,27 @@ bool rw_proc_is_elsewhere(int pid)
 
     snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
     return stat("/proc/self/ns/pid", &here) == 0 && stat(path, &there) == 0 && here.st_ino != there.st_ino;
+}
+
+int rw_proc_find_elsewhere(uint64_t space, int own_pid)
+{
+    DIR *folder = opendir("/proc");
+    struct dirent *entry;
+    int found = -ESRCH;
+
+    while (folder && found < 0 && (entry = readdir(folder))) {
+        int pid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
+        struct rw_proc_status status;
+        struct stat its;
+        char path[64];
+        snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+        if (pid > 0 && stat(path, &its) == 0 && its.st_ino == space &&
+            rw_proc_status(pid, pid, &status) == 0 && status.own_tid == own_pid)
+            found = pid;
+    }
+    if (folder)
+        closedir(folder);
+    return found;
 }
 
 bool rw_proc_hides_processes(void)
