@@ -117,6 +117,7 @@ static void fill_task(struct rw_python *py, const struct rw_py_tasks *tasks, con
     out->address = task->address;
     out->interpreter = task->interpreter;
     out->name = name_of(py, task->name);
+    out->cancelled = task->cancelled;
     if (state) {
         out->state = "running";
         out->tid = state->tid > 0 ? state->tid : 0;

@@ -11,10 +11,11 @@ struct rw_py_task {
     const char *library;
     uint64_t address;
     uint64_t coroutine;
-    uint64_t name;    /* a str, or an int that is to follow "Task-" */
-    uint64_t waiter;  /* the object that it waits for; 0: none, or not known */
-    int is_waiting;   /* 0: it will have its turn; -1 not known */
-    uint64_t pthread; /* of the thread that runs its loop; 0 not known */
+    uint64_t name;         /* a str, or an int that is to follow "Task-" */
+    uint64_t waiter;       /* the object that it waits for; 0: none, or not known */
+    const char *cancelled; /* as in struct rw_task */
+    int is_waiting;        /* 0: it will have its turn; -1 not known */
+    uint64_t pthread;      /* of the thread that runs its loop; 0 not known */
     int64_t interpreter;
 };
 

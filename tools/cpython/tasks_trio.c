@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trio's tasks. A thread that runs a trio loop has a frame of trio._core._run.unrolled_run on its stack,
- * whose local `runner` has the set of all tasks. A task that waits has a function to abort that; it is None
- * from when it is rescheduled. Runner and Task are classes with __slots__ in some versions, with a __dict__
- * in others.
+ * trio's tasks. A thread that runs a trio loop has a frame of trio._core._run.run on its stack, and, while a
+ * task has its turn, one of unrolled_run, which run() drives; the local `runner` of either has the set of all
+ * tasks. A task that was rescheduled has a function that goes on with it; while it waits, that is None, also
+ * where a cancellation has reached it that it could not be woken for. Runner and Task are classes with
+ * __slots__ in some versions, with a __dict__ in others.
  */
 #include "tools/cpython/tasks.h"
 
@@ -13,10 +14,33 @@
 #include "tools/cpython/object.h"
 #include "tools/cpython/slots.h"
 
+#define SCOPES_MAX 64
+
 static uint64_t attribute(struct rw_python *py, uint64_t object, const char *name)
 {
     uint64_t value = rw_py_slot_attribute(py, object, name);
     return value ? value : rw_py_attribute(py, object, name);
+}
+
+static bool is_set(struct rw_python *py, uint64_t object, const char *name)
+{
+    int64_t value;
+    return rw_py_integer(py, attribute(py, object, name), &value) && value != 0;
+}
+
+/* A task is in scopes, the one in the other; what is cancelled outside of a shield does not reach it. */
+static const char *cancelled(struct rw_python *py, uint64_t task)
+{
+    uint64_t status = attribute(py, task, "_cancel_status");
+    bool is_shielded = false;
+    for (int depth = 0; depth < SCOPES_MAX && status; depth++) {
+        uint64_t scope = attribute(py, status, "_scope");
+        if (scope && is_set(py, scope, "_cancel_called"))
+            return is_shielded ? "shielded" : "asked";
+        is_shielded |= scope && is_set(py, scope, "_shield");
+        status = attribute(py, status, "_parent");
+    }
+    return NULL;
 }
 
 static bool is_loop(const struct rw_py_frame *frame)
@@ -24,7 +48,8 @@ static bool is_loop(const struct rw_py_frame *frame)
     const char *file = frame->code->file;
     size_t length = file ? strlen(file) : 0;
     static const char end[] = "/trio/_core/_run.py";
-    return frame->code->function && !strcmp(frame->code->function, "unrolled_run") &&
+    return frame->code->function &&
+           (!strcmp(frame->code->function, "unrolled_run") || !strcmp(frame->code->function, "run")) &&
            length >= sizeof end - 1 && !strcmp(file + length - (sizeof end - 1), end);
 }
 
@@ -47,8 +72,9 @@ static void add_tasks(struct rw_python *py, struct rw_py_tasks *tasks, const str
             .coroutine = attribute(py, elements[i], "coro"),
             .name = attribute(py, elements[i], "name"),
         };
-        uint64_t abort_function = attribute(py, elements[i], "_abort_func");
-        task.is_waiting = abort_function ? !rw_py_is(py, abort_function, "NoneType") : -1;
+        uint64_t next = attribute(py, elements[i], "_next_send_fn");
+        task.is_waiting = next ? rw_py_is(py, next, "NoneType") : -1;
+        task.cancelled = cancelled(py, elements[i]);
         if (rw_py_is_coroutine(py, task.coroutine))
             rw_py_add_task(py, tasks, &task);
     }

@@ -33,9 +33,12 @@ static void append_task(struct rw_incident *incident, char **sentence, const str
     const struct rw_thread as_thread = {.python = task->frames, .python_count = task->frame_count};
     char *place = rw_place(incident, &as_thread);
 
-    rw_append(incident, sentence, "'%s'%s%s%s%s", task->name ? task->name : "?",
+    rw_append(incident, sentence, "'%s'%s%s%s%s%s", task->name ? task->name : "?",
               task->waits_on ? " for " : "", task->waits_on ? task->waits_on : "", place ? " at " : "",
-              place ? place : "");
+              place ? place : "",
+              !task->cancelled                           ? ""
+              : strcmp(task->cancelled, "shielded") == 0 ? ", where a shield keeps a cancellation from it"
+                                                         : ", though it was cancelled");
 }
 
 void rw_tell_waiting_tasks(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
@@ -53,6 +56,11 @@ void rw_tell_waiting_tasks(struct rw_diagnosis *diagnosis, const struct rw_proce
             return; /* there is something to do: the loop is not the place to look at */
         if (count < TASKS_NAMED)
             named[count] = task;
+        /* One that was cancelled and is still there is what a person looks for. */
+        if (task->cancelled && !named[0]->cancelled) {
+            named[1] = named[0];
+            named[0] = task;
+        }
         count++;
     }
     if (count == 0)

@@ -128,6 +128,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
                   rw_doing_words(incident, process, worker));
     rw_append(incident, &sentence, ",%s", rw_at_place(diagnosis, worker));
     tell_rival(diagnosis, process, worker, &sentence);
+    rw_tell_waiting_tasks(diagnosis, process, worker, &sentence);
     rw_append(incident, &sentence, ".");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, is_end ? "owner" : "waits");

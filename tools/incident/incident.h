@@ -238,8 +238,10 @@ struct rw_task {
     /* "running": its frames are on the thread's stack. "waiting" for something, "ready": its turn will come,
      * "new": ready, and has not run yet. NULL: not known */
     const char *state;
-    const char *waits_on; /* what it waits for: "Task-2", "asyncio.Future"; NULL not known */
-    uint64_t waits_for;   /* the Task object that it waits for; 0 none, or not known */
+    const char *waits_on;  /* what it waits for: "Task-2", "asyncio.Future"; NULL not known */
+    const char *cancelled; /* "asked": it was cancelled, and goes on; "shielded": what it is in was cancelled,
+                            * and a shield keeps that from it. NULL: neither, or not known */
+    uint64_t waits_for;    /* the Task object that it waits for; 0 none, or not known */
     struct rw_python_frame
         *frames; /* what awaits what, innermost first; of a running one down to its own coroutine */
     size_t frame_count;

@@ -205,6 +205,7 @@ static const struct rw_field task_fields[] = {
     ROW("address", ADDRESS, address),
     ROW("waits_on", STRING, waits_on),
     ROW("waits_for", ADDRESS, waits_for),
+    ROW("cancelled", STRING, cancelled),
     MANY("frames", frames, frame_count, python_frame_record),
     END,
 };

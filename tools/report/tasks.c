@@ -25,7 +25,7 @@ static bool is_like(const struct rw_task *a, const struct rw_task *b)
 {
     if (a->tid != b->tid || a->interpreter != b->interpreter || a->frame_count != b->frame_count ||
         !is_same_text(a->library, b->library) || !is_same_text(a->state, b->state) ||
-        !is_same_text(a->waits_on, b->waits_on))
+        !is_same_text(a->waits_on, b->waits_on) || !is_same_text(a->cancelled, b->cancelled))
         return false;
     for (size_t i = 0; i < a->frame_count; i++)
         if (a->frames[i].line != b->frames[i].line ||
@@ -64,11 +64,14 @@ static void write_group(struct rw_page *page, const struct rw_process_info *proc
     }
     if (count > NAMES_MAX)
         rw_append(page->ctx, &names, " and %zu more like them", count - NAMES_MAX);
-    rw_page_wrap(page, 2, 2, "%s: %s%s%s%s%s", names,
+    rw_page_wrap(page, 2, 2, "%s: %s%s%s%s%s%s", names,
                  task->state ? task->state : "in a state that is not known", task->waits_on ? " for " : "",
                  task->waits_on ? task->waits_on : "",
                  thread ? is_running(task) ? ", in " : ", of the loop in " : "",
-                 thread ? rw_thread_label(page->ctx, thread) : "");
+                 thread ? rw_thread_label(page->ctx, thread) : "",
+                 !task->cancelled                           ? ""
+                 : strcmp(task->cancelled, "shielded") == 0 ? ", shielded from a cancellation"
+                                                            : ", cancelled");
     /* A running task's frames are those of its thread. */
     if (!is_running(task))
         write_frames(page, task);

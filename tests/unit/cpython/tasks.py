@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Tasks of asyncio, or of trio with the argument "trio", and what must be said of them: lines
-K library, name, state, what it waits for ("-": nothing is known), native_id of the loop's thread, frames innermost
+"""Tasks of asyncio, or of trio with the argument "trio" ("idle": of a trio loop that waits), and what must be said of them: lines
+K library, name, state, what it waits for ("-": nothing is known), whether it was cancelled, native_id of the loop's thread, frames innermost
 first ("function:line" in this file, "function" elsewhere), tab-separated, then READY. Waits for the end of its standard
 input, in the middle of a task. Without trio, READY is all."""
 import asyncio
@@ -21,15 +21,19 @@ def at(function, mark):
     return "%s:%d" % (function.__name__, line)
 
 
-def expect(library, name, state, waits, frames, thread=None):
-    expected.append("K %s\t%s\t%s\t%s\t%d\t%s" % (library, name, state, waits, (thread or threading.main_thread()).native_id,
-                                                  " ".join(frames)))
+def expect(library, name, state, waits, frames, thread=None, cancelled="-"):
+    expected.append("K %s\t%s\t%s\t%s\t%s\t%d\t%s" % (library, name, state, waits, cancelled,
+                                                      (thread or threading.main_thread()).native_id, " ".join(frames)))
+
+
+def say():
+    sys.stdout.write("\n".join(expected) + "\nREADY\n")
+    sys.stdout.flush()
 
 
 def tell():
     """Called in the task that blocks the loop."""
-    sys.stdout.write("\n".join(expected) + "\nREADY\n")
-    sys.stdout.flush()
+    say()
     os.read(0, 1)  # blocked
     os._exit(0)
 
@@ -107,6 +111,14 @@ async def yields():
         await asyncio.sleep(0)  # yields
 
 
+async def goes_on(future):
+    while True:
+        try:
+            await asyncio.shield(future)  # goes on
+        except asyncio.CancelledError:
+            pass
+
+
 async def awaits(task):
     await task  # task
 
@@ -124,6 +136,11 @@ async def asyncio_main(thread=None):
         arrived.set()
         await forever()
     start(yields(), "yields")
+    stubborn = start(goes_on(other), "stubborn")
+    await asyncio.sleep(0)
+    stubborn.cancel()
+    expect("asyncio", "stubborn", "waiting", "asyncio.Future", [at(goes_on, "goes on")],
+           cancelled="asked" if sys.version_info >= (3, 11) else "-")
     expect("asyncio", "yields", "ready", "-", ["__sleep0", "sleep", at(yields, "yields")])
     if sys.version_info >= (3, 12):
         eager = asyncio.Task(forever(), name="eager", eager_start=True, loop=asyncio.get_running_loop())
@@ -156,26 +173,48 @@ async def trio_yields():
         await trio.lowlevel.cancel_shielded_checkpoint()  # trio yields
 
 
+async def cancelled_outside():
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        with trio.CancelScope(shield=True):
+            await trio.sleep_forever()  # shielded
+
+
+def expect_shielded():
+    expect("trio", "shielded", "waiting", "-", ["*", "sleep_forever", at(cancelled_outside, "shielded")], cancelled="shielded")
+
+
+async def trio_idle():
+    """Nobody has a turn: what the loop waits for is not in a task."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(cancelled_outside, name="shielded")
+        expect_shielded()
+        threading.Timer(.3, say).start()
+        await trio.sleep_forever()
+
+
 async def trio_main():
     async with trio.open_nursery() as nursery:
         start_chains(lambda coroutine, name: nursery.start_soon(lambda: coroutine, name=name), trio_forever)
         nursery.start_soon(trio_yields, name="yields")
+        nursery.start_soon(cancelled_outside, name="shielded")
         await trio.sleep(.1)
         mine = trio.lowlevel.current_task()
         mine.name = "main"
         last = ["*", "sleep_forever", at(trio_forever, "trio's")]
         expect_chains("trio", "-", last)
+        expect_shielded()
         expect("trio", "yields", "ready", "-", ["*", "cancel_shielded_checkpoint", at(trio_yields, "trio yields")])
         expect("trio", "main", "running", "-", [at(tell, "blocked"), at(trio_main, "trio tells")])
         tell()  # trio tells
 
 
-if sys.argv[1:] == ["trio"]:
+if sys.argv[1:]:
     try:
         import trio
     except Exception:  # there is none, or none for this version
         tell()
-    trio.run(trio_main)
+    trio.run(trio_idle if sys.argv[1] == "idle" else trio_main)
 arrived = threading.Event()
 threading.Thread(target=in_thread, daemon=True).start()
 arrived.wait()

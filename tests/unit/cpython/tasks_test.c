@@ -55,7 +55,7 @@ static bool fits(char **words, size_t count, const char *wanted)
 }
 
 static bool is_task(const struct rw_task *task, const char *library, const char *name, const char *state,
-                    const char *waits, int tid, const char *frames)
+                    const char *waits, const char *cancelled, int tid, const char *frames)
 {
     void *ctx = talloc_new(NULL);
     char **words = talloc_array(ctx, char *, task->frame_count + 1);
@@ -65,6 +65,7 @@ static bool is_task(const struct rw_task *task, const char *library, const char 
     bool is_right = !strcmp(task->library, library) && task->name && !strcmp(task->name, name) &&
                     task->state && !strcmp(task->state, state) && task->tid == tid &&
                     !strcmp(task->waits_on ? task->waits_on : "-", waits) &&
+                    !strcmp(task->cancelled ? task->cancelled : "-", cancelled) &&
                     fits(words, task->frame_count, frames);
     talloc_free(ctx);
     return is_right;
@@ -72,19 +73,20 @@ static bool is_task(const struct rw_task *task, const char *library, const char 
 
 static void check_task(const struct rw_process_info *process, const char *line)
 {
-    char library[16], name[64], state[16], waits[64], frames[1024];
+    char library[16], name[64], state[16], waits[64], cancelled[16], frames[1024];
     int tid;
     size_t found = 0;
-    assert_int_equal(sscanf(line, "K %15[^\t]\t%63[^\t]\t%15[^\t]\t%63[^\t]\t%d\t%1023[^\n]", library, name,
-                            state, waits, &tid, frames),
-                     6);
+    assert_int_equal(sscanf(line, "K %15[^\t]\t%63[^\t]\t%15[^\t]\t%63[^\t]\t%15[^\t]\t%d\t%1023[^\n]",
+                            library, name, state, waits, cancelled, &tid, frames),
+                     7);
     for (size_t i = 0; i < process->task_count; i++)
-        found += is_task(&process->tasks[i], library, name, state, waits, tid, frames);
+        found += is_task(&process->tasks[i], library, name, state, waits, cancelled, tid, frames);
     if (found == 1)
         return;
     for (size_t i = 0; i < process->task_count; i++) {
         const struct rw_task *task = &process->tasks[i];
-        print_message("  %s %s %s %s %d:", task->library, task->name, task->state, task->waits_on, task->tid);
+        print_message("  %s %s %s %s %s %d:", task->library, task->name, task->state, task->waits_on,
+                      task->cancelled, task->tid);
         for (size_t f = 0; f < task->frame_count; f++)
             print_message(" %s:%d", task->frames[f].function, task->frames[f].line);
         print_message("\n");
@@ -129,7 +131,7 @@ static void every_task_of_trio_is_where_it_says(void **state)
     size_t checked = 0;
     (void)state;
     for (size_t i = 0; i < python_count; i++)
-        checked += check_tasks(pythons[i], "trio");
+        checked += check_tasks(pythons[i], "trio") + check_tasks(pythons[i], "idle");
     if (!checked) {
         print_message("no Python here has trio\n");
         skip();
