@@ -191,19 +191,39 @@ void rw_looks_begin(struct rw_looks *looks, const struct rw_want *want, uint64_t
         end(looks, false, now_ns);
 }
 
-/* What tells a circle that two looks confirm from the other verdicts: it needs no limit to have passed. */
-static bool is_certain(const struct rw_verdict *verdict)
+/* Whose owner is gone waits for good, whatever the others do. There are programs that unlock a mutex by
+ * another thread than took it, though: so it has to have waited for as long as all would have to stand still.
+ */
+static bool is_for_good(const struct rw_looks *looks, const struct rw_incident *incident,
+                        const struct rw_verdict *verdict)
 {
-    return verdict->is_ring && verdict->certainty != RW_UNKNOWN;
+    double limit_s = looks->triggers->options->timeout;
+    if (limit_s <= 0 || verdict->certainty != RW_EXACT || verdict->culprit_count == 0 ||
+        verdict->class_name == NULL ||
+        (strcmp(verdict->class_name, "orphaned-lock") != 0 &&
+         strcmp(verdict->class_name, "waits-for-stopped-thread") != 0))
+        return false;
+    const struct rw_process_info *process = rw_incident_find_process(incident, verdict->culprits[0].pid);
+    const struct rw_thread *thread =
+        process != NULL ? rw_process_find_thread(process, verdict->culprits[0].tid) : NULL;
+    uint64_t since_ns = thread != NULL ? rw_waits_since(incident, thread) : 0;
+    return since_ns != 0 && rw_seconds_since(incident, since_ns) >= limit_s;
+}
+
+/* What tells a circle that two looks confirm from the other verdicts: it needs no limit to have passed. */
+static bool is_certain(const struct rw_looks *looks, const struct rw_incident *incident,
+                       const struct rw_verdict *verdict)
+{
+    return (verdict->is_ring && verdict->certainty != RW_UNKNOWN) || is_for_good(looks, incident, verdict);
 }
 
 /* A circle may also be in `also`, beside another verdict that is not certain yet. */
-static bool bring_certain_forward(struct rw_incident *incident)
+static bool bring_certain_forward(const struct rw_looks *looks, struct rw_incident *incident)
 {
-    if (is_certain(&incident->verdict))
+    if (is_certain(looks, incident, &incident->verdict))
         return true;
     for (size_t i = 0; i < incident->also_count; i++)
-        if (is_certain(&incident->also[i])) {
+        if (is_certain(looks, incident, &incident->also[i])) {
             struct rw_verdict other = incident->also[i];
             incident->also[i] = incident->verdict;
             incident->verdict = other;
@@ -229,7 +249,7 @@ static bool is_incident(const struct rw_looks *looks, struct rw_incident *incide
     switch (looks->want.trigger) {
     case RW_TRIGGER_CYCLE:
     case RW_TRIGGER_EARLY:
-        return is_certain(&incident->verdict) && rw_is_same_hang(incident, looks->first);
+        return is_certain(looks, incident, &incident->verdict) && rw_is_same_hang(incident, looks->first);
     case RW_TRIGGER_SIGNAL:
         return looks->want.is_explicit || !is_calm; /* whoever ends a run that is stuck wants to know why */
     case RW_TRIGGER_CRASH:
@@ -270,11 +290,18 @@ static void conclude(struct rw_looks *looks, struct rw_incident *incident, uint6
     bool is_told = false;
     add_notes(looks, incident);
     incident->took_ms = (double)looks->looking_ns / 1e6;
-    if (is_early(looks))
+    if (is_early(looks) && incident->verdict.is_ring) {
         incident->trigger_detail = "two looks saw the same threads wait for each other";
+    } else if (is_early(looks)) {
+        incident->trigger = rw_trigger_word(RW_TRIGGER_STILL);
+        incident->trigger_detail =
+            talloc_asprintf(incident, "a thread has waited for longer than timeout=%g for one that is gone",
+                            looks->triggers->options->timeout);
+    }
     if (is_incident(looks, incident)) {
         bool is_news = rw_publisher_is_news(looks->publisher, incident);
-        if (is_news && looks->want.trigger == RW_TRIGGER_RUNNER && !is_certain(&incident->verdict)) {
+        if (is_news && looks->want.trigger == RW_TRIGGER_RUNNER &&
+            !is_certain(looks, incident, &incident->verdict)) {
             rw_held_add(looks->held, incident, &looks->want);
         } else if (is_news) {
             rw_publish(looks->publisher, incident, !is_in_haste(looks), now_ns);
@@ -355,7 +382,7 @@ static void take_result(struct rw_looks *looks, bool took_too_long, uint64_t now
         talloc_free(why);
         return;
     }
-    bool is_certain_now = is_early(looks) && bring_certain_forward(incident);
+    bool is_certain_now = is_early(looks) && bring_certain_forward(looks, incident);
     if (is_early(looks) && (!is_certain_now || !rw_publisher_is_news(looks->publisher, incident))) {
         talloc_free(incident);
         end(looks, is_certain_now, now_ns);
