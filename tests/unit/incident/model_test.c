@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/incident/fixtures.h"
+#include "tools/incident/accounts.h"
+#include "tools/incident/left.h"
 #include "tools/incident/utf8.h"
 #include "tools/incident/words.h"
 
@@ -180,6 +182,27 @@ static void the_place_is_the_users_own_line(void **state)
     }
 }
 
+static void what_a_test_left_is_told_of_all_sorts(void **state)
+{
+    struct rw_incident *incident = rw_incident_new(NULL);
+    struct rw_process_info *process = rw_incident_add_process(incident, 100);
+    struct rw_test_account *account = rw_process_add_account(incident, process, "t.py::test_a");
+    struct rw_thread *thread = rw_process_thread(incident, process, 101);
+
+    (void)state;
+    rw_account_add_child(incident, account, 34, "sleep");
+    rw_account_add_descriptor(incident, account, &(struct rw_left_open){7, "pipe:[123]", "write"});
+    thread->is_alive = true;
+    thread->name = "keeper";
+    thread->created_in_test = "t.py::test_a";
+    assert_string_equal(rw_left_words(incident, incident, "t.py::test_a"),
+                        "thread 'keeper', process 34 (sleep), fd 7 (pipe:[123], to write)");
+    assert_null(rw_left_words(incident, incident, "t.py::test_b"));
+    process->test = "t.py::test_a"; /* again: what it has is no left-over yet */
+    assert_null(rw_left_words(incident, incident, "t.py::test_a"));
+    talloc_free(incident);
+}
+
 static void names_that_follow_from_others_are_completed(void **state)
 {
     struct rw_incident *incident = fixture("two_locks");
@@ -235,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_is_one_place_whatever_it_calls_of_a_library),
+        cmocka_unit_test(what_a_test_left_is_told_of_all_sorts),
         cmocka_unit_test(names_that_follow_from_others_are_completed),
         cmocka_unit_test(main_thread_comes_first),
         cmocka_unit_test(a_thread_is_found_again_but_one_that_never_ran_is_always_new),
