@@ -134,6 +134,14 @@ static void blame_process(struct rw_diagnosis *diagnosis, struct rw_verdict *fin
                        rw_doing_words(incident, other, subject), rw_at_place(diagnosis, subject));
 }
 
+/* Any thread may end it, or one that is not known. */
+static bool is_for_anybody(const struct rw_wait_on *wait)
+{
+    enum rw_wait_end ends = rw_wait_kind_of(wait)->ends;
+
+    return ends == RW_ENDS_BY_SIGNAL || (ends == RW_ENDS_BY_RELEASE && wait->owner.tid < 0 && wait->fd < 0);
+}
+
 /* "; 'reader' (tid 12), which waits in read on fd 0, could still end it": the few threads that are not stuck,
  * where any thread of the process may give what the last one waits for. */
 static bool tell_who_could(struct rw_diagnosis *diagnosis, const struct rw_node *last, char **sentence)
@@ -142,7 +150,7 @@ static bool tell_who_could(struct rw_diagnosis *diagnosis, const struct rw_node 
     const struct rw_node *able[ABLE_MAX];
     size_t count = 0;
 
-    if (rw_wait_kind_of(last->thread->waits_on)->ends != RW_ENDS_BY_SIGNAL)
+    if (!is_for_anybody(last->thread->waits_on))
         return false;
     for (size_t i = 0; i < diagnosis->graph->node_count; i++) {
         const struct rw_node *node = &diagnosis->graph->nodes[i];

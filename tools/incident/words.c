@@ -215,6 +215,9 @@ static char *bare_wait_words(void *ctx, const struct rw_process_info *process, c
         break;
     }
     object = rw_object_words(ctx, process, wait);
+    /* Who waits for items, and who waits for them to be done, wait for different threads. */
+    if (kind->kind && strcmp(kind->kind, "queue") == 0 && wait->call && strcmp(wait->call, "Queue.join") == 0)
+        return rw_words(ctx, "waits for task_done() of queue %s", object);
     return rw_words(ctx, "%s%s%s", kind->phrase, object[0] ? " " : "", object);
 }
 
