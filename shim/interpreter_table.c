@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "shim/misuse.h"
+#include "shim/python_hooks.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
 #include "shim/self.h"
@@ -97,6 +98,36 @@ void rw_check_interpreter_destroyed(uint64_t address, uint64_t id, const void *r
             .return_address = (uint64_t)return_address,
             .other_tid = destroyer,
             .other_ns = entry->destroy_begin_ns,
+        });
+    }
+}
+
+/* Threads that something else than Python made, an extension for instance, are not the interpreter's. */
+static bool is_left_in(const struct rw_slot *slot, uint64_t address, uint64_t id)
+{
+    bool is_there =
+        slot->state == RW_THREAD_NEW || slot->state == RW_THREAD_RUNNING || slot->state == RW_THREAD_WAITING;
+    return is_there && slot->creator_interpreter == address && slot->creator_interpreter_id == id &&
+           id != UINT64_MAX && slot->tid != rw_self.tid &&
+           rw_python_is_caller((const void *)slot->create_return_address);
+}
+
+void rw_check_interpreter_outlived(uint64_t address, uint64_t id, const void *return_address)
+{
+    if (address == 0 || !rw_is_recording_own() || rw_header->finalize_begin_ns != 0 ||
+        rw_header->exit_begin_ns != 0)
+        return;
+    for (uint32_t i = 0; i < rw_header->slot_used; i++) {
+        struct rw_launch *launch = rw_slot_launch(i);
+        if (launch->area == NULL || launch->misuse != 0 || !is_left_in(&launch->area->slot, address, id))
+            continue;
+        launch->misuse = rw_misuse_record(&(struct rw_misuse){
+            .kind = RW_MISUSE_INTERPRETER_OUTLIVED,
+            .object = address,
+            .arg = id,
+            .return_address = (uint64_t)return_address,
+            .other_tid = launch->area->slot.tid,
+            .other_ns = launch->area->slot.created_ns,
         });
     }
 }

@@ -11,7 +11,8 @@ static bool has_saved_maps; /* of this recording; atomic */
 
 static bool waits_for_outcome(uint32_t kind)
 {
-    return kind == RW_MISUSE_LATE_THREAD || kind == RW_MISUSE_CONDITION_DESTROYED;
+    return kind == RW_MISUSE_LATE_THREAD || kind == RW_MISUSE_CONDITION_DESTROYED ||
+           kind == RW_MISUSE_INTERPRETER_OUTLIVED;
 }
 
 static struct rw_misuse *equal_one(const struct rw_misuse *misuse)

@@ -201,6 +201,7 @@ static void destroy_ends(const struct call *call, const void *return_address)
     if (call->self.interpreter)
         rw_record_interpreter(RW_INTERPRETER_DESTROYED, call->self.interpreter, call->self.id);
     rw_record_event(RW_EVENT_INTERPRETER_DESTROY_END, call->self.interpreter, call->self.id, return_address);
+    rw_check_interpreter_outlived(call->self.interpreter, call->self.id, return_address);
     end(call);
 }
 

@@ -57,6 +57,11 @@ void rw_record_interpreter(enum rw_interpreter_state state, uint64_t address, ui
  * misuse, which this writes down. Before rw_record_interpreter() says so. */
 void rw_check_interpreter_destroyed(uint64_t address, uint64_t id, const void *return_address);
 
+/* The calling thread has destroyed the interpreter, unless the program ends; where threads are left that
+ * Python made in it, that is a misuse for each, which this writes down, and what becomes of the thread
+ * settles. */
+void rw_check_interpreter_outlived(uint64_t address, uint64_t id, const void *return_address);
+
 /* Milestones of the process, in rw_header. The first one of a kind stays, but for RW_MILESTONE_EXEC. */
 enum rw_milestone {
     RW_MILESTONE_MAIN_RETURNED = 0,

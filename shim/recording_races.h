@@ -34,6 +34,9 @@ enum rw_misuse_kind {
     /* A fork child asked in vain for a mutex that another thread of its parent held at the fork. other: that
      * thread, which is none of this process. */
     RW_MISUSE_FORK_LOCK,
+    /* A thread destroyed an interpreter in which Python had made another one that had not ended. object: the
+     * interpreter, arg: its id; other_ns: when that thread was created. */
+    RW_MISUSE_INTERPRETER_OUTLIVED,
     RW_MISUSE_KINDS,
 };
 

@@ -1,23 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* An interpreter that one thread destroys while another one is at it, or in it. */
+/* An interpreter that one thread destroys while another one is at it, or in it, or left behind by it. */
 #include <string.h>
 
 #include "tools/diagnosis/misuse.h"
 #include "tools/incident/model.h"
 #include "tools/incident/words.h"
 
+static char *interpreter_words(struct rw_incident *incident, const struct rw_misuse_info *misuse)
+{
+    return misuse->interpreter >= 0
+               ? rw_words(incident, "interpreter %lld", (long long)misuse->interpreter)
+               : rw_words(incident, "the interpreter at 0x%llx", (unsigned long long)misuse->object);
+}
+
 static struct rw_misuse_words tell(struct rw_incident *incident, const struct rw_misuse_story *story)
 {
     const struct rw_misuse_info *misuse = story->misuse;
-    char *which = misuse->interpreter >= 0
-                      ? rw_words(incident, "interpreter %lld", (long long)misuse->interpreter)
-                      : rw_words(incident, "the interpreter at 0x%llx", (unsigned long long)misuse->object);
+    char *which = interpreter_words(incident, misuse);
     struct rw_misuse_words words = {0};
 
     rw_append(incident, &words.sentence, "%s begins to destroy %s%s, which %s has been destroying since%s.",
               story->who, which, story->at, story->other, story->ago);
     words.did = rw_words(incident, "begins to destroy %s%s", which, story->at);
     words.other_did = rw_words(incident, "began to destroy it%s", story->ago);
+    return words;
+}
+
+static struct rw_misuse_words tell_outlived(struct rw_incident *incident, const struct rw_misuse_story *story)
+{
+    const struct rw_misuse_info *misuse = story->misuse;
+    char *which = interpreter_words(incident, misuse);
+    struct rw_misuse_words words = {0};
+
+    rw_append(
+        incident, &words.sentence,
+        "%s destroyed %s%s while %s, which belongs to it, was still there: it can run no Python any more.",
+        story->who, which, story->at, story->other ? story->other : "a thread");
+    words.did = rw_words(incident, "destroyed %s%s", which, story->at);
+    words.other_did = rw_words(incident, "was created in it%s, and had not ended", story->ago);
     return words;
 }
 
@@ -88,6 +108,7 @@ static void look_at_crash(struct rw_diagnosis *diagnosis, const struct rw_proces
 void rw_rule_interpreter_race(struct rw_diagnosis *diagnosis)
 {
     rw_tell_misuses(diagnosis, "interpreter-destroyed-again", "interpreter-race", tell);
+    rw_tell_misuses(diagnosis, "interpreter-outlived", "interpreter-race", tell_outlived);
     for (size_t i = 0; i < diagnosis->incident->process_count; i++)
         if (diagnosis->incident->processes[i].crash)
             look_at_crash(diagnosis, &diagnosis->incident->processes[i]);

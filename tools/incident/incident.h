@@ -280,7 +280,7 @@ struct rw_crash {
 struct rw_misuse_info {
     /* "late-thread" "join-of-joined" "join-of-detached" "detach-of-gone" "mutex-destroyed"
      * "condition-destroyed" "semaphore-destroyed" "foreign-unlock" "fork-lock" "interpreter-destroyed-again"
-     */
+     * "interpreter-outlived" */
     const char *kind;
     const char
         *outcome; /* "open" "well" (it came to nothing) "cut" (of a late thread: ended before it was done) */

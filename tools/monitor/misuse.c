@@ -9,6 +9,8 @@
 
 /* Longer than the shim lets a condition's destruction last before it calls it one: shim/wrap_destroy.c. */
 #define CONDITION_AGE_NS UINT64_C(1500000000)
+/* What a thread takes to end, once Python is done with it. */
+#define OUTLIVED_AGE_NS UINT64_C(1500000000)
 
 _Static_assert(RW_MISUSE_MAX <= 64, "a bit for each");
 
@@ -22,7 +24,15 @@ static bool is_ripe(const struct rw_misuse *misuse, const struct rw_watched *wat
         return watched->is_over && header->exit_begin_ns != 0;
     if (misuse->kind == RW_MISUSE_CONDITION_DESTROYED)
         return watched->is_over || now_ns > misuse->time_ns + CONDITION_AGE_NS;
+    if (misuse->kind == RW_MISUSE_INTERPRETER_OUTLIVED)
+        return watched->is_over || now_ns > misuse->time_ns + OUTLIVED_AGE_NS;
     return rw_misuse_word(misuse->kind) != NULL;
+}
+
+static bool ripens_with_time(const struct rw_misuse *misuse)
+{
+    return misuse->outcome == RW_OUTCOME_OPEN &&
+           (misuse->kind == RW_MISUSE_CONDITION_DESTROYED || misuse->kind == RW_MISUSE_INTERPRETER_OUTLIVED);
 }
 
 static void describe(struct rw_want *want, const struct rw_watched *watched, const struct rw_misuse *misuse)
@@ -49,7 +59,7 @@ bool rw_triggers_misused(struct rw_watched *watched, uint64_t now_ns, struct rw_
         if ((rules->misuses_told & bit) != 0 || rw_reader_misuse(watched->reader, i, &misuse) != 0)
             continue;
         if (!is_ripe(&misuse, watched, now_ns)) {
-            waits |= misuse.kind == RW_MISUSE_CONDITION_DESTROYED && misuse.outcome == RW_OUTCOME_OPEN;
+            waits |= ripens_with_time(&misuse);
             continue;
         }
         rules->misuses_told |= bit;

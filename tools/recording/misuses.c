@@ -62,7 +62,7 @@ void rw_fill_misuses(struct rw_fill *fill)
         info->other_address = misuse.other_return_address;
         info->other_where = rw_fill_describe(fill, misuse.other_return_address);
         info->other_ns = misuse.other_ns;
-        if (misuse.kind == RW_MISUSE_INTERPRETER_AGAIN)
+        if (misuse.kind == RW_MISUSE_INTERPRETER_AGAIN || misuse.kind == RW_MISUSE_INTERPRETER_OUTLIVED)
             info->interpreter = rw_fill_interpreter_id(fill, misuse.object, misuse.arg, misuse.time_ns);
         if (misuse.kind == RW_MISUSE_LATE_THREAD)
             fill_late(fill, info, &misuse);

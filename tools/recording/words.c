@@ -99,6 +99,7 @@ const char *rw_misuse_word(uint32_t kind)
         [RW_MISUSE_SEMAPHORE_DESTROYED] = "semaphore-destroyed",
         [RW_MISUSE_FOREIGN_UNLOCK] = "foreign-unlock",
         [RW_MISUSE_FORK_LOCK] = "fork-lock",
+        [RW_MISUSE_INTERPRETER_OUTLIVED] = "interpreter-outlived",
     };
     return WORD(words, kind);
 }

@@ -37,6 +37,7 @@ static void each_kind_has_its_class(void **state)
         {"foreign-unlock", "foreign-unlock"},
         {"fork-lock", "fork-with-lock"},
         {"interpreter-destroyed-again", "interpreter-race"},
+        {"interpreter-outlived", "interpreter-race"},
     };
 
     (void)state;
