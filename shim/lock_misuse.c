@@ -48,21 +48,32 @@ void rw_check_owner(const pthread_mutex_t *mutex, const void *return_address)
     });
 }
 
-/* The owner of a mutex that was held at the fork is a thread of the parent's. */
-void rw_check_fork_lock(const pthread_mutex_t *mutex, const void *return_address)
+/* The owner of a lock that was held at the fork is a thread of the parent's. */
+static void check_fork(const void *lock, int32_t owner, bool is_shared, const void *return_address)
 {
-    if (!rw_is_recording_own() || rw_parent_of_fork == 0 || rw_is_confined || kind_of(mutex) & PROCESS_SHARED)
+    if (!rw_is_recording_own() || rw_parent_of_fork == 0 || rw_is_confined || is_shared)
         return;
-    int32_t owner = owner_of(mutex);
     if (owner <= 0 || rw_slot_of_tid(owner) || rw_raw3(SYS_tgkill, rw_live->pid, owner, 0) != -ESRCH)
         return;
     rw_misuse_record(&(struct rw_misuse){
         .kind = RW_MISUSE_FORK_LOCK,
-        .object = (uint64_t)mutex,
+        .object = (uint64_t)lock,
         .arg = (uint64_t)rw_parent_of_fork,
         .return_address = (uint64_t)return_address,
         .other_tid = owner,
     });
+}
+
+void rw_check_fork_lock(const pthread_mutex_t *mutex, const void *return_address)
+{
+    check_fork(mutex, owner_of(mutex), kind_of(mutex) & PROCESS_SHARED, return_address);
+}
+
+/* Readers leave no name in it. */
+void rw_check_fork_rwlock(const pthread_rwlock_t *lock, const void *return_address)
+{
+    check_fork(lock, __atomic_load_n(&lock->__data.__cur_writer, __ATOMIC_RELAXED),
+               lock->__data.__shared != 0, return_address);
 }
 
 /* While a program ends, threads that nobody ends hold and wait for what is taken away from them: that they do

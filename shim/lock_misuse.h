@@ -17,8 +17,9 @@
 /* The mutex is about to be unlocked, and its owner seems to be somebody else. */
 void rw_check_owner(const pthread_mutex_t *mutex, const void *return_address);
 
-/* A wait for the mutex was given up. */
+/* A wait for it was given up. Of a read-write lock only its writer is known. */
 void rw_check_fork_lock(const pthread_mutex_t *mutex, const void *return_address);
+void rw_check_fork_rwlock(const pthread_rwlock_t *lock, const void *return_address);
 
 /* It is about to be destroyed. */
 void rw_check_mutex_destroyed(const pthread_mutex_t *mutex, const void *return_address);

@@ -31,8 +31,8 @@ enum rw_misuse_kind {
     RW_MISUSE_CONDITION_DESTROYED,
     RW_MISUSE_SEMAPHORE_DESTROYED,
     RW_MISUSE_FOREIGN_UNLOCK, /* object: a mutex; other: its owner */
-    /* A fork child asked in vain for a mutex that another thread of its parent held at the fork. other: that
-     * thread, which is none of this process. */
+    /* A fork child asked in vain for a mutex, or a read-write lock that was held for writing, that another
+     * thread of its parent held at the fork. other: that thread, which is none of this process. */
     RW_MISUSE_FORK_LOCK,
     /* A thread destroyed an interpreter in which Python had made another one that had not ended. object: the
      * interpreter, arg: its id; other_ns: when that thread was created. */

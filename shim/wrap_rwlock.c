@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "shim/lock_misuse.h"
 #include "shim/perturb_delay.h"
 #include "shim/lock_order.h"
 #include "shim/real.h"
@@ -45,6 +46,8 @@ static inline int taken(const pthread_rwlock_t *lock, int result, enum rw_wait_k
         begin(&wait, kind, lock, deadline, clock, __builtin_return_address(0));                              \
         result = call;                                                                                       \
         rw_wait_end(&wait, result);                                                                          \
+        if (result == ETIMEDOUT)                                                                             \
+            rw_check_fork_rwlock(lock, __builtin_return_address(0));                                         \
         return taken(lock, result, kind, deadline, __builtin_return_address(0));                             \
     } while (0)
 

@@ -7,7 +7,7 @@
 static struct rw_misuse_words tell(struct rw_incident *incident, const struct rw_misuse_story *story)
 {
     const struct rw_misuse_info *misuse = story->misuse;
-    char *mutex = rw_misuse_object(incident, "mutex", misuse);
+    char *mutex = rw_misuse_object(incident, "lock", misuse);
     struct rw_misuse_words words = {0};
 
     rw_append(incident, &words.sentence,
