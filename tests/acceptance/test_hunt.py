@@ -64,7 +64,7 @@ class Hunt(Case):
         self.assertEqual(seen.stdout, "nothing found in 3 perturbed runs (seeds 5 to 7) and 3 plain ones of true\n")
 
     def test_a_deadlock_is_made_ended_and_reported(self):
-        with processes.Program(hunt("--runs", "400", "--plain", "2", "--first", "--", compiled("opposite_orders.c"))) as program:
+        with processes.Program(hunt("--runs", "400", "--plain", "2", "--first", "--", compiled(os.path.join(RACES, "opposite_orders.c")))) as program:
             self.assertEqual(program.wait(4 * PATIENCE_S), 1, program.stderr())
             lines = program.stdout().splitlines()
             self.assertRegex(lines[0], r"^opposite_orders_c hangs \(cycle: Deadlock: .*[^.]\) with seed \d+: 1 of \d+ "

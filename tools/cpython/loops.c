@@ -29,23 +29,19 @@ struct rw_py_loops rw_py_find_loops(struct rw_python *py, const struct rw_thread
     return loops;
 }
 
-/* The native frames are where the stack was copied, the words are of now. Where a thread has gone on, they
- * may not be taken together: from there on, inwards, the addresses to which calls return are others. */
-static size_t find_standing(const struct rw_thread *thread, const struct rw_py_loops *loops)
+size_t rw_py_first_standing(const struct rw_thread *thread, size_t outermost, const uint64_t *words,
+                            uint64_t begin, uint64_t end)
 {
     const struct rw_frame *caller = NULL;
-    size_t standing = loops->count;
-    for (size_t i = thread->native_count; i-- > 0 && standing > 0;) {
+    size_t standing = thread->native_count;
+    for (size_t i = thread->native_count; i-- > 0; standing = i) {
         const struct rw_frame *frame = &thread->native[i];
         uint64_t at = frame->cfa - 8;
         if (frame->is_inlined)
             continue;
-        if (caller && at <= loops->items[loops->count - 1].cfa - 8 &&
-            (at < loops->begin || loops->words[(at - loops->begin) / 8] != caller->pc))
+        if (caller && i <= outermost && (at < begin || at >= end || words[(at - begin) / 8] != caller->pc))
             break;
         caller = frame;
-        if (loops->items[standing - 1].index == (int)i)
-            standing--;
     }
     return standing;
 }
@@ -61,7 +57,11 @@ bool rw_py_loops_read(struct rw_python *py, const struct rw_thread *thread, stru
         abort();
     if (rw_py_read(py, loops->begin, loops->words, (end - loops->begin) / 8 * 8))
         return false;
-    loops->standing = find_standing(thread, loops);
+    size_t standing = rw_py_first_standing(thread, (size_t)loops->items[loops->count - 1].index, loops->words,
+                                           loops->begin, end);
+    loops->standing = loops->count;
+    while (loops->standing > 0 && (size_t)loops->items[loops->standing - 1].index >= standing)
+        loops->standing--;
     return true;
 }
 

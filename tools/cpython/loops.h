@@ -20,6 +20,13 @@ struct rw_py_loops {
     size_t standing; /* the first of those that are called from where they were when the stack was copied */
 };
 
+/* The innermost native frame up to which, from the outermost one inwards, calls still return to where they
+ * did when the stack was copied: the native frames are of then, what was read later may be of a thread that
+ * has gone on, and belongs to these frames alone. `words` are what the stack holds now from `begin` to `end`,
+ * in which native[outermost] lies; frames outside of that one are not asked. native_count: none. */
+size_t rw_py_first_standing(const struct rw_thread *thread, size_t outermost, const uint64_t *words,
+                            uint64_t begin, uint64_t end);
+
 /* By what symbols say. */
 struct rw_py_loops rw_py_find_loops(struct rw_python *py, const struct rw_thread *thread);
 

@@ -89,25 +89,14 @@ static uint64_t find_distance(struct rw_python *py)
     return best.bytes;
 }
 
-/* The innermost native frame up to which, from the outermost one inwards, calls still return to where they
- * did when the stack was copied: what was read in between belongs to these. native_count where that is not
- * known. */
+/* native_count where that is not known. */
 static size_t first_standing(struct rw_python *py, const struct rw_thread *thread)
 {
-    const struct rw_frame *caller = NULL;
     uint64_t begin = thread->native[0].cfa - 8, end = thread->native[thread->native_count - 1].cfa;
     uint64_t *words = end > begin && end - begin < STACK_MAX ? malloc(end - begin) : NULL;
     size_t standing = thread->native_count;
     if (words && rw_py_read(py, begin, words, (end - begin) / 8 * 8) == 0)
-        for (size_t i = thread->native_count; i-- > 0;) {
-            const struct rw_frame *frame = &thread->native[i];
-            uint64_t at = frame->cfa - 8;
-            if (!frame->is_inlined && caller &&
-                (at < begin || at >= end || words[(at - begin) / 8] != caller->pc))
-                break;
-            caller = frame->is_inlined ? caller : frame;
-            standing = i;
-        }
+        standing = rw_py_first_standing(thread, thread->native_count - 1, words, begin, end);
     free(words);
     return standing;
 }
