@@ -10,6 +10,7 @@
 
 #include "tools/incident/model.h"
 #include "tools/incident/words.h"
+#include "tools/monitor/bare_incident.h"
 #include "tools/monitor/capture.h"
 #include "tools/monitor/deltas.h"
 #include "tools/monitor/held.h"
@@ -33,6 +34,11 @@ enum level { WHOLE = 0, NO_PYTHON, NO_STACKS, RECORDINGS_ONLY, LEVELS };
 static const uint64_t look_max_ns[LEVELS] = {10 * SECOND, 10 * SECOND, 5 * SECOND, 2 * SECOND};
 static const uint64_t short_look_max_ns[LEVELS] = {1000 * MS, 400 * MS, 400 * MS, 300 * MS};
 #define ALL_LOOKS_MAX_NS (30 * SECOND)
+/* And how much longer for each thread and process: some ten times what they take on a machine that has time.
+ */
+#define THREAD_NS (2 * MS)
+#define PROCESS_NS (20 * MS)
+#define MORE_MAX_NS (30 * SECOND)
 
 struct rw_looks {
     struct rw_publisher *publisher;
@@ -46,6 +52,7 @@ struct rw_looks {
     enum level level;
     char *left_out;      /* why the level is not WHOLE, where something went wrong */
     size_t cut;          /* processes that the look had no room for */
+    uint64_t more_ns;    /* time that its threads and processes may take beyond what a small look may */
     uint64_t looking_ns; /* time spent on looks, without the pause between them */
     uint64_t started_ns; /* of this look */
     uint64_t first_ns;   /* of the first look, for the confirmation */
@@ -113,7 +120,8 @@ bool rw_looks_in_haste(const struct rw_looks *looks)
 
 static uint64_t look_until_ns(const struct rw_looks *looks)
 {
-    return looks->started_ns + (is_in_haste(looks) ? short_look_max_ns : look_max_ns)[looks->level];
+    return is_in_haste(looks) ? looks->started_ns + short_look_max_ns[looks->level]
+                              : looks->started_ns + look_max_ns[looks->level] + looks->more_ns;
 }
 
 uint64_t rw_looks_due_ns(const struct rw_looks *looks)
@@ -155,6 +163,9 @@ static void start_look(struct rw_looks *looks, uint64_t now_ns)
         .look = looks->look,
     };
     looks->cut = targets->left_out;
+    looks->more_ns = targets->count * PROCESS_NS + targets->threads * THREAD_NS;
+    if (looks->more_ns > MORE_MAX_NS)
+        looks->more_ns = MORE_MAX_NS;
     looks->started_ns = now_ns;
     if (looks->first == NULL)
         looks->first_ns = now_ns;
@@ -313,37 +324,13 @@ static void conclude(struct rw_looks *looks, struct rw_incident *incident, uint6
     end(looks, is_told, now_ns);
 }
 
-/* What can be said where every look went wrong: that something was to be looked at, and why it was not. */
-static struct rw_incident *bare_incident(struct rw_looks *looks, uint64_t now_ns)
-{
-    struct rw_incident *incident = rw_incident_new(looks);
-    struct timespec real;
-    clock_gettime(CLOCK_REALTIME, &real);
-    incident->now_ns = now_ns;
-    incident->realtime_s = (double)real.tv_sec + (double)real.tv_nsec / 1e9;
-    incident->version = RW_VERSION;
-    incident->trigger = rw_trigger_word(looks->want.trigger);
-    incident->trigger_detail = talloc_strdup(incident, looks->want.detail);
-    incident->command = talloc_strdup(incident, looks->command);
-    struct rw_process_info *process = rw_incident_add_process(incident, looks->want.pid);
-    const struct rw_watched *watched = rw_watch_find(looks->publisher->watch, looks->want.pid);
-    process->is_alive = watched != NULL;
-    if (watched != NULL && watched->test.number != 0) {
-        char name[RW_TEST_NAME_MAX + 1] = "";
-        memcpy(name, watched->test.name, RW_TEST_NAME_MAX);
-        incident->test = process->test = talloc_strdup(incident, name);
-    }
-    incident->verdict.class_name = "unknown";
-    incident->verdict.test = incident->test;
-    incident->verdict.sentence = talloc_asprintf(incident, "Process %d could not be looked at when %s.",
-                                                 looks->want.pid, looks->want.detail);
-    return incident;
-}
-
 /* Every look went wrong. What asked for it is told all the same, but for what only a look could have seen. */
 static void give_up(struct rw_looks *looks, uint64_t now_ns)
 {
-    struct rw_incident *incident = looks->first != NULL ? looks->first : bare_incident(looks, now_ns);
+    struct rw_incident *incident =
+        looks->first != NULL
+            ? looks->first
+            : rw_bare_incident(looks, looks->publisher->watch, &looks->want, looks->command, now_ns);
     looks->first = NULL;
     if (is_early(looks)) {
         talloc_free(incident);
@@ -360,7 +347,7 @@ static void look_again(struct rw_looks *looks, const char *why, bool took_too_lo
     enum level next = took_too_long && looks->level < NO_STACKS ? NO_STACKS : looks->level + 1;
     if (looks->left_out == NULL)
         looks->left_out = talloc_strdup(looks, why);
-    if (next < LEVELS && looks->looking_ns < ALL_LOOKS_MAX_NS) {
+    if (next < LEVELS && looks->looking_ns < ALL_LOOKS_MAX_NS + looks->more_ns) {
         looks->level = next;
         start_look(looks, now_ns);
     }

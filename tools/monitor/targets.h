@@ -17,6 +17,7 @@
 struct rw_targets {
     struct rw_capture_target items[RW_TARGETS_MAX];
     size_t count;
+    size_t threads;  /* that the recordings tell of, those that ended included */
     size_t left_out; /* living processes that found no room */
 };
 

@@ -28,14 +28,15 @@ const char *rw_role_of(const struct rw_incident *incident, const struct rw_proce
     return NULL;
 }
 
+/* Among the culprits; SIZE_MAX where it is none. */
 static size_t position_of(const struct rw_incident *incident, const struct rw_process_info *process,
-                          const struct rw_thread *thread, size_t otherwise)
+                          const struct rw_thread *thread)
 {
     for (size_t i = 0; thread->tid && i < incident->verdict.culprit_count; i++)
         if (incident->verdict.culprits[i].pid == process->pid &&
             incident->verdict.culprits[i].tid == thread->tid)
             return i;
-    return otherwise;
+    return SIZE_MAX;
 }
 
 static char *look_of(void *ctx, const struct rw_process_info *process, const struct entry *entry)
@@ -129,8 +130,11 @@ size_t rw_group_threads(void *ctx, const struct rw_incident *incident, const str
         struct entry *entry = &entries[i];
 
         entry->thread = &process->threads[i];
-        entry->tier = entry->thread->is_main ? 0 : rw_role_of(incident, process, entry->thread) ? 1 : 2;
-        entry->position = entry->tier == 1 ? position_of(incident, process, entry->thread, i) : i;
+        size_t position = position_of(incident, process, entry->thread);
+        /* Of a long ring those have a place of their own that the answer shows. */
+        bool is_shown = position != SIZE_MAX && rw_list_shows(position, incident->verdict.culprit_count);
+        entry->tier = entry->thread->is_main ? 0 : is_shown ? 1 : 2;
+        entry->position = entry->tier == 1 ? position : i;
         entry->line_count = rw_stack_lines(ctx, entry->thread, &entry->lines);
         entry->look = look_of(ctx, process, entry);
     }

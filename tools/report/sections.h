@@ -49,7 +49,8 @@ struct rw_thread_group {
     char **lines; /* the stack that they share */
     size_t line_count;
 };
-/* Main first, then those with a role, each alone; then the others, equal ones together. Children of `ctx`. */
+/* Main first, then those with a role that the answer shows, each alone; then the others, equal ones together.
+ * Children of `ctx`. */
 size_t rw_group_threads(void *ctx, const struct rw_incident *incident, const struct rw_process_info *process,
                         struct rw_thread_group **groups);
 

@@ -79,11 +79,44 @@ static void many_equal_processes_are_shown_as_one(void **state)
     talloc_free(incident);
 }
 
+/* A ring of five hundred threads in one process: those that the answer shows have a place of their own, the
+ * others are told as one. */
+static void a_long_ring_has_a_short_report(void **state)
+{
+    struct rw_incident *incident = rw_incident_new(NULL);
+    struct rw_process_info *process = rw_incident_add_process(incident, 1000);
+    const struct rw_frame frame = {.function = "work", .module = "/x/program", .pc = 1000};
+    char *report;
+
+    (void)state;
+    process->is_alive = true;
+    for (int i = 0; i < 500; i++) {
+        struct rw_thread *thread = rw_process_thread(incident, process, 1000 + i);
+        struct rw_wait_on *wait = rw_thread_wait_on(incident, thread);
+
+        thread->is_alive = true;
+        thread->os_state = 'S';
+        rw_add_frame(incident, thread, &frame);
+        wait->kind = "mutex";
+        wait->owner.tid = 1000 + (i + 1) % 500;
+        wait->owner.pid = 1000;
+        wait->owner.certainty = RW_EXACT;
+    }
+    rw_diagnose(incident);
+    report = text_of(incident);
+    assert_non_null(strstr(report, "through 500 threads"));
+    assert_non_null(strstr(report, "480 threads like this"));
+    assert_true(strlen(report) < 16 * 1024);
+    free(report);
+    talloc_free(incident);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_stack_is_cut_away),
         cmocka_unit_test(many_equal_processes_are_shown_as_one),
+        cmocka_unit_test(a_long_ring_has_a_short_report),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
