@@ -93,9 +93,13 @@ static char *missing_words(struct rw_diagnosis *diagnosis, const struct rw_edge 
     struct rw_incident *incident = diagnosis->incident;
     const struct rw_process_info *process = diagnosis->graph->nodes[edge->from].process;
     const struct rw_transition *end = recorded_end(process, edge->owner_tid);
+    /* A lock that processes share: its owner may have been a child. */
+    const char *child = rw_failed_child_words(
+        diagnosis, process, rw_waits_since(incident, diagnosis->graph->nodes[edge->from].thread));
 
     if (!end)
-        return rw_words(incident, "does not exist in process %d", process->pid);
+        return rw_words(incident, "does not exist in process %d%s%s", process->pid, child ? "; " : "",
+                        child ? child : "");
     return rw_words(incident, "ended %s ago%s",
                     rw_duration(incident, rw_seconds_since(incident, end->time_ns)),
                     how_it_ended(diagnosis, edge, end));

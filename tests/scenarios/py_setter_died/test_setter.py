@@ -12,4 +12,4 @@ def test_flag():
     setter.start()
     setter.join()
     while not done.is_set():  # HERE spins
-        pass
+        pass  # HERE spins
