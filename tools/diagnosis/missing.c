@@ -41,6 +41,13 @@ static void append_task(struct rw_incident *incident, char **sentence, const str
                                                          : ", though it was cancelled");
 }
 
+/* Whom a cancellation does not reach holds up all others that it should end; and one that goes on though it
+ * was cancelled is more than one that waits. */
+static int rank_of(const struct rw_task *task)
+{
+    return !task->cancelled ? 0 : strcmp(task->cancelled, "shielded") == 0 ? 2 : 1;
+}
+
 void rw_tell_waiting_tasks(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
                            const struct rw_thread *thread, char **sentence)
 {
@@ -54,13 +61,13 @@ void rw_tell_waiting_tasks(struct rw_diagnosis *diagnosis, const struct rw_proce
             continue;
         if (!task->state || strcmp(task->state, "waiting") != 0)
             return; /* there is something to do: the loop is not the place to look at */
-        if (count < TASKS_NAMED)
-            named[count] = task;
-        /* One that was cancelled and is still there is what a person looks for. */
-        if (task->cancelled && !named[0]->cancelled) {
-            named[1] = named[0];
-            named[0] = task;
-        }
+        size_t place = count < TASKS_NAMED ? count : TASKS_NAMED;
+
+        for (; place > 0 && rank_of(task) > rank_of(named[place - 1]); place--)
+            if (place < TASKS_NAMED)
+                named[place] = named[place - 1];
+        if (place < TASKS_NAMED)
+            named[place] = task;
         count++;
     }
     if (count == 0)

@@ -10,7 +10,7 @@
 
 #define SPINNING 0.9 /* of a processor */
 #define BUSY 0.02
-#define RIVAL 0.1
+#define RIVAL 0.5   /* of what the worker used */
 #define POLLS_MIN 2 /* times that it was woken between two looks */
 
 /* Its share of one processor between the two looks; negative after one look. */
@@ -69,13 +69,13 @@ static void tell_rival(struct rw_diagnosis *diagnosis, const struct rw_process_i
     struct rw_incident *incident = diagnosis->incident;
     const struct rw_gil *gil = rw_thread_gil(process, worker);
     const struct rw_thread *rival = NULL;
-    double least = RIVAL;
+    double least = RIVAL * share(incident, worker);
 
     for (size_t i = 0; gil && gil->is_enabled == 1 && i < process->thread_count; i++) {
         const struct rw_thread *thread = &process->threads[i];
         double part = share(incident, thread);
 
-        if (thread == worker || rw_thread_is_gone(process, thread) || part <= least ||
+        if (thread == worker || rw_thread_is_gone(process, thread) || part < BUSY || part <= least ||
             thread->same_calls != 1 || !thread->python_count || rw_thread_gil(process, thread) != gil)
             continue;
         rival = thread;

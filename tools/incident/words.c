@@ -205,7 +205,8 @@ static char *bare_wait_words(void *ctx, const struct rw_process_info *process, c
         return rw_words(ctx, "%s", kind->phrase);
     case RW_ENDS_UNKNOWN:
         if (!kind->kind || strcmp(kind->kind, "syscall") == 0)
-            return rw_words(ctx, "waits in %s", call_of(wait));
+            return rw_words(ctx, "waits in %s%s%s", call_of(wait), wait->name ? " of " : "",
+                            wait->name ? wait->name : "");
         break;
     case RW_ENDS_BY_RELEASE:
         if (strcmp(kind->kind, "gil") == 0)
