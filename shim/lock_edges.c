@@ -96,6 +96,7 @@ static void fill(struct rw_lock_edge *edge, struct rw_self *self, const struct r
                   (to->how & RW_LOCK_SHARED ? RW_EDGE_TO_SHARED : 0);
     fill_gates(edge, locks, from, to);
     edge->from_stack = rw_lock_stack_record(from->site);
+    rw_lock_site_need(self, locks, to->site);
     edge->to_stack = rw_lock_stack_record(to->site);
     rw_write_end(&edge->sequence);
 }

@@ -87,7 +87,8 @@ inline void rw_held_add(struct rw_self *self, struct rw_locks *locks, uint64_t l
     const struct rw_held taken = {
         .lock = lock,
         .return_address = (uint64_t)return_address,
-        .site = rw_lock_site(self, locks, lock, call, (uintptr_t)__builtin_frame_address(0)),
+        .site =
+            rw_lock_site(self, locks, how & RW_LOCK_GIL, lock, call, (uintptr_t)__builtin_frame_address(0)),
         .generation = __atomic_load_n(generation_of(lock), __ATOMIC_RELAXED) & ~SIGNAL,
         .how = (uint16_t)how,
         .depth = 1,

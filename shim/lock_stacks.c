@@ -13,7 +13,8 @@
 /* Stacks that a thread may copy, and of so many further locks one: a program that takes ever new locks pays
  * for few of them. */
 #define COPIES_FREE 256u
-#define COPIES_SHARE 128u
+#define COPIES_SHARE 64u
+#define COPIES_OF_GIL 64u
 
 struct rw_lock_stack *rw_lock_sites;
 
@@ -42,21 +43,39 @@ static bool begin(struct rw_lock_stack *site)
                                                           __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-void rw_lock_site_copy(struct rw_self *self, struct rw_locks *locks, uint64_t key)
+static struct rw_lock_stack *site_of(uint64_t key)
 {
-    struct rw_lock_stack *site = &rw_lock_sites[key >> 32 & (RW_SITE_MAX - 1)];
-    if (locks->copied > COPIES_FREE + locks->taken / COPIES_SHARE || !begin(site))
+    return &rw_lock_sites[key >> 32 & (RW_SITE_MAX - 1)];
+}
+
+static void copy(struct rw_self *self, const struct rw_locks *locks, uint64_t key)
+{
+    struct rw_lock_stack *site = site_of(key);
+    if (!begin(site))
         return;
-    locks->copied++;
     __atomic_store_n(&site->key, key, __ATOMIC_RELAXED);
     rw_capture_into(self, &site->capture, site->stack, sizeof site->stack, rw_recorder_now());
     site->frame_count = rw_python_frames(locks->has_gil, site->frames, RW_LOCK_FRAME_MAX);
     rw_write_end(&site->sequence);
 }
 
+void rw_lock_site_copy(struct rw_self *self, struct rw_locks *locks, uint64_t key, bool is_gil)
+{
+    if (locks->copied > (is_gil ? COPIES_OF_GIL : COPIES_FREE + locks->taken / COPIES_SHARE))
+        return;
+    locks->copied++;
+    copy(self, locks, key);
+}
+
+void rw_lock_site_need(struct rw_self *self, const struct rw_locks *locks, uint64_t key)
+{
+    if (__atomic_load_n(&site_of(key)->key, __ATOMIC_RELAXED) != key)
+        copy(self, locks, key);
+}
+
 uint32_t rw_lock_stack_record(uint64_t key)
 {
-    struct rw_lock_stack *site = &rw_lock_sites[key >> 32 & (RW_SITE_MAX - 1)];
+    struct rw_lock_stack *site = site_of(key);
     for (uint32_t i = 0; i < recorded; i++) {
         if (rw_lock_stacks[i].key == key)
             return i + 1;

@@ -23,14 +23,18 @@ bool rw_lock_stacks_prepare(void);
 /* In a fresh recording. */
 void rw_lock_stacks_begin(void);
 
-/* Copies the calling thread's stack under this key, if it has not copied too many. */
-void rw_lock_site_copy(struct rw_self *self, struct rw_locks *locks, uint64_t key);
+/* Copies the calling thread's stack under this key, if it has not copied too many; `is_gil`: only if it has
+ * copied few, for the interpreter takes that one everywhere. */
+void rw_lock_site_copy(struct rw_self *self, struct rw_locks *locks, uint64_t key, bool is_gil);
+
+/* The same in any case, of the lock that the thread has just taken. */
+void rw_lock_site_need(struct rw_self *self, const struct rw_locks *locks, uint64_t key);
 
 /* The entry of the recording that holds the stack, plus one; 0 if there is none. One thread at a time. */
 uint32_t rw_lock_stack_record(uint64_t key);
 
 /* The key for a lock that the thread has just taken; `here`: an address in a frame of the shim's. */
-static inline uint64_t rw_lock_site(struct rw_self *self, struct rw_locks *locks, uint64_t lock,
+static inline uint64_t rw_lock_site(struct rw_self *self, struct rw_locks *locks, bool is_gil, uint64_t lock,
                                     uint64_t call, uintptr_t here)
 {
     uint64_t key = (lock + call * UINT64_C(0xff51afd7ed558ccd)) * UINT64_C(0x9e3779b97f4a7c15) +
@@ -39,7 +43,7 @@ static inline uint64_t rw_lock_site(struct rw_self *self, struct rw_locks *locks
     locks->taken++;
     if (__builtin_expect(
             __atomic_load_n(&rw_lock_sites[key >> 32 & (RW_SITE_MAX - 1)].key, __ATOMIC_RELAXED) != key, 0))
-        rw_lock_site_copy(self, locks, key);
+        rw_lock_site_copy(self, locks, key, is_gil);
     return key;
 }
 

@@ -340,6 +340,18 @@ static void print_slot(FILE *out, struct rw_reader *reader, unsigned index)
     print_history(out, reader, index, &slot);
 }
 
+/* How many there are, and how many found no room: silence says something only if these are few. */
+static void print_lock_orders(FILE *out, const struct rw_header *header)
+{
+    if (header->lock_edge_count == 0)
+        return;
+    fprintf(out,
+            "lock-orders written=%" PRIu64 " left-out=%" PRIu64 " stacks=%" PRIu64 " stacks-left-out=%" PRIu64
+            "\n",
+            header->lock_edges_written, header->lock_edges_left_out, header->lock_stacks_written,
+            header->lock_stacks_left_out);
+}
+
 int rw_recording_print(const char *path, FILE *out)
 {
     struct rw_reader *reader;
@@ -357,6 +369,7 @@ int rw_recording_print(const char *path, FILE *out)
     print_semaphores(out, reader);
     print_misuses(out, reader);
     print_locks(out, reader);
+    print_lock_orders(out, rw_reader_header(reader));
     for (unsigned i = 0; i < rw_reader_header(reader)->slot_used; i++)
         print_slot(out, reader, i);
     rw_reader_close(reader);
