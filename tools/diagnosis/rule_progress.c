@@ -60,6 +60,17 @@ static const struct rw_thread *busiest(const struct rw_incident *incident,
     return best;
 }
 
+/* " at x.py:3 in f in interpreter 1": the number where it is not the main one. */
+static char *place_words(struct rw_diagnosis *diagnosis, const struct rw_thread *thread)
+{
+    char *place = rw_at_place(diagnosis, thread);
+
+    if (thread->python_count && thread->python[0].interpreter > 0 && !thread->python[0].is_torn)
+        return rw_words(diagnosis->incident, "%s in interpreter %lld", place,
+                        (long long)thread->python[0].interpreter);
+    return place;
+}
+
 /* Who has the worker's GIL for a good part of the time, at one and the same place, is why the worker is slow:
  * "; it shares the GIL with 'inside' (tid 12), which used 80 % of a processor at <string>:1 in interpreter
  * 1". */
@@ -84,9 +95,7 @@ static void tell_rival(struct rw_diagnosis *diagnosis, const struct rw_process_i
     if (!rival)
         return;
     rw_append(incident, sentence, "; it shares the GIL with %s, which used %.0f %% of a processor%s",
-              rw_thread_label(incident, rival), least * 100, rw_at_place(diagnosis, rival));
-    if (rival->python[0].interpreter > 0 && !rival->python[0].is_torn)
-        rw_append(incident, sentence, " in interpreter %lld", (long long)rival->python[0].interpreter);
+              rw_thread_label(incident, rival), least * 100, place_words(diagnosis, rival));
 }
 
 static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info *process, size_t index,
@@ -126,7 +135,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     else
         rw_append(incident, &sentence, "makes progress: it %s and has moved since the look before",
                   rw_doing_words(incident, process, worker));
-    rw_append(incident, &sentence, ",%s", rw_at_place(diagnosis, worker));
+    rw_append(incident, &sentence, ",%s", place_words(diagnosis, worker));
     tell_rival(diagnosis, process, worker, &sentence);
     rw_tell_waiting_tasks(diagnosis, process, worker, &sentence);
     rw_append(incident, &sentence, ".");

@@ -7,7 +7,7 @@ number = interpreters.create("legacy")
 
 
 def run():
-    interpreters.run_string(number, "while True: pass")
+    interpreters.run_string(number, "while True: pass")  # HERE enters
 
 
 def test_that_is_slowed_down():
