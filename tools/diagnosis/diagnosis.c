@@ -150,6 +150,9 @@ static bool is_bystander(const struct rw_incident *incident, const struct rw_ver
         finding->culprit_count ? rw_incident_find_process(incident, finding->culprits[0].pid) : NULL;
     const struct rw_thread *subject = process ? rw_subject(process) : NULL;
 
+    for (size_t i = 1; i < finding->culprit_count; i++)
+        if (process && finding->culprits[i].pid != process->pid)
+            return false; /* it says whom this one waits for */
     return is_weak(finding) && subject && subject->waits_on && has_living_child(incident, process->pid);
 }
 

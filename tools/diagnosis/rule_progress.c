@@ -2,15 +2,20 @@
 /* Not stuck but on its way: what two looks tell of the thread that the others wait for. */
 #include <string.h>
 
+#include <talloc.h>
+
 #include "tools/diagnosis/rules.h"
+#include "tools/diagnosis/stuck.h"
 #include "tools/incident/interpreters.h"
 #include "tools/incident/model.h"
+#include "tools/incident/other_ends.h"
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 
 #define SPINNING 0.9 /* of a processor */
 #define BUSY 0.02
 #define RIVAL 0.5   /* of what the worker used */
+#define HOPS_MAX 16 /* from process to process */
 #define POLLS_MIN 2 /* times that it was woken between two looks */
 
 /* Its share of one processor between the two looks; negative after one look. */
@@ -98,11 +103,33 @@ static void tell_rival(struct rw_diagnosis *diagnosis, const struct rw_process_i
               rw_thread_label(incident, rival), least * 100, place_words(diagnosis, rival));
 }
 
-static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info *process, size_t index,
-                   const size_t *chain, size_t length, const struct rw_thread *worker, bool is_end)
+/* "waits in read on fd 12 (pipe:[7]), whose other end is open in process 12 (sleep)" */
+static char *waits_words(struct rw_incident *incident, const struct rw_process_info *process,
+                         const struct rw_thread *thread)
+{
+    char *doing = rw_doing_words(incident, process, thread);
+    const char *ends = thread->waits_on ? rw_other_ends_words(incident, process, thread->waits_on) : NULL;
+
+    return ends ? rw_words(incident, "%s (%s)", doing, ends) : doing;
+}
+
+/* From the thread that a process is about to the one that can go on, if any. */
+struct way {
+    size_t from, to; /* nodes, or RW_NO_NODE */
+    size_t *chain;   /* of `from`, in its graph */
+    size_t length;
+    bool is_beyond; /* `to` is further on than the chain: in a process that alone can end its last wait */
+};
+
+/* `worker` is of `process`; `is_end`: the chain ends at it. */
+static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
+                   const struct way *way, const struct rw_thread *worker, bool is_end)
 {
     struct rw_incident *incident = diagnosis->incident;
+    size_t index = way->from, length = way->length;
+    const size_t *chain = way->chain;
     double part = share(incident, worker);
+    const struct rw_process_info *waiting = diagnosis->graph->nodes[index].process;
     const struct rw_thread *subject = diagnosis->graph->nodes[index].thread;
     bool ends_by_time = worker->waits_on && (worker->waits_on->has_deadline ||
                                              rw_wait_kind_of(worker->waits_on)->ends == RW_ENDS_BY_TIME);
@@ -113,7 +140,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     if (worker != subject)
         rw_append(incident, &sentence, "%s %s; meanwhile ", rw_thread_label(incident, subject),
                   length ? rw_edge_words(diagnosis, &diagnosis->graph->edges[chain[0]], true)
-                         : rw_doing_words(incident, process, subject));
+                         : waits_words(incident, waiting, subject));
     rw_append(incident, &sentence, "%s ", rw_thread_label(incident, worker));
     if (is_spinning)
         rw_append(
@@ -154,41 +181,105 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     if (worker->transitions_delta > 0)
         rw_verdict_evidence(incident, finding, "%s made %lld recorded transitions in that time",
                             rw_thread_label(incident, worker), (long long)worker->transitions_delta);
+    if (waiting != process) /* another process's test, not the one that runs or ran in the worker's */
+        finding->test = rw_running_test(waiting);
     rw_finding_place(diagnosis, finding, process, worker);
+    if (worker != subject)
+        rw_finding_other_side(diagnosis, finding, subject);
 }
 
-static void look_at_process(struct rw_diagnosis *diagnosis, const struct rw_process_info *process)
+/* A wait that has an end of its own, or a thread that moves. */
+static bool can_go_on(const struct rw_incident *incident, const struct rw_thread *thread)
+{
+    const struct rw_wait_on *wait = thread->waits_on;
+
+    return is_on_its_way(incident, thread) ||
+           (wait && (wait->has_deadline || rw_wait_kind_of(wait)->ends == RW_ENDS_BY_TIME));
+}
+
+static size_t subject_of(const struct rw_graph *graph, const struct rw_process_info *process)
+{
+    const struct rw_thread *subject = process && process->is_alive ? rw_subject(process) : NULL;
+
+    return subject ? rw_graph_node(graph, process->pid, subject->tid) : RW_NO_NODE;
+}
+
+/* The thread that the chain leads to from the one that `process` is about, and, where that one waits for
+ * another process alone, on from there: so from a test to its child, and to that one's child. RW_NO_NODE:
+ * none, or a ring. */
+static struct way way_of(struct rw_diagnosis *diagnosis, const struct rw_process_info *process)
+{
+    struct rw_graph *graph = diagnosis->graph;
+    struct way way = {.from = subject_of(graph, process)};
+    size_t at = way.from;
+
+    way.to = way.from;
+    for (unsigned hops = 0; at != RW_NO_NODE && hops < HOPS_MAX; hops++) {
+        size_t *chain, length = rw_graph_chain(graph, graph, at, &chain), other;
+
+        if (at == way.from) {
+            way.chain = chain;
+            way.length = length;
+        }
+        way.to = rw_graph_chain_end(graph, at, chain, length);
+        if (way.to == RW_NO_NODE || graph->nodes[way.to].edge_count) {
+            way.to = RW_NO_NODE;
+            break;
+        }
+        if (can_go_on(diagnosis->incident, graph->nodes[way.to].thread))
+            break;
+        other = subject_of(graph, rw_incident_find_process(diagnosis->incident,
+                                                           rw_process_to_move(graph, &graph->nodes[way.to])));
+        if (other == RW_NO_NODE)
+            break;
+        at = other;
+        way.is_beyond = true;
+    }
+    return way;
+}
+
+/* Another process's way ends here as well: it is told from there, with who waits for it. */
+static bool is_end_of_another(const struct rw_graph *graph, const struct way *ways, size_t count, size_t mine)
+{
+    const struct rw_process_info *here = graph->nodes[ways[mine].to].process;
+
+    if (graph->nodes[ways[mine].from].process != here)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (ways[i].to == ways[mine].to && graph->nodes[ways[i].from].process != here)
+            return true;
+    return false;
+}
+
+static void look_at_end(struct rw_diagnosis *diagnosis, const struct way *way)
 {
     const struct rw_incident *incident = diagnosis->incident;
-    const struct rw_graph *graph = diagnosis->graph;
-    const struct rw_thread *subject = rw_subject(process);
-    size_t index = subject ? rw_graph_node(graph, process->pid, subject->tid) : RW_NO_NODE;
-    const struct rw_thread *last, *worker;
-    enum rw_wait_end ends;
-    size_t *chain;
-    size_t length, end;
+    const struct rw_node *end = &diagnosis->graph->nodes[way->to];
+    const struct rw_thread *worker;
 
-    if (index == RW_NO_NODE)
+    /* That another process wakes now and then is no work on what is waited for; there is a rule for such. */
+    if (way->is_beyond && share(incident, end->thread) < BUSY)
         return;
-    length = rw_graph_chain(diagnosis->graph, graph, index, &chain);
-    end = rw_graph_chain_end(graph, index, chain, length);
-    if (end == RW_NO_NODE || graph->nodes[end].edge_count || graph->nodes[end].process != process)
-        return;
-    last = graph->nodes[end].thread;
-    ends = rw_wait_kind_of(last->waits_on)->ends;
-    if (is_on_its_way(incident, last) ||
-        (last->waits_on && (last->waits_on->has_deadline || ends == RW_ENDS_BY_TIME))) {
-        report(diagnosis, process, index, chain, length, last, true);
+    if (can_go_on(incident, end->thread)) {
+        report(diagnosis, end->process, way, end->thread, !way->is_beyond);
         return;
     }
-    worker = ends == RW_ENDS_BY_SIGNAL ? busiest(incident, process) : NULL;
-    if (worker && worker != last)
-        report(diagnosis, process, index, chain, length, worker, false);
+    worker = rw_wait_kind_of(end->thread->waits_on)->ends == RW_ENDS_BY_SIGNAL
+                 ? busiest(incident, end->process)
+                 : NULL;
+    if (worker && worker != end->thread)
+        report(diagnosis, end->process, way, worker, false);
 }
 
 void rw_rule_progress(struct rw_diagnosis *diagnosis)
 {
-    for (size_t i = 0; i < diagnosis->incident->process_count; i++)
-        if (diagnosis->incident->processes[i].is_alive)
-            look_at_process(diagnosis, &diagnosis->incident->processes[i]);
+    const struct rw_incident *incident = diagnosis->incident;
+    struct way *ways = talloc_array(diagnosis->graph, struct way, (unsigned)incident->process_count);
+
+    for (size_t i = 0; i < incident->process_count; i++)
+        ways[i] = way_of(diagnosis, &incident->processes[i]);
+    for (size_t i = 0; i < incident->process_count; i++)
+        if (ways[i].to != RW_NO_NODE &&
+            !is_end_of_another(diagnosis->graph, ways, incident->process_count, i))
+            look_at_end(diagnosis, &ways[i]);
 }

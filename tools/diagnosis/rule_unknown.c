@@ -91,22 +91,6 @@ static bool is_left_out(const struct rw_diagnosis *diagnosis, const struct rw_pr
     return true;
 }
 
-/* Whose move it is where one other process alone can end the wait: the child that is waited for, or who has
- * the other end of a pipe or the file lock. 0 if there is none, or more than one. */
-static int process_to_move(const struct rw_diagnosis *diagnosis, const struct rw_node *last)
-{
-    const struct rw_wait_on *wait = last->thread->waits_on;
-    const struct rw_holder **holders;
-
-    if (!wait || !last->process->is_alive)
-        return 0;
-    for (size_t i = 0; i < wait->channel_count; i++)
-        if (!rw_is_channel_closed(&wait->channels[i]) ||
-            rw_is_held_by(&wait->channels[i], last->process->pid))
-            return 0;
-    return rw_other_ends(diagnosis->graph, last->process, wait, &holders) == 1 ? holders[0]->pid : 0;
-}
-
 /* The chain ends at a wait for another process: what that one does is as far as can be seen from here. */
 static void blame_process(struct rw_diagnosis *diagnosis, struct rw_verdict *finding,
                           const struct rw_node *last, int pid, char **sentence)
@@ -204,7 +188,7 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
         finding->certainty = RW_INFERRED;
     if (end != RW_NO_NODE)
         rw_finding_place(diagnosis, finding, graph->nodes[end].process, graph->nodes[end].thread);
-    other = end == RW_NO_NODE ? 0 : process_to_move(diagnosis, &graph->nodes[end]);
+    other = end == RW_NO_NODE ? 0 : rw_process_to_move(diagnosis->graph, &graph->nodes[end]);
     if (other) {
         rw_finding_chain(diagnosis, finding, index, chain, length, "waits");
         blame_process(diagnosis, finding, &graph->nodes[end], other, &sentence);

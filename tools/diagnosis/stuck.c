@@ -7,6 +7,7 @@
 
 #include "tools/diagnosis/rules.h"
 #include "tools/incident/model.h"
+#include "tools/incident/other_ends.h"
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 
@@ -229,4 +230,18 @@ bool rw_is_process_stuck(const struct rw_graph *graph, const struct rw_process_i
         has_thread = true;
     }
     return has_thread;
+}
+
+int rw_process_to_move(struct rw_graph *graph, const struct rw_node *node)
+{
+    const struct rw_wait_on *wait = node->thread->waits_on;
+    const struct rw_holder **holders;
+
+    if (!wait || !node->process->is_alive)
+        return 0;
+    for (size_t i = 0; i < wait->channel_count; i++)
+        if (!rw_is_channel_closed(&wait->channels[i]) ||
+            rw_is_held_by(&wait->channels[i], node->process->pid))
+            return 0;
+    return rw_other_ends(graph, node->process, wait, &holders) == 1 ? holders[0]->pid : 0;
 }

@@ -22,4 +22,11 @@ bool rw_is_channel_closed(const struct rw_channel *channel);
 bool rw_is_held_by(const struct rw_channel *channel, int pid);
 bool rw_is_held_by_others(const struct rw_channel *channel, int pid);
 
+/*
+ * Whose move it is where one other process alone can end the node's wait: the child that is waited for, or
+ * who has the other end of a pipe or the file lock. Whether that one can move is not asked. 0 if there is
+ * none, or more than one. Memory for the search is a child of the graph.
+ */
+int rw_process_to_move(struct rw_graph *graph, const struct rw_node *node);
+
 #endif

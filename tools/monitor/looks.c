@@ -252,6 +252,16 @@ static bool process_moved(const struct rw_incident *incident)
     return false;
 }
 
+/* The signal that was to be looked at first has reached the program by another way, and it is gone. */
+static bool is_gone(const struct rw_looks *looks, const struct rw_incident *incident)
+{
+    const struct rw_process_info *process = rw_incident_find_process(incident, looks->want.pid);
+    for (size_t i = 0; process != NULL && i < process->thread_count; i++)
+        if (!rw_thread_is_gone(process, &process->threads[i]))
+            return false;
+    return process != NULL && process->thread_count > 0;
+}
+
 /* Whether the last look is worth an incident. */
 static bool is_incident(const struct rw_looks *looks, struct rw_incident *incident)
 {
@@ -262,6 +272,8 @@ static bool is_incident(const struct rw_looks *looks, struct rw_incident *incide
     case RW_TRIGGER_EARLY:
         return is_certain(looks, incident, &incident->verdict) && rw_is_same_hang(incident, looks->first);
     case RW_TRIGGER_SIGNAL:
+        if (strcmp(class_name, "unknown") == 0 && is_gone(looks, incident))
+            return false;
         return looks->want.is_explicit || !is_calm; /* whoever ends a run that is stuck wants to know why */
     case RW_TRIGGER_CRASH:
         return true;

@@ -253,6 +253,42 @@ static void who_has_the_other_end_is_named_with_what_it_does(void **state)
     talloc_free(incident);
 }
 
+static void a_test_that_waits_for_a_busy_process_is_slow(void **state)
+{
+    struct rw_channel *pipe;
+    struct rw_incident *incident = end_elsewhere(&pipe);
+    struct rw_thread *busy = &rw_incident_find_process(incident, CHILD)->threads[0];
+
+    (void)state;
+    busy->waits_on = NULL;
+    busy->moved = 1;
+    busy->cpu_delta_s = 0.5;
+    incident->between_looks_s = 1;
+    rw_diagnose(incident);
+    expect(incident, "slow", RW_INFERRED);
+    assert_string_equal(incident->verdict.test, "test_x.py::test_a");
+    expect_in_sentence(incident,
+                       "waits in read on fd 3 (the other end is open in process 200 (peer)); meanwhile ");
+    expect_in_sentence(incident, "makes progress: it used 50 % of a processor");
+    assert_non_null(culprit(incident, PARENT));
+    assert_non_null(culprit(incident, CHILD));
+    talloc_free(incident);
+}
+
+static void a_test_that_waits_for_a_sleeping_process_is_not_called_idle(void **state)
+{
+    struct rw_channel *pipe;
+    struct rw_incident *incident = end_elsewhere(&pipe);
+
+    (void)state;
+    rw_incident_find_process(incident, CHILD)->threads[0].waits_on->has_deadline = true;
+    rw_diagnose(incident);
+    expect(incident, "other-process", RW_INFERRED);
+    assert_string_equal(incident->verdict.test, "test_x.py::test_a");
+    assert_non_null(culprit(incident, CHILD));
+    talloc_free(incident);
+}
+
 static void none_of_several_is_blamed_for_an_end(void **state)
 {
     (void)state;
@@ -327,6 +363,8 @@ int main(void)
         cmocka_unit_test(an_owner_in_a_process_that_was_not_looked_at_is_no_orphan),
         cmocka_unit_test(the_few_who_could_still_end_it_are_named),
         cmocka_unit_test(who_has_the_other_end_is_named_with_what_it_does),
+        cmocka_unit_test(a_test_that_waits_for_a_busy_process_is_slow),
+        cmocka_unit_test(a_test_that_waits_for_a_sleeping_process_is_not_called_idle),
         cmocka_unit_test(none_of_several_is_blamed_for_an_end),
         cmocka_unit_test(ten_thousand_that_wait_are_no_more_work_than_they_are),
     };
