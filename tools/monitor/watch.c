@@ -245,13 +245,17 @@ static void read_inotify(struct rw_watch *watch, uint64_t now_ns)
         scan(watch, now_ns);
 }
 
-static bool has_ended(const struct rw_watched *watched)
+/* 1: yes, 0: no, -1: a filter refuses pidfd_open or poll, or there are too few descriptors. */
+static int has_surely_ended(const struct rw_watched *watched)
 {
     struct pollfd poll_fd = {.fd = watched->pidfd, .events = POLLIN};
-    int ready = watched->pidfd >= 0 ? poll(&poll_fd, 1, 0) : -1;
-    if (ready >= 0)
-        return ready > 0;
-    return !rw_proc_alive(watched->pid, 0); /* a filter refuses pidfd_open or poll */
+    return watched->pidfd >= 0 ? poll(&poll_fd, 1, 0) : -1;
+}
+
+static bool has_ended(const struct rw_watched *watched)
+{
+    int ended = has_surely_ended(watched);
+    return ended >= 0 ? ended > 0 : !rw_proc_alive(watched->pid, 0);
 }
 
 /* The number may be another process's by now: its recording tells when it was made. */
@@ -351,7 +355,7 @@ static void cut_recording(const struct rw_watched *watched)
 static bool may_be_reused(const struct rw_watched *watched)
 {
     return watched->is_over &&
-           (has_ended(watched) || (watched->was_replaced && !rw_watched_is_current(watched)));
+           (has_surely_ended(watched) > 0 || (watched->was_replaced && !rw_watched_is_current(watched)));
 }
 
 void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched)

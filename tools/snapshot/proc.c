@@ -140,8 +140,9 @@ int rw_proc_living_thread(int pid)
     int result = rw_proc_thread(pid, pid, &times, NULL);
     if (result < 0 || !is_gone(times.state))
         return result < 0 ? result : pid;
-    if (rw_proc_threads(NULL, pid, &tids, &count) < 0)
-        return -ESRCH;
+    result = rw_proc_threads(NULL, pid, &tids, &count);
+    if (result < 0)
+        return result;
     for (size_t i = 0; i < count && found < 0; i++)
         if (rw_proc_thread(pid, tids[i], &times, NULL) == 0 && !is_gone(times.state))
             found = tids[i];
@@ -154,11 +155,13 @@ bool rw_proc_alive(int pid, uint64_t boottime_ns)
     char path[64], text[1024];
     uint64_t start_ticks;
 
-    if (rw_proc_living_thread(pid) < 0)
-        return false;
+    int living = rw_proc_living_thread(pid);
+    if (living < 0)
+        return living != -ESRCH;
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    if (read_small(path, text, sizeof(text)) < 0)
-        return false;
+    ssize_t length = read_small(path, text, sizeof(text));
+    if (length < 0)
+        return length != -ESRCH;
     char *rest = strrchr(text, ')');
     if (!rest ||
         sscanf(rest + 1,

@@ -33,7 +33,7 @@ int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW
 
 /* Whether some thread of the process can still run (a leader that ended by pthread_exit is a zombie, and its
  * process alive), and it is the process that existed at `boottime_ns` (CLOCK_BOOTTIME; 0: any), not a later
- * one of the same number. */
+ * one of the same number. What cannot be read, for want of descriptors say, speaks for its life. */
 bool rw_proc_alive(int pid, uint64_t boottime_ns);
 
 /* A thread that is neither a zombie nor gone: to reach the process' memory and maps through. -ESRCH if none.
