@@ -44,8 +44,9 @@ struct hunt_candidate {
     const char *steer; /* the option that makes threads meet there; NULL: their calls are not known */
     const char **places;
     size_t place_count;
-    size_t runs; /* that were steered to it */
-    size_t run;  /* in which one of all perturbed runs it hung; 0: none yet */
+    bool has_gil; /* it is one of the locks */
+    size_t runs;  /* that were steered to it */
+    size_t run;   /* in which one of all perturbed runs it hung; 0: none yet */
     uint64_t seed;
 };
 

@@ -78,6 +78,7 @@ static void add_ring(void *context, const struct rw_process_info *process,
         const char *place = rw_lock_place_words(hunt, &ring[i]->to_place);
         if (place != NULL)
             candidate.places[candidate.place_count++] = talloc_strdup(hunt, place);
+        candidate.has_gil |= ring[i]->to_kind != NULL && strcmp(ring[i]->to_kind, "gil") == 0;
         has_all = add_call(&steer, ring[i]->to_kind, &ring[i]->to_place) && has_all;
     }
     qsort(candidate.places, candidate.place_count, sizeof(candidate.places[0]), compare);
@@ -100,13 +101,22 @@ static bool has_place(const struct hunt_candidate *candidate, const char *place)
     return false;
 }
 
+/* Who has the other lock may be asked for the GIL at any line, so one place is enough where both rings have
+ * it. */
+static bool is_same_ring(const struct hunt_candidate *candidate, const struct rw_verdict *verdict)
+{
+    bool is_first = has_place(candidate, verdict->look_at);
+    bool is_second = verdict->look_at_also != NULL && has_place(candidate, verdict->look_at_also);
+    bool has_gil = candidate->has_gil && strstr(verdict->sentence, "the GIL") != NULL;
+    return (is_first && (is_second || verdict->look_at_also == NULL)) || (has_gil && (is_first || is_second));
+}
+
 /* A ring of threads that wait where the candidate's take their second locks. */
 static void confirm(struct hunt *hunt, uint64_t seed, const struct rw_verdict *verdict)
 {
     for (size_t i = 0; i < hunt->candidate_count; i++) {
         struct hunt_candidate *candidate = &hunt->candidates[i];
-        if (candidate->run == 0 && has_place(candidate, verdict->look_at) &&
-            (verdict->look_at_also == NULL || has_place(candidate, verdict->look_at_also))) {
+        if (candidate->run == 0 && is_same_ring(candidate, verdict)) {
             candidate->run = hunt->runs;
             candidate->seed = seed;
         }
@@ -117,7 +127,8 @@ void rw_hunt_candidates_see(struct hunt *hunt, enum hunt_how how, uint64_t seed,
                             const struct rw_incident *incident)
 {
     const struct rw_verdict *verdict = &incident->verdict;
-    if (how != HUNT_PLAIN && strcmp(verdict->class_name, "cycle") == 0 && verdict->look_at != NULL)
+    if (how != HUNT_PLAIN && strcmp(verdict->class_name, "cycle") == 0 && verdict->look_at != NULL &&
+        verdict->sentence != NULL)
         confirm(hunt, seed, verdict);
     for (size_t i = 0; i < incident->process_count; i++)
         rw_lock_rings(&incident->processes[i], add_ring, hunt);
