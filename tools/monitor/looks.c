@@ -16,6 +16,7 @@
 #include "tools/monitor/held.h"
 #include "tools/monitor/progress.h"
 #include "tools/monitor/targets.h"
+#include "tools/monitor/worth.h"
 
 #define MS UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
@@ -202,101 +203,6 @@ void rw_looks_begin(struct rw_looks *looks, const struct rw_want *want, uint64_t
         end(looks, false, now_ns);
 }
 
-/* Whose owner is gone waits for good, whatever the others do. There are programs that unlock a mutex by
- * another thread than took it, though: so it has to have waited for as long as all would have to stand still.
- */
-static bool is_for_good(const struct rw_looks *looks, const struct rw_incident *incident,
-                        const struct rw_verdict *verdict)
-{
-    double limit_s = looks->triggers->options->timeout;
-    if (limit_s <= 0 || verdict->certainty != RW_EXACT || verdict->culprit_count == 0 ||
-        verdict->class_name == NULL ||
-        (strcmp(verdict->class_name, "orphaned-lock") != 0 &&
-         strcmp(verdict->class_name, "waits-for-stopped-thread") != 0))
-        return false;
-    const struct rw_process_info *process = rw_incident_find_process(incident, verdict->culprits[0].pid);
-    const struct rw_thread *thread =
-        process != NULL ? rw_process_find_thread(process, verdict->culprits[0].tid) : NULL;
-    uint64_t since_ns = thread != NULL ? rw_waits_since(incident, thread) : 0;
-    return since_ns != 0 && rw_seconds_since(incident, since_ns) >= limit_s;
-}
-
-/* What tells a circle that two looks confirm from the other verdicts: it needs no limit to have passed. */
-static bool is_certain(const struct rw_looks *looks, const struct rw_incident *incident,
-                       const struct rw_verdict *verdict)
-{
-    return (verdict->is_ring && verdict->certainty != RW_UNKNOWN) || is_for_good(looks, incident, verdict);
-}
-
-/* A circle may also be in `also`, beside another verdict that is not certain yet. */
-static bool bring_certain_forward(const struct rw_looks *looks, struct rw_incident *incident)
-{
-    if (is_certain(looks, incident, &incident->verdict))
-        return true;
-    for (size_t i = 0; i < incident->also_count; i++)
-        if (is_certain(looks, incident, &incident->also[i])) {
-            struct rw_verdict other = incident->also[i];
-            incident->also[i] = incident->verdict;
-            incident->verdict = other;
-            return true;
-        }
-    return false;
-}
-
-static bool process_moved(const struct rw_incident *incident)
-{
-    for (size_t i = 0; i < incident->process_count && i < 1; i++)
-        for (size_t j = 0; j < incident->processes[i].thread_count; j++)
-            if (incident->processes[i].threads[j].moved == 1)
-                return true;
-    return false;
-}
-
-/* The signal that was to be looked at first has reached the program by another way, and it is gone. */
-static bool is_gone(const struct rw_looks *looks, const struct rw_incident *incident)
-{
-    const struct rw_process_info *process = rw_incident_find_process(incident, looks->want.pid);
-    for (size_t i = 0; process != NULL && i < process->thread_count; i++)
-        if (!rw_thread_is_gone(process, &process->threads[i]))
-            return false;
-    return process != NULL && process->thread_count > 0;
-}
-
-/* Whether the last look is worth an incident. */
-static bool is_incident(const struct rw_looks *looks, struct rw_incident *incident)
-{
-    const char *class_name = incident->verdict.class_name;
-    bool is_calm = class_name != NULL && (strcmp(class_name, "slow") == 0 || strcmp(class_name, "idle") == 0);
-    switch (looks->want.trigger) {
-    case RW_TRIGGER_CYCLE:
-    case RW_TRIGGER_EARLY:
-        return is_certain(looks, incident, &incident->verdict) && rw_is_same_hang(incident, looks->first);
-    case RW_TRIGGER_SIGNAL:
-        if (strcmp(class_name, "unknown") == 0 && is_gone(looks, incident))
-            return false;
-        return looks->want.is_explicit || !is_calm; /* whoever ends a run that is stuck wants to know why */
-    case RW_TRIGGER_CRASH:
-        return true;
-    case RW_TRIGGER_ORDER:
-        return class_name != NULL && strcmp(class_name, "lock-order") == 0;
-    case RW_TRIGGER_MISUSE:
-        return rw_is_race_class(class_name);
-    case RW_TRIGGER_GONE:
-        return looks->want.is_explicit || rw_class_is_hang(class_name);
-    case RW_TRIGGER_STILL:
-        /* What sleeps ends by itself; who waits for work does so for as long as there is none. In a test,
-         * nobody should have to wait so long. */
-        if (is_calm)
-            return looks->want.is_explicit && strcmp(class_name, "idle") == 0;
-        return rw_class_is_hang(class_name) || !process_moved(incident);
-    case RW_TRIGGER_EXIT:
-        return !is_calm && (rw_class_is_hang(class_name) || !process_moved(incident));
-    default:
-        return looks->want.is_explicit ||
-               (!is_calm && (rw_class_is_hang(class_name) || !process_moved(incident)));
-    }
-}
-
 static void add_notes(const struct rw_looks *looks, struct rw_incident *incident)
 {
     if (looks->left_out != NULL)
@@ -321,10 +227,10 @@ static void conclude(struct rw_looks *looks, struct rw_incident *incident, uint6
             talloc_asprintf(incident, "a thread has waited for longer than timeout=%g for one that is gone",
                             looks->triggers->options->timeout);
     }
-    if (is_incident(looks, incident)) {
+    if (rw_is_worth_telling(looks->triggers->options, &looks->want, incident, looks->first)) {
         bool is_news = rw_publisher_is_news(looks->publisher, incident);
         if (is_news && looks->want.trigger == RW_TRIGGER_RUNNER &&
-            !is_certain(looks, incident, &incident->verdict)) {
+            !rw_is_certain(looks->triggers->options, incident, &incident->verdict)) {
             rw_held_add(looks->held, incident, &looks->want);
         } else if (is_news) {
             rw_publish(looks->publisher, incident, !is_in_haste(looks), now_ns);
@@ -381,7 +287,7 @@ static void take_result(struct rw_looks *looks, bool took_too_long, uint64_t now
         talloc_free(why);
         return;
     }
-    bool is_certain_now = is_early(looks) && bring_certain_forward(looks, incident);
+    bool is_certain_now = is_early(looks) && rw_bring_certain_forward(looks->triggers->options, incident);
     if (is_early(looks) && (!is_certain_now || !rw_publisher_is_news(looks->publisher, incident))) {
         talloc_free(incident);
         end(looks, is_certain_now, now_ns);
