@@ -35,7 +35,7 @@ def _limited(argv, how, bare_argv=None, limit=None, options=KEEP, is_whole=False
 
 def descriptors_are_few(random):
     yield from _limited(steps(), random.choice(["preload", "run"]), limit=(resource.RLIMIT_NOFILE, random.randint(4, 14)),
-                        about=("Too many open files",))
+                        about=("Too many open files", "limit of open files"))
 
 
 def address_space_is_small(random):

@@ -195,10 +195,16 @@ def look(scenario, python, program):
         unsaid = [word for word in scenario.manifest.get("stderr", []) if word not in program.stderr()]
         if unsaid:
             return ["it does not say on stderr: %s" % unsaid]
-    if not program.wait_until(lambda: incidents.count(program.out), PATIENCE_S):
-        return ["no incident within %d s; exit status %s" % (PATIENCE_S, program.child.poll())]
+    race = scenario.manifest.get("race")
+    if not program.wait_until(lambda: incidents.count(program.out) > (race is not None), PATIENCE_S):
+        return ["no incident within %d s%s; exit status %s" % (PATIENCE_S, " beside a race" if race and incidents.count(program.out)
+                                                               else "", program.child.poll())]
     took = time.monotonic() - program.started
     found = incidents.all_of(program.out)
+    if race:
+        first = found.pop(0).verdict
+        if first.get("class") != race:
+            return ["the first incident is %s, not %s: %s" % (first.get("class"), race, first.get("sentence"))]
     if len(found) > 1:
         return ["%d incidents of one hang: %s" % (len(found), [i.verdict.get("sentence") for i in found])]
     problems = list(misses_of(found[0], expect, scenario.markers()))
