@@ -204,7 +204,7 @@ static void add(struct rw_watch *watch, const char *file, uint64_t now_ns)
         talloc_asprintf(watched, "%.*s.schedule", (int)(strlen(watched->path) - 4), watched->path);
     watched->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     talloc_set_destructor(watched, destroy_watched);
-    watched->is_over = watched->pidfd < 0 && errno == ESRCH;
+    watched->is_over = watched->was_gone = watched->pidfd < 0 && errno == ESRCH;
     watch->images = talloc_realloc(watch, watch->images, struct rw_watched *, watch->count + 1);
     watch->images[watch->count++] = watched;
     /* The newer image of a pid is the one that lives. */
@@ -249,6 +249,8 @@ static void read_inotify(struct rw_watch *watch, uint64_t now_ns)
 static int has_surely_ended(const struct rw_watched *watched)
 {
     struct pollfd poll_fd = {.fd = watched->pidfd, .events = POLLIN};
+    if (watched->was_gone)
+        return 1;
     return watched->pidfd >= 0 ? poll(&poll_fd, 1, 0) : -1;
 }
 

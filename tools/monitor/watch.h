@@ -42,6 +42,7 @@ struct rw_watched {
     struct rw_reader *reader; /* NULL until the recording is ready */
     bool is_over;             /* ended, or another image took its place */
     bool was_replaced;        /* by an exec */
+    bool was_gone;            /* when it was met first */
     bool is_kept;             /* an incident refers to its recording */
     uint64_t seen_ns;
     uint64_t maps_generation; /* dl_generation of the saved maps, plus one */
