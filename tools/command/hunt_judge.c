@@ -179,23 +179,36 @@ static struct hunt_failure by_incident(const struct hunt *hunt, void *parent, co
     };
 }
 
-/* What is merely slow, idle or not understood is no failure; the run's end tells. */
-static struct found look(const struct hunt *hunt, void *parent, int status, bool is_endless)
+/* What a run told. */
+struct told {
+    struct rw_found folder;
+    const struct rw_incident **incidents; /* as in the folder; NULL for one that cannot be read */
+};
+
+static struct told read_told(const struct hunt *hunt, void *scratch)
 {
-    void *scratch = talloc_new(NULL);
-    struct rw_found folder = {0};
-    struct found found = {0};
+    struct told told = {0};
     char *why = NULL;
-    if (rw_find(scratch, hunt->scratch, &folder, &why) != 0)
-        folder.incident_count = 0;
-    for (size_t i = 0; i < folder.incident_count; i++) {
-        const struct rw_incident *incident = rw_incident_read(scratch, folder.incidents[i], &why);
+    if (rw_find(scratch, hunt->scratch, &told.folder, &why) != 0)
+        told.folder.incident_count = 0;
+    told.incidents = talloc_array(scratch, const struct rw_incident *, (unsigned)told.folder.incident_count);
+    for (size_t i = 0; i < told.folder.incident_count; i++)
+        told.incidents[i] = rw_incident_read(scratch, told.folder.incidents[i], &why);
+    return told;
+}
+
+/* What is merely slow, idle or not understood is no failure; the run's end tells. */
+static struct found look(const struct hunt *hunt, void *parent, const struct told *told, int status,
+                         bool is_endless)
+{
+    struct found found = {0};
+    for (size_t i = 0; i < told->folder.incident_count; i++) {
+        const struct rw_incident *incident = told->incidents[i];
         if (incident == NULL || !rw_class_is_hang(incident->verdict.class_name))
             continue;
-        struct hunt_failure failure = by_incident(hunt, parent, folder.incidents[i], incident);
+        struct hunt_failure failure = by_incident(hunt, parent, told->folder.incidents[i], incident);
         add(parent, &found, &failure);
     }
-    talloc_free(scratch);
     if (found.count == 0 && (status != 0 || is_endless)) {
         struct hunt_failure failure = by_status(hunt, parent, status, is_endless);
         add(parent, &found, &failure);
@@ -203,25 +216,11 @@ static struct found look(const struct hunt *hunt, void *parent, int status, bool
     return found;
 }
 
-static void see_candidates(struct hunt *hunt, enum hunt_how how, uint64_t seed)
-{
-    void *scratch = talloc_new(NULL);
-    struct rw_found folder = {0};
-    char *why = NULL;
-    if (rw_find(scratch, hunt->scratch, &folder, &why) != 0)
-        folder.incident_count = 0;
-    for (size_t i = 0; i < folder.incident_count; i++) {
-        const struct rw_incident *incident = rw_incident_read(scratch, folder.incidents[i], &why);
-        if (incident != NULL)
-            rw_hunt_candidates_see(hunt, how, seed, incident);
-    }
-    talloc_free(scratch);
-}
-
 bool rw_hunt_failed_alike(const struct hunt *hunt, const char *key, int status, bool is_endless)
 {
     void *scratch = talloc_new(NULL);
-    struct found found = look(hunt, scratch, status, is_endless);
+    struct told told = read_told(hunt, scratch);
+    struct found found = look(hunt, scratch, &told, status, is_endless);
     bool is_alike = false;
     for (size_t i = 0; i < found.count; i++)
         is_alike |= strcmp(found.failures[i].key, key) == 0;
@@ -246,8 +245,13 @@ static const char *keep(struct hunt *hunt, const char *class_name)
 bool rw_hunt_judge(struct hunt *hunt, enum hunt_how how, uint64_t seed, int status, bool is_endless)
 {
     size_t known = hunt->failure_count;
-    see_candidates(hunt, how, seed);
-    struct found found = look(hunt, hunt, status, is_endless);
+    void *scratch = talloc_new(NULL);
+    struct told told = read_told(hunt, scratch);
+    for (size_t i = 0; i < told.folder.incident_count; i++)
+        if (told.incidents[i] != NULL)
+            rw_hunt_candidates_see(hunt, how, seed, told.incidents[i]);
+    struct found found = look(hunt, hunt, &told, status, is_endless);
+    talloc_free(scratch);
     for (size_t i = 0; i < found.count; i++)
         count(hunt, how, seed, &found.failures[i]);
     bool has_failed = found.count > 0;
