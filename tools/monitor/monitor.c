@@ -396,6 +396,7 @@ int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw
     struct monitor *monitor = talloc_zero(parent, struct monitor);
     rw_privileges_drop(); /* the program has been started, where we are the ones who do */
     raise_descriptor_limit();
+    signal(SIGIO, SIG_IGN); /* of leases: spares.h */
     int error = set_up(monitor, setup);
     memset(result, 0, sizeof(*result));
     if (error != 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/monitor/spares.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,6 +13,20 @@
 static void name_of(char *name, size_t size, const char *folder, unsigned number)
 {
     snprintf(name, size, "%s/%u" RW_SPARE_SUFFIX, folder, number);
+}
+
+/* Whether a process has the file open for writing, or mapped so: then the kernel gives no lease that nobody
+ * does. Of mappings overlayfs does not know, and some file systems have no leases. */
+static bool is_in_use(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int result = fd < 0 ? -1 : fcntl(fd, F_SETLEASE, F_RDLCK);
+    bool is_refused = result < 0 && errno == EAGAIN;
+    if (result == 0)
+        fcntl(fd, F_SETLEASE, F_UNLCK);
+    if (fd >= 0)
+        close(fd);
+    return is_refused;
 }
 
 /* The size is kept: whoever should have the file mapped after all reads zeros, and no access of its is beyond
@@ -50,7 +65,7 @@ bool rw_spares_add(const char *folder, const char *path)
     char name[PATH_MAX];
     unsigned number = first_free(folder);
     name_of(name, sizeof(name), folder, number);
-    return number < RW_SPARE_MAX && make_hole(path) &&
+    return number < RW_SPARE_MAX && !is_in_use(path) && make_hole(path) &&
            renameat2(AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE) == 0;
 }
 

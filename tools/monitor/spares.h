@@ -11,7 +11,9 @@
 
 /*
  * Makes the recording `path` in `folder` a spare one, which takes no room on the disk. No process may have it
- * mapped. False: it stays as it is, because there are enough, or the file system cannot do it.
+ * mapped, which the caller knows by the process; where the file system knows of mappings, too, it is asked.
+ * False: it stays as it is, because somebody has it, there are enough, or the file system cannot do it. Takes
+ * a lease for a moment: SIGIO must not end the caller.
  */
 bool rw_spares_add(const char *folder, const char *path);
 

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Files that are used again: what becomes of a recording that nobody needs, and what may not become one. */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,6 +100,26 @@ static void none_of_what_is_no_recording_of_ours(void **state)
     assert_false(rw_spares_add(*state, in(*state, "9-1.rec")));
 }
 
+static void none_that_a_process_has_mapped(void **state)
+{
+    make_recording(in(*state, "7-1.rec"));
+    int fd = open(in(*state, "7-1.rec"), O_RDWR);
+    char *mapped = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(mapped, MAP_FAILED);
+    close(fd);
+    fd = open(in(*state, "7-1.rec"), O_RDONLY);
+    bool is_known = fcntl(fd, F_SETLEASE, F_RDLCK) != 0 && errno == EAGAIN;
+    close(fd);
+    if (!is_known) {
+        print_message("this file system does not know of mappings\n");
+        skip();
+    }
+    assert_false(rw_spares_add(*state, in(*state, "7-1.rec")));
+    assert_int_equal(mapped[0], 'x');
+    munmap(mapped, 8192);
+    assert_int_equal(access(in(*state, "7-1.rec"), F_OK), 0);
+}
+
 static void nothing_is_left(void **state)
 {
     for (int i = 0; i < 3; i++) {
@@ -118,6 +141,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_same_file_of_the_same_size_full_of_zeros, make, clear),
         cmocka_unit_test_setup_teardown(the_lowest_free_number, make, clear),
         cmocka_unit_test_setup_teardown(none_of_what_is_no_recording_of_ours, make, clear),
+        cmocka_unit_test_setup_teardown(none_that_a_process_has_mapped, make, clear),
         cmocka_unit_test_setup_teardown(nothing_is_left, make, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
