@@ -8,6 +8,7 @@
 #include <talloc.h>
 
 #include "tools/cpython/object.h"
+#include "tools/cpython/thread_order.h"
 
 #define ATTEMPTS 64
 #define ATTEMPTS_ALIKE 4 /* that end in the same way: then it is not for what comes and goes */
@@ -20,42 +21,22 @@ static bool has(uint32_t offset)
     return offset != RW_NO_FIELD;
 }
 
-struct rw_py_pthread {
-    uint64_t pthread;
-    size_t position; /* of the thread: of equal ones the first counts */
-};
-
-static int compare_pthreads(const void *left, const void *right)
-{
-    const struct rw_py_pthread *a = left, *b = right;
-    if (a->pthread != b->pthread)
-        return a->pthread < b->pthread ? -1 : 1;
-    return (a->position > b->position) - (a->position < b->position);
-}
-
 /* Of a living thread whose pthread_t the recording knows; 0 where there is none. */
 static int tid_by_pthread(struct rw_python *py, uint64_t pthread)
 {
     const struct rw_process_info *process = py->process;
     if (!py->pthreads) {
-        py->pthreads = talloc_array(py->scratch, struct rw_py_pthread, process->thread_count + 1);
+        py->pthreads = talloc_array(py->scratch, struct rw_py_thread_at, process->thread_count + 1);
         if (!py->pthreads)
             abort();
         for (size_t i = 0; i < process->thread_count; i++)
             if (process->threads[i].pthread && process->threads[i].is_alive)
-                py->pthreads[py->pthread_count++] = (struct rw_py_pthread){process->threads[i].pthread, i};
-        qsort(py->pthreads, py->pthread_count, sizeof *py->pthreads, compare_pthreads);
+                py->pthreads[py->pthread_count++] = (struct rw_py_thread_at){process->threads[i].pthread, i};
+        rw_py_order_threads(py->pthreads, py->pthread_count);
     }
-    size_t low = 0, high = py->pthread_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (py->pthreads[middle].pthread < pthread)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < py->pthread_count && py->pthreads[low].pthread == pthread
-               ? process->threads[py->pthreads[low].position].tid
+    size_t at = rw_py_thread_from(py->pthreads, py->pthread_count, pthread);
+    return at < py->pthread_count && py->pthreads[at].address == pthread
+               ? process->threads[py->pthreads[at].position].tid
                : 0;
 }
 

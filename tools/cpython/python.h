@@ -109,7 +109,7 @@ struct rw_python {
     size_t interpreter_count;
     struct rw_py_state *states;
     size_t state_count;
-    struct rw_py_pthread *pthreads; /* interpreters.c: the threads by their pthread_t */
+    struct rw_py_thread_at *pthreads; /* interpreters.c: the threads by their pthread_t */
     size_t pthread_count;
     bool is_incomplete;         /* the lists of interpreters and states changed whenever they were read */
     struct rw_py_stack *stacks; /* one for each thread of the process, in its order */

@@ -10,6 +10,7 @@
  * thread's is nobody's.
  */
 #include "tools/cpython/loops.h"
+#include "tools/cpython/thread_order.h"
 
 #include <stdlib.h>
 
@@ -31,52 +32,32 @@ static uint64_t stack_top(const struct rw_python *py, const struct rw_thread *th
     return pthread;
 }
 
-/* A thread's stack ends below `top`. */
-struct top {
-    uint64_t address;
-    int tid;
-    size_t position; /* of the thread: of equal ones the first counts */
-};
-
-static int compare_tops(const void *left, const void *right)
+/* Each thread's stack ends below its address here. */
+static struct rw_py_thread_at *stack_tops(const struct rw_python *py)
 {
-    const struct top *a = left, *b = right;
-    if (a->address != b->address)
-        return a->address < b->address ? -1 : 1;
-    return (a->position > b->position) - (a->position < b->position);
-}
-
-static struct top *stack_tops(const struct rw_python *py)
-{
-    struct top *tops = talloc_array(py->scratch, struct top, py->process->thread_count + 1);
+    struct rw_py_thread_at *tops =
+        talloc_array(py->scratch, struct rw_py_thread_at, py->process->thread_count + 1);
     if (!tops)
         abort();
     for (size_t i = 0; i < py->process->thread_count; i++) {
-        const struct rw_thread *thread = &py->process->threads[i];
-        tops[i] = (struct top){stack_top(py, thread), thread->tid, i};
+        tops[i] = (struct rw_py_thread_at){stack_top(py, &py->process->threads[i]), i};
     }
-    qsort(tops, py->process->thread_count, sizeof *tops, compare_tops);
+    rw_py_order_threads(tops, py->process->thread_count);
     return tops;
 }
 
 /* Stacks grow down from a thread's outermost frame: the one right above the address, in the same mapping, is
  * whose stack this is. (The innermost frame is no bound: a loop's local variables lie below its canonical
  * address.) */
-static bool place_by_anchor(struct rw_python *py, const struct top *tops, struct rw_py_state *state)
+static bool place_by_anchor(struct rw_python *py, const struct rw_py_thread_at *tops,
+                            struct rw_py_state *state)
 {
     uint64_t anchor = state->frames[0].anchor;
     const struct rw_mapping *mapping = rw_maps_find(py->maps, anchor);
-    size_t low = 0, count = py->process->thread_count, high = count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (tops[middle].address <= anchor)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (!mapping || low == count || rw_maps_find(py->maps, tops[low].address - 1) != mapping)
+    size_t count = py->process->thread_count, above = rw_py_thread_from(tops, count, anchor + 1);
+    if (!mapping || above == count || rw_maps_find(py->maps, tops[above].address - 1) != mapping)
         return false;
-    state->tid = tops[low].tid;
+    state->tid = py->process->threads[tops[above].position].tid;
     return true;
 }
 
@@ -157,7 +138,7 @@ static bool may_be_elsewhere(const struct rw_python *py, size_t index)
 void rw_py_place_states(struct rw_python *py)
 {
     bool *is_placed = talloc_zero_array(py->scratch, bool, py->state_count + 1);
-    struct top *tops = stack_tops(py);
+    struct rw_py_thread_at *tops = stack_tops(py);
     size_t lost = 0;
     if (!is_placed)
         abort();
