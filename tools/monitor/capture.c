@@ -105,9 +105,16 @@ static void fill_living(struct rw_incident *incident, const struct rw_capture_pl
 static void add_living(struct rw_incident *incident, const struct rw_capture_plan *plan,
                        const struct rw_capture_target *target, struct rw_shared_places *places)
 {
-    struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
     struct rw_image *image = NULL;
     int error = plan->recordings_only ? 0 : rw_image_open(NULL, target->pid, target->saved_maps, &image);
+    bool has_ended = error == -ESRCH || (image != NULL && image->maps->count == 0 && image->note == NULL);
+    if (has_ended &&
+        target->reader != NULL) { /* since it was chosen: its recording and the maps saved beside it remain */
+        talloc_free(image);
+        add_gone(incident, target);
+        return;
+    }
+    struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
     if (image != NULL)
         rw_symbols_share(image->symbols, places);
     fill_living(incident, plan, target, image);
