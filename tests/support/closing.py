@@ -5,11 +5,14 @@ import re
 import time
 
 LINE = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
+FAILURE = re.compile(r"^FAIL  .*(?:\n {6}.*)*", re.MULTILINE)
+LINES_TOLD_AGAIN = 20
 
 
 class Tally:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self._failures = []
         self._began = time.monotonic()
 
     def result(self, title, problems):
@@ -17,7 +20,10 @@ class Tally:
         took, self._began = time.monotonic() - self._began, time.monotonic()
         if problems:
             self.failed += 1
-            print("FAIL  %s (%.1f s)" % (title, took), *problems, sep="\n      ", flush=True)
+            told = [line for problem in problems for line in problem.splitlines()]
+            text = "\n      ".join(["FAIL  %s (%.1f s)" % (title, took), *told])
+            self._failures.append(text)
+            print(text, flush=True)
         else:
             self.passed += 1
             print("ok    %s (%.1f s)" % (title, took), flush=True)
@@ -27,7 +33,8 @@ class Tally:
         print("skip  %s: %s" % (title, reason), flush=True)
 
     def add(self, text):
-        """Adds the closing line of another runner's output; False when it has none."""
+        """Adds the closing line and the failures of another runner's output; False when it has no such line."""
+        self._failures += FAILURE.findall(text)
         found = LINE.findall(text)
         if not found:
             return False
@@ -36,6 +43,13 @@ class Tally:
         self.failed += failed
         self.skipped += skipped
         return True
+
+    def tell_failures_again(self):
+        """The failures of a long run once more, at its end, where they are seen: as much of each as says what it was."""
+        for text in self._failures:
+            lines = text.splitlines()
+            left_out = lines[LINES_TOLD_AGAIN:]
+            print(*lines[:LINES_TOLD_AGAIN], *(["      [%d more lines above]" % len(left_out)] if left_out else []), sep="\n", flush=True)
 
     def close(self):
         """Prints the line; the exit status."""
