@@ -74,7 +74,6 @@ int __wrap_rw_memory_read_cached(struct rw_memory *memory, uint64_t address, voi
 }
 
 static struct python_program program;
-static char *pythons[PYTHONS_MAX];
 
 static void end_program(void)
 {
@@ -84,7 +83,7 @@ static void end_program(void)
 static void begin_program(void)
 {
     const char *script = getenv("RACEWATCH_FUZZ_SCRIPT");
-    if (script == NULL || find_pythons(pythons) == 0) {
+    if (script == NULL || find_pythons(NULL) != 0) {
         fprintf(stderr, "no Python, or no RACEWATCH_FUZZ_SCRIPT: nothing to look at\n");
         exit(1);
     }

@@ -39,8 +39,6 @@ const char *__lsan_default_suppressions(void)
 }
 
 static char **scripts;
-static char *pythons[PYTHONS_MAX];
-static size_t python_count;
 static long one_in; /* so many reads go wrong; 0: none */
 static size_t spoiled;
 
@@ -121,13 +119,5 @@ int main(int argc, char **argv)
     if (argc < 3)
         return 2;
     scripts = argv + 1;
-    python_count = find_pythons(pythons);
-    if (!python_count) {
-        fprintf(stderr, "no Python was found: nothing to look at\n");
-        return 1;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    while (python_count)
-        free(pythons[--python_count]);
-    return failed;
+    return cmocka_run_group_tests(tests, find_pythons, forget_pythons);
 }

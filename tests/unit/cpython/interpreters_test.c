@@ -23,8 +23,6 @@
 #define LOOKS 40
 
 static const char *script;
-static char *pythons[PYTHONS_MAX];
-static size_t python_count;
 
 /* What a moment must look like; `given` is the number that the program printed. True if it does. */
 typedef bool moment_fn(const struct rw_process_info *process, char letter, int given);
@@ -238,13 +236,5 @@ int main(int argc, char **argv)
     if (argc < 2)
         return 2;
     script = argv[1];
-    python_count = find_pythons(pythons);
-    if (!python_count) {
-        fprintf(stderr, "no Python was found: nothing to compare with\n");
-        return 1;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    while (python_count)
-        free(pythons[--python_count]);
-    return failed;
+    return cmocka_run_group_tests(tests, find_pythons, forget_pythons);
 }

@@ -27,8 +27,6 @@
 #define NEWEST_MINOR 15
 
 static const char *waits_script;
-static char *pythons[PYTHONS_MAX];
-static size_t python_count;
 
 struct look {
     struct rw_incident *incident;
@@ -250,13 +248,5 @@ int main(int argc, char **argv)
     if (argc < 2)
         return 2;
     waits_script = argv[1];
-    python_count = find_pythons(pythons);
-    if (!python_count) {
-        fprintf(stderr, "no Python was found: nothing to compare with\n");
-        return 1;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    while (python_count)
-        free(pythons[--python_count]);
-    return failed;
+    return cmocka_run_group_tests(tests, find_pythons, forget_pythons);
 }

@@ -23,8 +23,6 @@
 #define THREADS "40"
 
 static const char *oracle_script, *waits_script, *spin_script;
-static char *pythons[PYTHONS_MAX];
-static size_t python_count;
 
 /* The thread's frames of one interpreter against the lines "F line function\tfile"; the number of frames. */
 static size_t compare_frames(const struct rw_thread *thread, int64_t interpreter, char **rest)
@@ -272,13 +270,5 @@ int main(int argc, char **argv)
     oracle_script = argv[1];
     waits_script = argv[2];
     spin_script = argv[3];
-    python_count = find_pythons(pythons);
-    if (!python_count) {
-        fprintf(stderr, "no Python was found: nothing to compare with\n");
-        return 1;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    while (python_count)
-        free(pythons[--python_count]);
-    return failed;
+    return cmocka_run_group_tests(tests, find_pythons, forget_pythons);
 }

@@ -23,39 +23,55 @@
 
 #define OUTPUT_MAX (4u << 20)
 
-static size_t add_python(char **pythons, size_t count, const char *path)
+#define PYTHONS_MAX 32
+
+char **pythons;
+size_t python_count;
+
+static void add_python(const char *path)
 {
     char real[PATH_MAX];
-    if (count == PYTHONS_MAX || access(path, X_OK) || !realpath(path, real))
-        return count;
-    for (size_t i = 0; i < count; i++)
+    if (python_count == PYTHONS_MAX || access(path, X_OK) || !realpath(path, real))
+        return;
+    for (size_t i = 0; i < python_count; i++)
         if (!strcmp(pythons[i], real))
-            return count;
-    pythons[count] = strdup(real);
-    return count + 1;
+            return;
+    pythons[python_count++] = strdup(real);
 }
 
-size_t find_pythons(char *pythons[PYTHONS_MAX])
+int find_pythons(void **state)
 {
     const char *listed = getenv("RACEWATCH_TEST_PYTHONS"), *path = getenv("PATH");
     char *list = strdup(listed ? listed : ""), *folders = strdup(path ? path : "/usr/bin"), *rest,
          candidate[PATH_MAX];
-    size_t count = 0;
+    (void)state;
+    pythons = calloc(PYTHONS_MAX, sizeof *pythons);
     for (char *item = strtok_r(list, ":", &rest); item; item = strtok_r(NULL, ":", &rest))
-        count = add_python(pythons, count, item);
+        add_python(item);
     for (char *folder = strtok_r(folders, ":", &rest); folder; folder = strtok_r(NULL, ":", &rest)) {
         if (strstr(folder, "shims")) /* scripts that start a Python, not Pythons */
             continue;
         snprintf(candidate, sizeof candidate, "%s/python3", folder);
-        count = add_python(pythons, count, candidate);
+        add_python(candidate);
         for (int minor = 8; minor <= 15; minor++) {
             snprintf(candidate, sizeof candidate, "%s/python3.%d", folder, minor);
-            count = add_python(pythons, count, candidate);
+            add_python(candidate);
         }
     }
     free(list);
     free(folders);
-    return count;
+    if (!python_count)
+        fprintf(stderr, "no Python was found: nothing to look at\n");
+    return python_count ? 0 : -1;
+}
+
+int forget_pythons(void **state)
+{
+    (void)state;
+    while (python_count)
+        free(pythons[--python_count]);
+    free(pythons);
+    return 0;
 }
 
 static void read_until_ready(struct python_program *program)

@@ -8,8 +8,6 @@
 
 #include "tools/incident/incident.h"
 
-#define PYTHONS_MAX 32
-
 struct python_program {
     pid_t pid;
     int input, output;
@@ -17,8 +15,12 @@ struct python_program {
 };
 
 /* The interpreters to test with: those in RACEWATCH_TEST_PYTHONS (paths, ":" between them), python3 and
- * python3.8 to python3.15 on PATH. Each once. */
-size_t find_pythons(char *pythons[PYTHONS_MAX]);
+ * python3.8 to python3.15 on PATH. Each once. A group's setup finds them, and fails where there is none; its
+ * teardown frees them. */
+extern char **pythons;
+extern size_t python_count;
+int find_pythons(void **state);
+int forget_pythons(void **state);
 
 /* Starts `python script first second` and waits until it says READY. Fails the test where it does not. */
 struct python_program start_python(const char *python, const char *script, const char *first,

@@ -27,8 +27,6 @@
 #include "tools/snapshot/process.h"
 
 static const char *library, *recorded_script;
-static char *pythons[PYTHONS_MAX];
-static size_t python_count;
 
 /* A session's folder, which one program records into. */
 struct session {
@@ -142,13 +140,5 @@ int main(int argc, char **argv)
         return 2;
     library = argv[1];
     recorded_script = argv[2];
-    python_count = find_pythons(pythons);
-    if (!python_count) {
-        fprintf(stderr, "no Python was found: nothing to compare with\n");
-        return 1;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    while (python_count)
-        free(pythons[--python_count]);
-    return failed;
+    return cmocka_run_group_tests(tests, find_pythons, forget_pythons);
 }

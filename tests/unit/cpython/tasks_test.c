@@ -19,8 +19,6 @@
 #include "tools/incident/model.h"
 
 static const char *tasks_script;
-static char *pythons[PYTHONS_MAX];
-static size_t python_count;
 
 /* "function:line" in the script, "function" in a library; methods without their class, as older versions have
  * them. */
@@ -147,13 +145,5 @@ int main(int argc, char **argv)
     if (argc < 2)
         return 2;
     tasks_script = argv[1];
-    python_count = find_pythons(pythons);
-    if (!python_count) {
-        fprintf(stderr, "no Python was found: nothing to compare with\n");
-        return 1;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    while (python_count)
-        free(pythons[--python_count]);
-    return failed;
+    return cmocka_run_group_tests(tests, find_pythons, forget_pythons);
 }

@@ -11,18 +11,9 @@
 #include <stdio.h>
 
 #include "shim/recording.h"
+#include "tools/recording/model.h"
 #include "tools/recording/reader.h"
 
-static const char *const hooks[RW_HOOK_COUNT] = {
-    [RW_HOOK_Py_NewInterpreter] = "Py_NewInterpreter",
-    [RW_HOOK_Py_NewInterpreterFromConfig] = "Py_NewInterpreterFromConfig",
-    [RW_HOOK__PyXI_NewInterpreter] = "_PyXI_NewInterpreter",
-    [RW_HOOK_Py_EndInterpreter] = "Py_EndInterpreter",
-    [RW_HOOK__PyXI_EndInterpreter] = "_PyXI_EndInterpreter",
-    [RW_HOOK_Py_FinalizeEx] = "Py_FinalizeEx",
-    [RW_HOOK_Py_Exit] = "Py_Exit",
-    [RW_HOOK__Py_NewInterpreter] = "_Py_NewInterpreter",
-};
 static const char *const ways[] = {"absent", "entry", "got", "failed"};
 static const char *const states[] = {"free", "creating", "alive", "destroying", "destroyed"};
 static const char *const ops[] = {"none", "new", "destroy", "finalize"};
@@ -73,7 +64,7 @@ int main(int argc, char **argv)
     }
     const struct rw_header *header = rw_reader_header(reader);
     for (unsigned i = 0; i < RW_HOOK_COUNT; i++)
-        printf("hook %s %s\n", hooks[i], ways[header->hooks[i] & 3]);
+        printf("hook %s %s\n", rw_hook_name(i), ways[header->hooks[i] & 3]);
     struct rw_problem problem;
     for (unsigned i = 0; i < RW_PROBLEM_MAX; i++)
         if (rw_reader_problem(reader, i, &problem) == 0)
