@@ -26,14 +26,21 @@ static double share(const struct rw_incident *incident, const struct rw_thread *
     return thread->cpu_delta_s / incident->between_looks_s;
 }
 
+/* It has not blocked between the looks: it ran, or was ready to. */
+static bool has_only_run(const struct rw_thread *thread)
+{
+    return thread->blocks_delta == 0 && thread->cpu_delta_s > 0;
+}
+
 /* It uses a processor, or waits for one, makes no call that was seen, and is in the same functions at both
- * looks. */
+ * looks. How long it waits for one the kernel adds up only when it gets one: on a loaded machine that is too
+ * late by as long as a round of all takes. That the thread has not blocked once is known exactly. */
 static bool spins(const struct rw_incident *incident, const struct rw_thread *thread, double part)
 {
     double queued = thread->queued_delta_s > 0 && incident->between_looks_s > 0
                         ? thread->queued_delta_s / incident->between_looks_s
                         : 0;
-    bool uses_all = part >= BUSY && part + queued >= SPINNING;
+    bool uses_all = has_only_run(thread) || (part >= BUSY && part + queued >= SPINNING);
 
     return uses_all && !thread->waits_on && thread->same_calls == 1 && thread->transitions_delta <= 0;
 }
@@ -46,7 +53,8 @@ static bool polls(const struct rw_thread *thread)
 
 static bool is_on_its_way(const struct rw_incident *incident, const struct rw_thread *thread)
 {
-    return share(incident, thread) >= BUSY || thread->moved == 1 || thread->transitions_delta > 0;
+    return share(incident, thread) >= BUSY || has_only_run(thread) || thread->moved == 1 ||
+           thread->transitions_delta > 0;
 }
 
 /* Who works while the last one of the chain waits for a signal that anybody might give. */

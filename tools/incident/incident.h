@@ -191,7 +191,12 @@ struct rw_thread {
     int64_t switches_before; /* context switches so far, when the look began; -1 not known */
     int64_t switches;        /* and when it was over: the look itself makes some */
     int64_t switches_delta;  /* from the end of the look before to the beginning of this one */
-    int64_t transitions;     /* recorded transitions so far */
+    /* Of a thread that was ready to run: how often it had blocked when the look began, when the look was over
+     * (being stopped counts), and between the looks; -1 not known. */
+    int64_t blocks_before;
+    int64_t blocks;
+    int64_t blocks_delta;
+    int64_t transitions; /* recorded transitions so far */
     int64_t transitions_delta;
     int moved;      /* 1: not at the same place as at the look before; 0: same; -1: no look before */
     int same_calls; /* 1: in the same functions as at the look before, at whatever line; 0: not; -1: no look

@@ -61,6 +61,8 @@ static void fill_thread(struct rw_thread *now, const struct rw_thread *before, d
         now->transitions_delta = now->transitions - before->transitions;
     if (now->switches_before >= 0 && before->switches >= 0)
         now->switches_delta = now->switches_before - before->switches;
+    if (now->blocks_before >= 0 && before->blocks >= 0)
+        now->blocks_delta = now->blocks_before - before->blocks;
     bool ran = now->cpu_delta_s > CPU_NOISE_SHARE * seconds;
     bool acted = now->transitions_delta > 0 && !is_gil_wait(now->waits_on);
     /* Nobody records the calls on descriptors: two that look alike may be two, but not without a switch

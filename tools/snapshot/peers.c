@@ -130,6 +130,15 @@ static void settle(int pid, struct rw_thread *thread, int *rounds)
     }
 }
 
+/* How often it has blocked: of a thread that runs, from now on each time is its own. */
+static void count_blocks(int pid, struct rw_thread *thread)
+{
+    struct rw_proc_status status;
+
+    if (thread->blocks_before >= 0 && rw_proc_status(pid, thread->tid, &status) == 0)
+        thread->blocks = status.blocks;
+}
+
 /* A lock in shared memory names its owner by a TID. Where others that share it count threads in another PID
  * namespace, that number may be theirs, and be another thread's here. */
 static void doubt_owners(const struct work *work)
@@ -168,6 +177,7 @@ void rw_peers_fill(struct rw_incident *incident)
         for (size_t j = 0; process->is_alive && j < process->thread_count; j++) {
             struct rw_thread *thread = &process->threads[j];
             struct rw_wait_on *wait = thread->waits_on;
+            count_blocks(process->pid, thread);
             if (!wait || !thread->is_alive ||
                 (wait->channel_count == 0 && rw_wait_kind_of(wait)->ends != RW_ENDS_BY_TIME))
                 continue;

@@ -214,8 +214,8 @@ int rw_proc_status(int pid, int tid, struct rw_proc_status *status)
     status->blocked = strtoull(status_value(text, "SigBlk"), NULL, 16);
     status->pending =
         strtoull(status_value(text, "SigPnd"), NULL, 16) | strtoull(status_value(text, "ShdPnd"), NULL, 16);
-    status->switches = strtoull(status_value(text, "voluntary_ctxt_switches"), NULL, 10) +
-                       strtoull(status_value(text, "nonvoluntary_ctxt_switches"), NULL, 10);
+    status->blocks = -1;
+    sscanf(status_value(text, "voluntary_ctxt_switches"), "%" SCNd64, &status->blocks);
     return 0;
 }
 

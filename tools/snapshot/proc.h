@@ -60,9 +60,9 @@ struct rw_proc_status {
     int tracer_pid;  /* who traces it now, 0 if nobody */
     uint64_t caught; /* bit n-1: a handler is installed for signal n */
     uint64_t ignored;
-    uint64_t blocked;  /* by this thread */
-    uint64_t pending;  /* for this thread or the whole process */
-    uint64_t switches; /* voluntary + involuntary */
+    uint64_t blocked; /* by this thread */
+    uint64_t pending; /* for this thread or the whole process */
+    int64_t blocks;   /* times it gave a CPU up to wait for something; -1 not known */
 };
 
 int rw_proc_status(int pid, int tid, struct rw_proc_status *status);

@@ -128,6 +128,11 @@ static int add_threads(struct rw_look *look)
             talloc_free(target);
             continue;
         }
+        struct rw_proc_status status;
+        target->blocks =
+            target->times.state == 'R' && rw_proc_status(look->process->pid, target->tid, &status) == 0
+                ? status.blocks
+                : -1;
         target->call_error = rw_proc_syscall(look->process->pid, target->tid, &target->call);
         look->targets[look->count++] = target;
         added++;
@@ -197,6 +202,7 @@ static void fill_thread(struct rw_look *look, const struct rw_target *target)
         thread->queued_s = (double)target->times.queued_ns / 1e9;
     if (target->times.switches || target->times.cpu_ns)
         thread->switches_before = (int64_t)target->times.switches;
+    thread->blocks_before = target->blocks;
     thread->comm = talloc_strdup(look->incident, target->comm);
     if (!thread->name || !thread->name[0])
         thread->name = thread->comm;

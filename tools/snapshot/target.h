@@ -18,6 +18,7 @@ struct rw_target {
     int tid;
     char comm[RW_COMM_MAX];
     struct rw_thread_times times;
+    int64_t blocks;              /* times it had blocked, of one that was ready to run; else -1 */
     struct rw_proc_syscall call; /* as /proc had it before the thread was touched */
     int call_error;              /* 0, or why that could not be read */
     bool has_copy;               /* `copy` was tried; its error tells */

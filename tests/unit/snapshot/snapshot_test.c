@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/snapshot/hanging.h"
+#include "tools/snapshot/peers.h"
 #include "tools/snapshot/proc.h"
 
 static const char *program, *static_program;
@@ -251,6 +252,24 @@ static void tells_running_from_waiting(void **state)
     hanging_end(&hanging);
 }
 
+/* However little of a processor it gets, and though the look stops it. */
+static void who_only_runs_is_known_not_to_have_blocked(void **state)
+{
+    struct hanging hanging = hanging_start(program, "spin", NULL, 1);
+    struct snapshot first = snapshot_take(hanging.pid);
+
+    (void)state;
+    rw_peers_fill(first.incident);
+    struct snapshot second = snapshot_take(hanging.pid);
+    int64_t blocks = snapshot_thread(&first, "spin")->blocks;
+    assert_true(blocks >= 0);
+    assert_int_equal(snapshot_thread(&second, "spin")->blocks_before, blocks);
+    assert_int_equal(snapshot_thread(&first, "wait_semaphore")->blocks, -1);
+    snapshot_free(&first);
+    snapshot_free(&second);
+    hanging_end(&hanging);
+}
+
 static void takes_many_threads(void **state)
 {
     struct hanging hanging = hanging_start(program, "many", "500", 0);
@@ -318,6 +337,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(sees_past_a_main_thread_that_ended),
         cmocka_unit_test(leaves_a_stopped_process_stopped),
         cmocka_unit_test(tells_running_from_waiting),
+        cmocka_unit_test(who_only_runs_is_known_not_to_have_blocked),
         cmocka_unit_test(takes_many_threads),
         cmocka_unit_test(leaves_nothing_stopped_when_killed),
         cmocka_unit_test(says_that_a_process_is_gone),
