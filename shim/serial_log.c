@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "shim/raw.h"
 #include "shim/recording_file.h"
 #include "shim/schedule.h"
+#include "shim/schedule_given.h"
 #include "shim/text.h"
 
 #define PAGE 4096u
@@ -29,12 +29,9 @@ static struct rw_schedule_switch *switches;
 static char path[PATH_MAX + 80];
 static uint64_t size; /* of what is mapped and has blocks behind it */
 
-/* The file that is done again. The parts that are used are copied where they are checked. */
+/* The file that is done again. */
 static struct {
-    const struct rw_schedule_header *header; /* NULL: none */
-    const struct rw_schedule_thread *threads;
-    const struct rw_schedule_switch *switches;
-    uint32_t thread_count, switch_count;
+    struct rw_schedule_given file; /* no header: none */
     /* For each thread and kind of point, where to look on for its switches. */
     uint32_t next[RW_SERIAL_THREADS][RW_SCHEDULE_POINTS];
     uint32_t thread_of[RW_SERIAL_THREADS]; /* its index in the file, UINT32_MAX: it is not there */
@@ -104,37 +101,15 @@ int rw_serial_log_begin(uint64_t seed)
 
 int rw_serial_log_replay(const char *file)
 {
-    struct stat status;
-    long fd = rw_raw3(SYS_open, (long)file, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return (int)fd;
-    long result = rw_raw3(SYS_fstat, fd, (long)&status, 0);
-    if (result == 0 && ((uint64_t)status.st_size < SWITCH_OFFSET || status.st_size > MAX_SIZE))
-        result = -EINVAL;
-    if (result == 0)
-        result = rw_raw6(SYS_mmap, 0, status.st_size, PROT_READ, MAP_PRIVATE, (int)fd, 0);
-    rw_raw3(SYS_close, fd, 0, 0);
-    if (rw_raw_is_error(result))
-        return (int)result;
-    const struct rw_schedule_header *given = (const struct rw_schedule_header *)result;
-    uint64_t room = ((uint64_t)status.st_size - SWITCH_OFFSET) / sizeof *switches;
-    int error = 0;
-    if (given->magic != RW_SCHEDULE_MAGIC || given->header_size != sizeof *given ||
-        given->thread_size != sizeof *threads || given->switch_size != sizeof *switches ||
-        given->thread_count > RW_SCHEDULE_THREAD_MAX || given->switch_count > room)
-        error = -EINVAL;
-    else if (given->place != header->place)
+    struct rw_schedule_given given;
+    int error = rw_schedule_given(file, &given);
+    if (error == 0 && given.header->place != header->place) {
+        rw_raw3(SYS_munmap, (long)given.header, (long)given.size, 0);
         error = -ESTALE;
-    if (error != 0) {
-        rw_raw3(SYS_munmap, result, status.st_size, 0);
-        return error;
     }
-    replay.threads = (const struct rw_schedule_thread *)((const char *)given + THREAD_OFFSET);
-    replay.switches = (const struct rw_schedule_switch *)((const char *)given + SWITCH_OFFSET);
-    replay.thread_count = given->thread_count;
-    replay.switch_count = given->switch_count;
-    replay.header = given;
-    return 0;
+    if (error == 0)
+        replay.file = given;
+    return error;
 }
 
 void rw_serial_log_thread(struct rw_serial_thread *thread, const struct rw_serial_thread *parent)
@@ -142,8 +117,8 @@ void rw_serial_log_thread(struct rw_serial_thread *thread, const struct rw_seria
     for (uint32_t kind = 0; kind < RW_SCHEDULE_POINTS; kind++)
         replay.next[thread->index][kind] = 0;
     replay.thread_of[thread->index] = UINT32_MAX;
-    for (uint32_t i = 0; replay.header && i < replay.thread_count; i++) {
-        if (replay.threads[i].path == thread->path)
+    for (uint32_t i = 0; replay.file.header && i < replay.file.thread_count; i++) {
+        if (replay.file.threads[i].path == thread->path)
             replay.thread_of[thread->index] = i;
     }
     if (!threads || header->thread_count >= RW_SCHEDULE_THREAD_MAX) {
@@ -186,7 +161,7 @@ void rw_serial_log_lines_displaced(void)
 
 bool rw_serial_log_draw(uint32_t share)
 {
-    return replay.header || rw_random_below(&rw_serial.policy.random, share) == 0;
+    return replay.file.header || rw_random_below(&rw_serial.policy.random, share) == 0;
 }
 
 static void diverge(const struct rw_serial_thread *self, enum rw_schedule_divergence how,
@@ -198,7 +173,7 @@ static void diverge(const struct rw_serial_thread *self, enum rw_schedule_diverg
     header->diverged_thread = self->logged;
     header->diverged_source = self->source;
     header->diverged_line = self->line;
-    header->expected_switch = (uint32_t)(expected - replay.switches);
+    header->expected_switch = (uint32_t)(expected - replay.file.switches);
     header->diverged_return_address = (uint64_t)self->return_address;
     __atomic_store_n(&header->has_diverged, how, __ATOMIC_RELEASE);
 }
@@ -208,8 +183,8 @@ static const struct rw_schedule_switch *listed(const struct rw_serial_thread *se
 {
     uint32_t thread = replay.thread_of[self->index];
     uint32_t *at = &replay.next[self->index][self->kind], point = self->points[self->kind];
-    for (; thread != UINT32_MAX && *at < replay.switch_count; ++*at) {
-        const struct rw_schedule_switch *item = &replay.switches[*at];
+    for (; thread != UINT32_MAX && *at < replay.file.switch_count; ++*at) {
+        const struct rw_schedule_switch *item = &replay.file.switches[*at];
         if (item->from == thread && item->kind == self->kind && item->point >= point)
             return item->point == point ? item : NULL;
     }
@@ -289,7 +264,7 @@ uint32_t rw_serial_log_choose(struct rw_serial_thread *self, struct rw_serial_th
             current = i;
     }
     uint32_t standard = current < count ? current : 0;
-    if (replay.header)
+    if (replay.file.header)
         chosen = replayed(self, list, count, standard);
     else
         chosen = count == 1 ? 0 : rw_serial_choose(&rw_serial.policy, candidates, count, current);
@@ -308,7 +283,7 @@ uint32_t rw_serial_log_choose_at_line(struct rw_serial_thread *self, struct rw_s
     uint32_t chosen = 0;
     for (uint32_t i = 0; i < count; i++)
         candidates[i] = &list[i]->candidate;
-    if (replay.header)
+    if (replay.file.header)
         chosen = replayed(self, list, count, 0);
     else if (is_asked && count > 1)
         chosen = rw_serial_choose(&rw_serial.policy, candidates, count, 0);
@@ -332,7 +307,7 @@ void rw_serial_log_forget(void)
     threads = NULL;
     sources = NULL;
     switches = NULL;
-    replay.header = NULL;
+    replay.file.header = NULL;
 }
 
 void rw_serial_log_tid(const struct rw_serial_thread *thread)

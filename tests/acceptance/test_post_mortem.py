@@ -5,7 +5,9 @@ import glob
 import json
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 
 from common import PATIENCE_S, PROGRAMS, Case, compiled, marker, preload, scenario
 from support import incidents, machine, processes
@@ -145,6 +147,15 @@ class Elsewhere(Case):
             told = racewatch("report", copy)
         self.assertEqual((told.returncode, told.stderr), (0, ""))
         self.assertEqual(told.stdout.strip(), found.text.strip())
+
+
+    def test_an_index_that_is_none_holds_nobody_up(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        os.mkfifo(folder + "/index.json")
+        said = racewatch("report", folder)
+        self.assertEqual((said.returncode, said.stdout), (2, ""))
+        self.assertIn("neither reports nor recordings are in it", said.stderr)
 
 
 class Help(Case):

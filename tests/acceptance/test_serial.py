@@ -122,9 +122,14 @@ class Serial(Case):
         self.assertIn("racewatch: nothing was replayed: no process of this run is the one that %s is of\n" % path, child.stderr)
 
     def test_a_replay_of_what_is_no_schedule_says_so(self):
-        run = self.run_once([compiled("serial.c"), "queue"], "--replay=" + compiled("serial.c"))
-        self.assertEqual(run.status, RIGHT)
-        self.assertIn("racewatch: nothing was replayed: %s is no file of choices" % compiled("serial.c"), run.stderr)
+        fifo = os.path.join(os.path.dirname(compiled("serial.c")), "fifo.schedule")
+        os.mkfifo(fifo)
+        self.addCleanup(os.unlink, fifo)
+        for path in compiled("serial.c"), fifo:
+            with self.subTest(path=path):
+                run = self.run_once([compiled("serial.c"), "queue"], "--replay=" + path)
+                self.assertEqual(run.status, RIGHT)
+                self.assertIn("racewatch: nothing was replayed: %s is no file of choices" % path, run.stderr)
 
     def kept(self, run):
         path = os.path.join(os.path.dirname(compiled("serial.c")), "kept.schedule")

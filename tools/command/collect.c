@@ -5,6 +5,7 @@
  * people.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "tools/command/archive.h"
 #include "tools/command/commands.h"
 #include "tools/incident/incident.h"
+#include "tools/incident/index_file.h"
 #include "tools/incident/json.h"
 
 #define FILES_MAX 20000
@@ -91,7 +93,7 @@ static int by_name(const void *a, const void *b)
 /* The incidents of one folder's index, their paths made relative to the archive's root. */
 static void read_index(struct pack *pack, const char *path)
 {
-    json_t *index = json_load_file(path, 0, NULL), *incident;
+    json_t *index = rw_index_read(AT_FDCWD, path), *incident;
     size_t i;
     if (!json_is_array(json_object_get(index, "incidents"))) {
         json_decref(index);

@@ -5,6 +5,7 @@
  * left.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "tools/command/found.h"
 #include "tools/diagnosis/diagnosis.h"
 #include "tools/incident/accounts.h"
+#include "tools/incident/index_file.h"
 #include "tools/incident/json.h"
 #include "tools/incident/model.h"
 #include "tools/recording/postmortem.h"
@@ -123,7 +125,7 @@ static size_t print_accounts(void *scratch, const char *index_path)
 {
     struct rw_incident *incident = rw_incident_new(scratch);
     struct rw_process_info *all = rw_incident_add_process(incident, 0);
-    json_t *index = json_load_file(index_path, 0, NULL), *test;
+    json_t *index = rw_index_read(AT_FDCWD, index_path), *test;
     size_t i;
     json_array_foreach(json_object_get(index, "tests"), i, test)
     {

@@ -13,12 +13,12 @@
 
 #include <talloc.h>
 
+#include "tools/incident/index_file.h"
 #include "tools/incident/json.h"
 #include "tools/incident/model.h"
 #include "tools/report/report.h"
 
 #define INDEX "index.json"
-#define INDEX_BYTES_MAX (16u * 1024 * 1024) /* of an index that somebody else left */
 #define NUMBER_MAX 999999
 
 struct rw_out {
@@ -133,23 +133,6 @@ static int write_index_json(const void *what, FILE *file)
     return 0;
 }
 
-static json_t *read_index(int folder)
-{
-    int fd = openat(folder, INDEX, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    struct stat status;
-    FILE *file = NULL;
-    json_t *index = NULL;
-    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= INDEX_BYTES_MAX)
-        file = fdopen(fd, "r");
-    if (file != NULL) {
-        index = json_loadf(file, 0, NULL);
-        fclose(file);
-    } else if (fd >= 0) {
-        close(fd);
-    }
-    return index;
-}
-
 /* A name of ours, and a folder that is there. */
 static bool is_incident_folder(int folder, const char *name)
 {
@@ -201,7 +184,7 @@ int rw_out_write_index(struct rw_out *out, int exit_status)
     if (lock < 0)
         return -errno;
     flock(lock, LOCK_EX);
-    json_t *old_index = read_index(out->fd);
+    json_t *old_index = rw_index_read(out->fd, INDEX);
     json_t *index = json_object();
     json_object_set_new(index, "schema", json_integer(RW_INCIDENT_SCHEMA));
     json_object_set_new(index, "command", text(out->command));
@@ -237,7 +220,7 @@ static int make_folder(struct rw_out *out, const char *class_name, char **name)
     /* Numbers go on over runs: 001 of any class taken means 002. Two runs that take the same number at once
      * differ in their class, or one of them goes on to the next. */
     int number = 1;
-    json_t *old_index = read_index(out->fd), *entry;
+    json_t *old_index = rw_index_read(out->fd, INDEX), *entry;
     size_t i;
     json_array_foreach(json_object_get(old_index, "incidents"), i, entry)
     {

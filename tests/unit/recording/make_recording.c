@@ -54,7 +54,9 @@ void make_recording(struct made *made, unsigned slots)
         .lock_size = sizeof(struct rw_lock),
         .lock_count = RW_LOCK_MAX,
         .lock_edge_size = sizeof(struct rw_lock_edge),
+        .lock_edge_count = MADE_EDGES,
         .lock_stack_size = sizeof(struct rw_lock_stack),
+        .lock_stack_count = MADE_EDGES,
         .slot_size = sizeof(struct rw_slot_area),
         .slot_max = RW_SLOT_MAX,
         .slot_allocated = slots,
@@ -73,7 +75,11 @@ void make_recording(struct made *made, unsigned slots)
     header.lock_offset = at;
     at += header.lock_size * header.lock_count;
     at = (at + 4095u) & ~4095u;
-    header.lock_edge_offset = header.lock_stack_offset = at;
+    header.lock_edge_offset = at;
+    at += header.lock_edge_size * header.lock_edge_count;
+    header.lock_stack_offset = at;
+    at += header.lock_stack_size * header.lock_stack_count;
+    at = (at + 4095u) & ~4095u;
     header.slot_offset = at;
     made->size = at + (size_t)slots * sizeof(struct rw_slot_area);
     made->bytes = need(calloc(1, made->size));
@@ -85,6 +91,8 @@ void make_recording(struct made *made, unsigned slots)
     made->misuses = (struct rw_misuse *)(made->bytes + header.misuse_offset);
     made->accounts = (struct rw_account *)(made->bytes + header.account_offset);
     made->locks = (struct rw_lock *)(made->bytes + header.lock_offset);
+    made->edges = (struct rw_lock_edge *)(made->bytes + header.lock_edge_offset);
+    made->stacks = (struct rw_lock_stack *)(made->bytes + header.lock_stack_offset);
     made->slots = (struct rw_slot_area *)(made->bytes + header.slot_offset);
 }
 
@@ -185,6 +193,32 @@ void make_left_thread(struct rw_account *account, const struct made *made, unsig
         (struct rw_left_thread){.tid = thread->tid, .slot = slot, .generation = thread->generation};
 }
 
+/* Each of two threads took one of two locks under the other. */
+static void make_lock_orders(struct made *made)
+{
+    for (uint32_t i = 0; i < MADE_EDGES; i++) {
+        made->edges[i] = (struct rw_lock_edge){.sequence = 2,
+                                               .time_ns = MADE_START_NS + (i + 1) * MADE_S,
+                                               .from = 0x9000 + i * 64,
+                                               .to = 0x9040 - i * 64,
+                                               .to_return_address = 0x401240,
+                                               .to_stack = i + 1,
+                                               .tid = 4001 + (int32_t)i,
+                                               .gate_count = 1,
+                                               .gates = {0xa000 + i}};
+        copy(made->edges[i].name, sizeof(made->edges[i].name), "mover");
+        made->stacks[i] = (struct rw_lock_stack){
+            .sequence = 2,
+            .frame_count = 1,
+            .key = i,
+            .frames = {{.file = "bank.py", .function = "move", .line = 7}},
+            .capture = {.by = RW_CAPTURE_WAIT, .stack_address = 0x7ffe0000, .stack_length = 256}};
+        made->stacks[i].capture.registers[7] = 0x7ffe0000;
+        made->stacks[i].capture.registers[16] = 0x401240;
+    }
+    made->header->lock_edges_written = made->header->lock_stacks_written = MADE_EDGES;
+}
+
 void make_rich_recording(struct made *made)
 {
     const uint64_t start = MADE_START_NS;
@@ -259,6 +293,7 @@ void make_rich_recording(struct made *made)
     account->descriptors[0] = (struct rw_left_descriptor){.fd = 7, .access = 1, .target = "pipe:[123]"};
     copy(made->header->test, sizeof(made->header->test), "outer.py::test_outer");
 
+    make_lock_orders(made);
     made->header->problem_count = 1;
     made->header->problems[0].error = 13;
     copy(made->header->problems[0].detail, sizeof(made->header->problems[0].detail),

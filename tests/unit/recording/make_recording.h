@@ -9,6 +9,7 @@
 
 #define MADE_PID 4000
 #define MADE_START_NS UINT64_C(1000000000000)
+#define MADE_EDGES 2u               /* lock orders that there is room for, and stacks */
 #define MADE_S UINT64_C(1000000000) /* a second */
 
 /* A recording in memory; the pointers point into `bytes`. */
@@ -22,6 +23,8 @@ struct made {
     struct rw_misuse *misuses;
     struct rw_account *accounts;
     struct rw_lock *locks;
+    struct rw_lock_edge *edges;
+    struct rw_lock_stack *stacks;
     struct rw_slot_area *slots;
 };
 

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <talloc.h>
 
+#include "shim/schedule_given.h"
 #include "tools/recording/schedule_file.h"
 
 static char path[4096];
@@ -146,6 +148,21 @@ static void threads_and_functions_that_are_not_there_are_left_out(void **state)
     assert_int_equal(strlen(read->sources[0].function), sizeof(read->sources[0].function) - 1);
 }
 
+/* The library's: the next try of a hunt writes the file anew while a process of the last may still live. */
+static void what_was_given_stands_when_the_file_is_cut(void **state)
+{
+    (void)state;
+    struct rw_schedule_given given;
+    write_whole(sample());
+    assert_int_equal(rw_schedule_given(path, &given), 0);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(given.switch_count, 5);
+    assert_int_equal(given.threads[1].path, 99);
+    assert_int_equal(given.switches[4].line, 24);
+    assert_int_equal(munmap((void *)(uintptr_t)given.header, given.size), 0);
+    assert_int_equal(rw_schedule_given(path, &given), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +171,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(counts_beyond_the_file_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(each_shorter_file_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(threads_and_functions_that_are_not_there_are_left_out, begin, end),
+        cmocka_unit_test_setup_teardown(what_was_given_stands_when_the_file_is_cut, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

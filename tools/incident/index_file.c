@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/incident/index_file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BYTES_MAX (16u * 1024 * 1024)
+
+json_t *rw_index_read(int at, const char *path)
+{
+    int fd = openat(at, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    FILE *file = NULL;
+    json_t *index = NULL;
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= BYTES_MAX)
+        file = fdopen(fd, "r");
+    if (file != NULL) {
+        index = json_loadf(file, 0, NULL);
+        fclose(file);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    return index;
+}

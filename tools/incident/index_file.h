@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* index.json, which may be anybody's: a run that writes into a folder finds the one that was there before. */
+#ifndef RACEWATCH_TOOLS_INCIDENT_INDEX_FILE_H
+#define RACEWATCH_TOOLS_INCIDENT_INDEX_FILE_H
+
+#include <jansson.h>
+
+/* A new reference; NULL where there is none, or what there is cannot be one: no regular file, a link, more
+ * than 16 MiB, no JSON. `path` is relative to the open folder `at`, or to the current one with AT_FDCWD. */
+json_t *rw_index_read(int at, const char *path);
+
+#endif
