@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A session's folder that a kill left, of any bytes: a report is made of it, or it is refused in words.
+ * Inputs are patches (fuzz.h) of one of two recordings; beside it lie maps.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <talloc.h>
+
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/recording/make_recording.h"
+#include "tools/diagnosis/diagnosis.h"
+#include "tools/incident/accounts.h"
+#include "tools/incident/model.h"
+#include "tools/recording/postmortem.h"
+#include "tools/report/report.h"
+
+#define GONE_PID 0x3ffffff /* no process has such a pid */
+#define MARKDOWN_MAX 4096
+
+static const char maps[] = "00400000-00410000 r-xp 00000000 fd:00 1 /usr/bin/made\n"
+                           "7f0000000000-7f0000010000 rw-p 00000000 00:00 0 \n"
+                           "7ffe00000000-7ffe00010000 rw-p 00000000 00:00 0 [stack]\n";
+
+static const char *open_session(struct fuzz_patched *file)
+{
+    static struct made made, other;
+    static struct fuzz_patched rest[3];
+    static const char *paths[3]; /* so that they are not lost */
+    make_rich_recording(&made);
+    made.header->pid = made.slots[0].slot.tid = GONE_PID;
+    make_rich_recording(&other);
+    other.header->pid = other.slots[0].slot.tid = GONE_PID - 1;
+    const char *path = fuzz_patched_open(file, "67108863-1.rec", made.bytes, made.size);
+    paths[0] = fuzz_patched_open(&rest[0], "67108863-1.maps", (const uint8_t *)maps, sizeof(maps) - 1);
+    paths[1] = fuzz_patched_open(&rest[1], "67108862-1.rec", other.bytes, other.size);
+    paths[2] = fuzz_patched_open(&rest[2], "67108862-1.maps", (const uint8_t *)maps, sizeof(maps) - 1);
+    assert(paths[0] != NULL && paths[1] != NULL && paths[2] != NULL);
+    const char *slash = strrchr(path, '/');
+    return strndup(path, (size_t)(slash - path));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    static struct fuzz_patched file;
+    static const char *folder;
+    if (folder == NULL)
+        folder = open_session(&file);
+    fuzz_patch(&file, bytes, size);
+    struct rw_incident *incident = NULL;
+    char *why = NULL;
+    int error = rw_postmortem(folder, NULL, &incident, &why);
+    assert((error == 0) == (incident != NULL) && (error == 0) == (why == NULL));
+    if (error == 0) {
+        rw_incident_complete_names(incident);
+        rw_accounts_complete(incident);
+        rw_diagnose(incident);
+        rw_report_text(incident, fuzz_nowhere());
+        rw_report_markdown(incident, fuzz_nowhere(), MARKDOWN_MAX);
+        talloc_free(incident);
+    }
+    talloc_free(why);
+    fuzz_unpatch(&file, bytes, size);
+    return 0;
+}
