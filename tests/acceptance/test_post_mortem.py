@@ -148,7 +148,6 @@ class Elsewhere(Case):
         self.assertEqual((told.returncode, told.stderr), (0, ""))
         self.assertEqual(told.stdout.strip(), found.text.strip())
 
-
     def test_an_index_that_is_none_holds_nobody_up(self):
         folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, folder)
@@ -156,6 +155,101 @@ class Elsewhere(Case):
         said = racewatch("report", folder)
         self.assertEqual((said.returncode, said.stdout), (2, ""))
         self.assertIn("neither reports nor recordings are in it", said.stderr)
+
+
+class WrongInput(Case):
+    """One line on standard error that says what is wrong, and a status that says so, too."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        os.chmod(self.folder, 0o755)
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def path(self, name, text=None):
+        path = os.path.join(self.folder, name)
+        if text is not None:
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+        return path
+
+    def assert_refused(self, status, words, *arguments):
+        told = racewatch(*arguments)
+        self.assertEqual((told.returncode, told.stdout), (status, ""))
+        self.assertEqual(len(told.stderr.splitlines()), 1, told.stderr)
+        self.assertRegex(told.stderr, r"^racewatch %s: .*%s" % (arguments[0], words))
+
+    def test_an_index_of_somebody_elses_is_no_report(self):
+        self.path("index.json", '{"tests": []}')
+        for command in ("report", "collect"):
+            self.assert_refused(2, "neither reports nor recordings", command, self.folder)
+
+    def test_a_folder_that_may_not_be_entered(self):
+        if os.getuid():
+            self.skipTest("only root can run a program as another user")
+        program = self.path("racewatch")
+        shutil.copy(machine.program(), program)
+        closed = self.path("closed")
+        os.mkdir(closed, 0o700)
+        for command in ("report", "collect"):
+            told = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", program, command, closed], cwd="/",
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+            self.assertEqual((told.returncode, told.stdout), (2, ""))
+            self.assertEqual(told.stderr, "racewatch %s: %s: Permission denied\n" % (command, closed))
+
+    def test_what_is_no_incident_and_what_is_no_recording(self):
+        path = self.path("plain.rec", "no recording\n" * 100)
+        self.assert_refused(1, "plain.rec: not a recording", "recording", path)
+        path = self.path("plain.json", "no incident")
+        self.assert_refused(1, "plain.json: not JSON", "report", path)
+
+    def test_what_is_no_process(self):
+        self.assert_refused(2, "'x' is no process id", "dump", "x")
+        if os.path.exists("/proc/2/exe") or not os.path.exists("/proc/2/maps"):
+            self.skipTest("process 2 is not the kernel's here")
+        with open("/proc/2/maps", encoding="ascii") as f:
+            if f.read(1):
+                self.skipTest("process 2 is not the kernel's here")
+        self.assert_refused(2, "is a part of the kernel", "dump", "2")
+
+    def test_hunts_and_isolations_of_nothing(self):
+        self.assert_refused(2, "--runs", "hunt", "--runs=0", "--", "true")
+        self.assert_refused(2, "nothing-here: No such file", "isolate", "--from=nothing-here", "--", "pytest")
+
+
+class Collected(Case):
+    def unpacked(self, program):
+        archive = os.path.join(program.folder, "all.tar.gz")
+        told = racewatch("collect", "-o", archive, program.out)
+        self.assertEqual((told.returncode, told.stderr), (0, ""))
+        folder = os.path.join(program.folder, "unpacked")
+        os.mkdir(folder)
+        subprocess.run(["tar", "xf", archive, "-C", folder], check=True)
+        return told.stdout, folder
+
+    def test_recordings_that_nobody_has_told_of_are_spoken_of(self):
+        with processes.Program([compiled("blocked.c")], preload()) as program:
+            wait_until_blocked(program)
+            program.wait_until(lambda: glob.glob(program.out + "/recordings/*/*.maps"), PATIENCE_S)
+            for pid in [*(p for p in processes.descendants() if p != program.pid), program.pid]:
+                os.kill(pid, 9)
+            program.wait(PATIENCE_S)
+            processes.wait_for_orphans(PATIENCE_S)
+            said, folder = self.unpacked(program)
+            self.assertIn("1 recording that no incident tells of", said)
+            with open(folder + "/summary.txt", encoding="utf-8") as f:
+                self.assertIn("1 recording that no incident tells of", f.read())
+            self.assertIn("wanter", racewatch("report", folder).stdout)
+
+    def test_the_index_has_all_that_the_folders_own_has(self):
+        with processes.Program([machine.program(), "run", "--on-hang=kill", "--", scenario("c_two_locks")]) as program:
+            program.wait(PATIENCE_S)
+            said, folder = self.unpacked(program)
+            self.assertNotIn("no incident tells of", said)
+            with open(program.out + "/index.json", encoding="utf-8") as f:
+                before = json.load(f)
+            with open(folder + "/index.json", encoding="utf-8") as f:
+                after = json.load(f)
+        self.assertEqual({key: after[key] for key in before}, before)
 
 
 class Help(Case):

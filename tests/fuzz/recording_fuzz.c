@@ -71,7 +71,8 @@ static void use(const char *path)
         rw_reader_close(reader);
     }
     talloc_free(why);
-    rw_recording_print(path, fuzz_nowhere());
+    rw_recording_print(path, fuzz_nowhere(), &why);
+    talloc_free(why);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

@@ -50,8 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         folder = open_session(&file);
     fuzz_patch(&file, bytes, size);
     struct rw_incident *incident = NULL;
+    const char *all_ended;
     char *why = NULL;
-    int error = rw_postmortem(folder, NULL, &incident, &why);
+    int error = rw_postmortem(folder, NULL, &incident, &all_ended, &why);
     assert((error == 0) == (incident != NULL) && (error == 0) == (why == NULL));
     if (error == 0) {
         rw_incident_complete_names(incident);

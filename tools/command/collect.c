@@ -37,8 +37,10 @@ struct pack {
     size_t root; /* length of the folder's path and its slash */
     char **files;
     size_t count;
-    json_t *incidents;
+    json_t *incidents, *tests, *notes; /* of all indexes */
     json_t *runs;
+    json_int_t not_kept;
+    char *untold; /* what there is to say of recordings that no incident tells of; "" if there is nothing */
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -74,11 +76,19 @@ static bool is_ours(const char *path)
             strstr(path, "/recordings/") != NULL);
 }
 
+static bool is_foreign_index(const char *path)
+{
+    json_t *index = ends_with(path, "/index.json") ? rw_index_read(AT_FDCWD, path) : NULL;
+    bool is_foreign = ends_with(path, "/index.json") && index == NULL;
+    json_decref(index);
+    return is_foreign;
+}
+
 static int visit(const char *path, const struct stat *status, int type, struct FTW *at)
 {
     (void)at;
     if (type != FTW_F || !S_ISREG(status->st_mode) || status->st_size > FILE_BYTES_MAX ||
-        walked->count >= FILES_MAX || !is_ours(path))
+        walked->count >= FILES_MAX || !is_ours(path) || is_foreign_index(path))
         return 0;
     walked->files = talloc_realloc(walked->scratch, walked->files, char *, walked->count + 1);
     walked->files[walked->count++] = talloc_strdup(walked->scratch, path);
@@ -90,15 +100,18 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The incidents of one folder's index, their paths made relative to the archive's root. */
+/* Paths of one folder's index, made relative to the archive's root. */
+static json_t *in_archive(const char *folder, int length, const char *inside)
+{
+    return json_sprintf("%.*s%s", length, folder, inside);
+}
+
 static void read_index(struct pack *pack, const char *path)
 {
-    json_t *index = rw_index_read(AT_FDCWD, path), *incident;
-    size_t i;
-    if (!json_is_array(json_object_get(index, "incidents"))) {
-        json_decref(index);
+    json_t *index = rw_index_read(AT_FDCWD, path), *incident, *recording;
+    size_t i, j;
+    if (index == NULL)
         return;
-    }
     const char *relative = path + pack->root;
     int prefix = (int)(strlen(relative) - strlen("index.json"));
     json_array_foreach(json_object_get(index, "incidents"), i, incident)
@@ -106,14 +119,25 @@ static void read_index(struct pack *pack, const char *path)
         json_t *copy = json_deep_copy(incident);
         const char *inside = json_string_value(json_object_get(incident, "path"));
         if (inside != NULL)
-            json_object_set_new(copy, "path", json_sprintf("%.*s%s", prefix, relative, inside));
+            json_object_set_new(copy, "path", in_archive(relative, prefix, inside));
+        json_t *recordings = json_array();
+        json_array_foreach(json_object_get(incident, "recordings"), j, recording)
+        {
+            if (json_is_string(recording))
+                json_array_append_new(recordings, in_archive(relative, prefix, json_string_value(recording)));
+        }
+        json_object_set_new(copy, "recordings", recordings);
         json_array_append_new(pack->incidents, copy);
     }
     json_t *run = json_object();
     json_object_set_new(run, "path", json_sprintf("%.*s", prefix > 0 ? prefix - 1 : 0, relative));
     json_object_set(run, "command", json_object_get(index, "command"));
     json_object_set(run, "exit", json_object_get(index, "exit"));
+    json_object_set(run, "run", json_object_get(index, "run"));
     json_array_append_new(pack->runs, run);
+    json_array_extend(pack->tests, json_object_get(index, "tests"));
+    json_array_extend(pack->notes, json_object_get(index, "notes"));
+    pack->not_kept += json_integer_value(json_object_get(index, "not_kept"));
     json_decref(index);
 }
 
@@ -121,17 +145,46 @@ static json_t *make_index(struct pack *pack)
 {
     json_t *index = json_object(), *files = json_array();
     const json_t *only = json_array_size(pack->runs) == 1 ? json_array_get(pack->runs, 0) : NULL;
-    json_t *command = json_object_get(only, "command"), *status = json_object_get(only, "exit");
+    static const char *const of_one_run[] = {"command", "exit", "run"};
     json_object_set_new(index, "schema", json_integer(RW_INCIDENT_SCHEMA));
-    json_object_set(index, "command", command != NULL ? command : json_null());
-    json_object_set(index, "exit", status != NULL ? status : json_null());
+    for (size_t i = 0; i < sizeof(of_one_run) / sizeof(of_one_run[0]); i++) {
+        json_t *value = json_object_get(only, of_one_run[i]);
+        json_object_set(index, of_one_run[i], value != NULL ? value : json_null());
+    }
     json_object_set(index, "incidents", pack->incidents);
+    json_object_set(index, "tests", pack->tests);
+    json_object_set_new(index, "not_kept", json_integer(pack->not_kept));
+    json_object_set(index, "notes", pack->notes);
     json_object_set(index, "runs", pack->runs);
     for (size_t i = 0; i < pack->count; i++)
         if (strcmp(pack->files[i] + pack->root, "index.json") != 0)
             json_array_append_new(files, json_string(pack->files[i] + pack->root));
     json_object_set_new(index, "files", files);
     return index;
+}
+
+/* Recordings that no incident tells of: where a run was killed with its monitor they are all that is left. */
+static void find_untold(struct pack *pack)
+{
+    json_t *incident, *recording;
+    size_t count = 0, i, j;
+    for (size_t file = 0; file < pack->count; file++) {
+        const char *name = pack->files[file] + pack->root;
+        bool is_told = !ends_with(name, ".rec");
+        json_array_foreach(pack->incidents, i, incident)
+        {
+            json_array_foreach(json_object_get(incident, "recordings"), j, recording) is_told |=
+                strcmp(json_string_value(recording), name) == 0;
+        }
+        count += !is_told;
+    }
+    pack->untold = count == 0
+                       ? talloc_strdup(pack->scratch, "")
+                       : talloc_asprintf(pack->scratch,
+                                         "%zu recording%s that no incident tells of: `racewatch report` "
+                                         "on the folder says how %s process%s ended",
+                                         count, count == 1 ? "" : "s", count == 1 ? "its" : "their",
+                                         count == 1 ? "" : "es");
 }
 
 static char *make_summary(struct pack *pack)
@@ -155,6 +208,8 @@ static char *make_summary(struct pack *pack)
         if (path != NULL)
             text = talloc_asprintf_append(text, "    see:  %s/report.txt\n", path);
     }
+    if (pack->untold[0] != '\0')
+        text = talloc_asprintf_append(text, "\n%s\n", pack->untold);
     return text;
 }
 
@@ -204,12 +259,18 @@ int rw_command_collect(int argc, char **argv)
     rw_parse(&argp, argc, argv, RW_EXIT_USAGE, &arguments);
     if (arguments.dir == NULL)
         rw_usage_error("which folder? (racewatch collect DIR [-o FILE])");
-    struct pack pack = {.scratch = talloc_new(NULL), .incidents = json_array(), .runs = json_array()};
+    struct pack pack = {.scratch = talloc_new(NULL),
+                        .incidents = json_array(),
+                        .tests = json_array(),
+                        .notes = json_array(),
+                        .runs = json_array()};
     char *dir = talloc_strdup(pack.scratch, arguments.dir);
     for (size_t length = strlen(dir); length > 1 && dir[length - 1] == '/'; length--)
         dir[length - 1] = '\0';
     pack.root = strlen(dir) + 1;
     walked = &pack;
+    if (access(dir, R_OK | X_OK) != 0)
+        rw_usage_error("%s: %s", dir, strerror(errno));
     if (nftw(dir, visit, DEPTH_MAX, FTW_PHYS) != 0)
         rw_usage_error("%s: %s", dir, strerror(errno));
     if (pack.count == 0)
@@ -218,11 +279,15 @@ int rw_command_collect(int argc, char **argv)
     for (size_t i = 0; i < pack.count; i++)
         if (ends_with(pack.files[i], "/index.json"))
             read_index(&pack, pack.files[i]);
+    find_untold(&pack);
     int error = write_archive(&pack, arguments.file);
     if (error == 0)
-        printf("%s: %zu incident%s, %zu files\n", arguments.file, json_array_size(pack.incidents),
-               json_array_size(pack.incidents) == 1 ? "" : "s", pack.count);
+        printf("%s: %zu incident%s, %zu file%s%s%s\n", arguments.file, json_array_size(pack.incidents),
+               json_array_size(pack.incidents) == 1 ? "" : "s", pack.count, pack.count == 1 ? "" : "s",
+               pack.untold[0] != '\0' ? "; " : "", pack.untold);
     json_decref(pack.incidents);
+    json_decref(pack.tests);
+    json_decref(pack.notes);
     json_decref(pack.runs);
     talloc_free(pack.scratch);
     return error == 0 ? 0 : 1;

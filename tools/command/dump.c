@@ -127,7 +127,12 @@ int rw_command_dump(int argc, char **argv)
     if (fd < 0)
         rw_usage_error("process %d: %s: it belongs to another user, or does not let itself be looked at",
                        arguments.pid, strerror(errno));
+    char byte;
+    bool has_memory = read(fd, &byte, 1) == 1;
     close(fd);
+    if (!has_memory)
+        rw_usage_error("process %d has no memory of its own: it is a part of the kernel, or is ending now",
+                       arguments.pid);
     void *scratch = talloc_new(NULL);
     struct rw_options *options = rw_options_new(scratch);
     rw_options_from_environment(options, stderr);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <talloc.h>
 
@@ -105,7 +106,7 @@ static void add_out(void *parent, const char *path, struct rw_found *found)
     }
     const char *index_path = talloc_asprintf(parent, "%s/index.json", path);
     json_t *index = rw_index_read(AT_FDCWD, index_path);
-    found->index = is_file(index_path) ? index_path : NULL;
+    found->index = index != NULL ? index_path : NULL;
     /* A run that ended in its own time has told all there was: what it kept, it kept for keep=always. */
     bool has_ended = json_is_integer(json_object_get(index, "exit"));
     const char *ended_run = has_ended ? json_string_value(json_object_get(index, "run")) : NULL;
@@ -126,6 +127,11 @@ int rw_find(void *parent, const char *path, struct rw_found *found, char **why)
     memset(found, 0, sizeof(*found));
     *why = NULL;
     if (stat(path, &status) != 0) {
+        int error = -errno;
+        *why = talloc_strdup(parent, strerror(-error));
+        return error;
+    }
+    if (S_ISDIR(status.st_mode) && access(path, R_OK | X_OK) != 0) {
         int error = -errno;
         *why = talloc_strdup(parent, strerror(-error));
         return error;

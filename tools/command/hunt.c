@@ -90,6 +90,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     switch (key) {
     case KEY_RUNS:
         hunt->run_limit = count("runs", argument);
+        if (hunt->run_limit == 0)
+            rw_usage_error("--runs: without a run nothing can be found");
         arguments->has_runs = true;
         return 0;
     case KEY_FOR:
@@ -223,13 +225,13 @@ int rw_command_hunt(int argc, char **argv)
     struct hunt *hunt = talloc_zero(NULL, struct hunt);
     struct rw_options *options = rw_options_new(hunt);
     struct arguments arguments = {.hunt = hunt};
-    struct argp argp = {.options = flags,
-                        .parser = parse,
-                        .args_doc = "[--] COMMAND...",
-                        .doc =
-                            "Run a program again and again with its schedule bent in other ways, until it "
-                            "hangs, crashes or fails.\vRACEWATCH_OPTIONS holds for every run. Exit status: 0 "
-                            "nothing was found, 1 something was, 2 usage."};
+    struct argp argp = {
+        .options = flags,
+        .parser = parse,
+        .args_doc = "[--] COMMAND...",
+        .doc = "Run a program again and again with its schedule bent in other ways, until it "
+               "hangs, crashes or fails.\vRACEWATCH_OPTIONS holds for every run. Exit status: 0 "
+               "nothing was found, 1 something was, 2 usage, 125 a run could not be made, 130 SIGINT."};
     *hunt = (struct hunt){.how = HUNT_DELAY, .first_seed = 1, .options = options};
     hunt->run_limit = hunt->plain_limit = SIZE_MAX;
     hunt->rerun_limit = RERUNS_BY_DEFAULT;

@@ -23,12 +23,14 @@ void rw_hunt_show_progress(const struct hunt *hunt, uint64_t seed, bool is_news)
     if (!is_terminal && !is_news && now - last_s < LINE_EACH_S)
         return;
     last_s = now;
-    fprintf(stderr, "%shunt: %zu", is_terminal ? "\r\033[K" : "", hunt->runs);
+    fprintf(stderr, "%sracewatch hunt: %zu", is_terminal ? "\r\033[K" : "", hunt->runs);
     if (hunt->run_limit != SIZE_MAX)
         fprintf(stderr, " of %zu", hunt->run_limit);
-    fprintf(stderr, " perturbed runs (seed %llu), %zu failed in %zu way%s; %zu plain; %.1f runs/s%s",
-            (unsigned long long)seed, hunt->failed_runs, hunt->failure_count,
-            hunt->failure_count == 1 ? "" : "s", hunt->plain_runs,
+    fprintf(stderr, " perturbed runs");
+    if (hunt->runs > 0)
+        fprintf(stderr, " (seed %llu)", (unsigned long long)seed);
+    fprintf(stderr, ", %zu failed; %zu plain; %zu way%s to fail so far; %.1f runs/s%s", hunt->failed_runs,
+            hunt->plain_runs, hunt->failure_count, hunt->failure_count == 1 ? "" : "s",
             (double)(hunt->runs + hunt->plain_runs) / (took > 0 ? took : 1), is_terminal ? "" : "\n");
     fflush(stderr);
 }

@@ -48,6 +48,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_FROM:
         isolate->from = argument;
+        if (access(argument, R_OK | X_OK) != 0)
+            rw_usage_error("--from: %s: %s", argument, strerror(errno));
         return 0;
     case KEY_OUT:
         arguments->out = argument;
@@ -186,7 +188,7 @@ int rw_command_isolate(int argc, char **argv)
                                "holds for every run. Exit "
                                "status: 0 there is an answer, 1 nothing hung, it did not hang again, or the "
                                "time was over, 2 usage, "
-                               "125 a run could not be made."};
+                               "125 a run could not be made, 130 SIGINT."};
     isolate->options = options;
     isolate->limit_s = 600;
     isolate->tries = 3;

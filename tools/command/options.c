@@ -123,6 +123,9 @@ static bool set(struct rw_options *options, const struct entry *entry, const cha
         *(rw_option_CHOICE *)field = talloc_strdup(options, value);
         return true;
     case TEXT:
+        /* Empty is what has no value of its own: a folder always has one. */
+        if (*value == '\0' && *entry->standard != '\0')
+            return false;
         *(rw_option_TEXT *)field = talloc_strdup(options, value);
         return true;
     }
@@ -145,6 +148,13 @@ int rw_options_set(struct rw_options *options, const char *key, const char *valu
         *why = talloc_asprintf(options, "unknown option '%s' (`racewatch options` prints all)", key);
         return -ENOENT;
     }
+    if (value == NULL && entry->type != FLAG) {
+        *why = talloc_asprintf(options, "option %s has no value (%s=%s)", entry->key, entry->key,
+                               type_words[entry->type]);
+        return -EINVAL;
+    }
+    if (value == NULL)
+        value = "1";
     if (!set(options, entry, value)) {
         const char *choices = entry->type == CHOICE ? strchr(entry->help, '{') : NULL;
         *why = choices != NULL ? talloc_asprintf(options, "option %s: '%s' is none of %.*s", entry->key,
@@ -152,6 +162,7 @@ int rw_options_set(struct rw_options *options, const char *key, const char *valu
                                : talloc_asprintf(options, "option %s: '%s' is not %s", entry->key, value,
                                                  entry->type == SECONDS ? "a number of seconds"
                                                  : entry->type == COUNT ? "a whole number"
+                                                 : entry->type == TEXT  ? "a path"
                                                                         : "0 or 1");
         return -EINVAL;
     }
@@ -186,8 +197,7 @@ static void parse_string(struct rw_options *options, const char *string, FILE *w
         char *value = strchr(item, '='), *why = NULL;
         if (value != NULL)
             *value++ = '\0';
-        /* A word alone switches a flag on. */
-        int error = rw_options_set(options, item, value != NULL ? value : "1", &why);
+        int error = rw_options_set(options, item, value, &why);
         if (error == 0 || warnings == NULL)
             continue;
         fprintf(warnings, "racewatch: RACEWATCH_OPTIONS: %s", why);

@@ -38,8 +38,8 @@ struct rw_option_row {
 
 struct rw_options *rw_options_new(void *parent); /* the defaults */
 
-/* `key` with "_" or "-". 0; -ENOENT: no such option; -EINVAL: not such a value. *why is then a talloc child
- * of options, one message for people. */
+/* `key` with "_" or "-"; `value` NULL: a word alone, which switches a flag on. 0; -ENOENT: no such option;
+ * -EINVAL: not such a value. *why is then a talloc child of options, one message for people. */
 int rw_options_set(struct rw_options *options, const char *key, const char *value, char **why);
 
 /* RACEWATCH_OPTIONS, RACEWATCH_DIR, TEST_UNDECLARED_OUTPUTS_DIR and TEST_TIMEOUT. What is wrong in them is

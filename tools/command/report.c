@@ -57,6 +57,7 @@ struct printer {
     enum format format;
     json_t *all; /* with JSON: an array, so that several incidents are one document */
     size_t printed;
+    bool goes_on; /* a run is still being watched */
 };
 
 static void print(struct printer *printer, const struct rw_incident *incident)
@@ -79,7 +80,7 @@ static bool print_incident(struct printer *printer, void *scratch, const char *p
     char *why = NULL;
     struct rw_incident *incident = rw_incident_read(scratch, path, &why);
     if (incident == NULL) {
-        fprintf(stderr, "racewatch report: %s: %s\n", path, why);
+        fprintf(stderr, "racewatch report: %s\n", why); /* it names the path */
         return false;
     }
     print(printer, incident);
@@ -87,29 +88,23 @@ static bool print_incident(struct printer *printer, void *scratch, const char *p
     return true;
 }
 
-static bool all_ended_in_order(const struct rw_incident *incident)
-{
-    for (size_t i = 0; i < incident->process_count; i++)
-        if (incident->processes[i].thread_count > 0 || incident->processes[i].is_alive)
-            return false;
-    return true;
-}
-
 static bool print_session(struct printer *printer, void *scratch, const struct rw_found_session *session)
 {
     char *why = NULL;
     struct rw_incident *incident = NULL;
+    const char *all_ended;
     if (session->is_watched) {
         fprintf(stderr, "racewatch report: %s: this run is still being watched\n", session->path);
+        printer->goes_on = true;
         return true;
     }
-    if (rw_postmortem(session->path, scratch, &incident, &why) != 0) {
+    if (rw_postmortem(session->path, scratch, &incident, &all_ended, &why) != 0) {
         fprintf(stderr, "racewatch report: %s: %s\n", session->path, why);
         return false;
     }
-    if (all_ended_in_order(incident)) {
+    if (all_ended != NULL) {
         /* Its monitor was killed, or the folder was asked to be kept: that alone is no incident. */
-        fprintf(stderr, "racewatch report: %s: every recorded process ended in order\n", session->path);
+        fprintf(stderr, "racewatch report: %s: %s\n", session->path, all_ended);
     } else {
         rw_incident_complete_names(incident);
         rw_accounts_complete(incident);
@@ -121,7 +116,7 @@ static bool print_session(struct printer *printer, void *scratch, const struct r
 }
 
 /* The index's "tests": what is there of them that can be read. */
-static size_t print_accounts(void *scratch, const char *index_path)
+static size_t print_accounts(const struct printer *printer, void *scratch, const char *index_path)
 {
     struct rw_incident *incident = rw_incident_new(scratch);
     struct rw_process_info *all = rw_incident_add_process(incident, 0);
@@ -134,6 +129,8 @@ static size_t print_accounts(void *scratch, const char *index_path)
             *rw_process_add_account(incident, all, account.test) = account;
     }
     json_decref(index);
+    if (all->test_count > 0 && printer->printed == 0)
+        printf("No incident was found.\n");
     rw_report_accounts(all->tests, all->test_count, stdout);
     size_t count = all->test_count;
     talloc_free(incident);
@@ -179,9 +176,9 @@ int rw_command_report(int argc, char **argv)
         printf("\n");
     }
     size_t accounts =
-        found.index != NULL && printer.format == TEXT ? print_accounts(scratch, found.index) : 0;
+        found.index != NULL && printer.format == TEXT ? print_accounts(&printer, scratch, found.index) : 0;
     if (printer.printed + accounts == 0 && all_well && printer.format != JSON)
-        printf("Nothing was found.\n");
+        printf("Nothing was found%s.\n", printer.goes_on ? " so far" : "");
     json_decref(printer.all);
     talloc_free(scratch);
     return fflush(stdout) != 0 || !all_well ? 1 : 0;

@@ -44,7 +44,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     if (key < FIRST_KEY || key >= FIRST_KEY + 0x1000)
         return ARGP_ERR_UNKNOWN;
     const struct rw_option_row *row = &rw_option_rows()[key - FIRST_KEY];
-    if (rw_options_set(arguments->options, row->key, argument != NULL ? argument : "1", &why) != 0)
+    if (rw_options_set(arguments->options, row->key, argument, &why) != 0)
         rw_usage_error("%s", why);
     return 0;
 }

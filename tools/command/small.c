@@ -2,6 +2,8 @@
 /* The commands that only hand on: racewatch recording, racewatch options. */
 #include <stdio.h>
 
+#include <talloc.h>
+
 #include "tools/command/commands.h"
 #include "tools/command/options.h"
 #include "tools/recording/print.h"
@@ -25,7 +27,12 @@ int rw_command_recording(int argc, char **argv)
     rw_parse(&argp, argc, argv, RW_EXIT_USAGE, &path);
     if (path == NULL)
         rw_usage_error("which recording? (racewatch recording FILE)");
-    return rw_recording_print(path, stdout) == 0 ? 0 : 1;
+    char *why;
+    int error = rw_recording_print(path, stdout, &why);
+    if (error != 0)
+        fprintf(stderr, "racewatch recording: %s: %s\n", path, why);
+    talloc_free(why);
+    return error == 0 ? 0 : 1;
 }
 
 static error_t parse_nothing(int key, char *argument, struct argp_state *state)

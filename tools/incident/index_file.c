@@ -22,5 +22,9 @@ json_t *rw_index_read(int at, const char *path)
     } else if (fd >= 0) {
         close(fd);
     }
-    return index;
+    if (json_is_integer(json_object_get(index, "schema")) &&
+        json_is_array(json_object_get(index, "incidents")))
+        return index;
+    json_decref(index);
+    return NULL;
 }

@@ -5,8 +5,9 @@
 
 #include <jansson.h>
 
-/* A new reference; NULL where there is none, or what there is cannot be one: no regular file, a link, more
- * than 16 MiB, no JSON. `path` is relative to the open folder `at`, or to the current one with AT_FDCWD. */
+/* A new reference; NULL where there is none, or what there is cannot be one of ours: no regular file, a link,
+ * more than 16 MiB, no JSON, or without a schema and incidents. `path` is relative to the open folder `at`,
+ * or to the current one with AT_FDCWD. */
 json_t *rw_index_read(int at, const char *path);
 
 #endif

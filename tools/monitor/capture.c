@@ -50,7 +50,8 @@ static uint64_t now_ns(void)
 static void add_gone(struct rw_incident *incident, const struct rw_capture_target *target)
 {
     struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
-    if (rw_postmortem_process(incident, process, target->reader) != 0)
+    bool has_ended;
+    if (rw_postmortem_process(incident, process, target->reader, &has_ended) != 0)
         rw_process_note(incident, process, "its recording cannot be read");
     process->is_alive = false;
 }

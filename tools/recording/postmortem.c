@@ -27,6 +27,7 @@ struct session {
     struct found *found; /* those that can be read */
     size_t count;
     size_t refused;
+    bool all_ended;
 };
 
 static bool is_recording_name(const char *name)
@@ -187,7 +188,9 @@ static void add_processes(struct session *session)
         spaces[incident->process_count] = namespace_of(&session->found[i]);
         struct rw_process_info *process = rw_incident_add_process(incident, header->pid);
         tell_former_images(session, i, process);
-        int error = rw_postmortem_process(incident, process, session->found[i].reader);
+        bool has_ended = false;
+        int error = rw_postmortem_process(incident, process, session->found[i].reader, &has_ended);
+        session->all_ended &= error == 0 && has_ended;
         if (error != 0)
             rw_process_note(incident, process, "its recording cannot be read: %s", strerror(-error));
         if (incident->command == NULL)
@@ -205,7 +208,8 @@ static int give_up(struct rw_incident *made, void *parent, char **why, int error
     return error;
 }
 
-int rw_postmortem(const char *session_folder, void *parent, struct rw_incident **incident, char **why)
+int rw_postmortem(const char *session_folder, void *parent, struct rw_incident **incident,
+                  const char **all_ended, char **why)
 {
     *incident = NULL;
     *why = NULL;
@@ -229,9 +233,15 @@ int rw_postmortem(const char *session_folder, void *parent, struct rw_incident *
         talloc_asprintf(session.incident, "from %zu recording%s, without the processes", session.count,
                         session.count == 1 ? "" : "s");
     set_now(&session);
+    session.all_ended = true;
     add_processes(&session);
     for (size_t i = 0; i < session.count; i++)
         rw_reader_close(session.found[i].reader);
     *incident = session.incident;
+    *all_ended =
+        !session.all_ended ? NULL
+        : session.refused == 0
+            ? "every recorded process ended in order"
+            : talloc_asprintf(session.incident, "%s, and every other process ended in order", first_why);
     return 0;
 }

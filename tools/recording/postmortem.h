@@ -19,11 +19,15 @@
  * now_ns is the latest moment that the recordings know of (the monitor's last look, else the last event):
  * times since then are not known, and a note says so. No verdict is made: call rw_diagnose() next.
  *
+ * *all_ended: where every process whose recording can be read ended in order, or went on as another program,
+ * a sentence that says so (a child of the incident); else NULL.
+ *
  * 0; -ENOENT: no folder, or no recording in it that can be read; or another negative errno. *why is then a
  * talloc child of `parent`, one message for people; else NULL. A recording that cannot be read is a note, not
  * an error.
  */
-int rw_postmortem(const char *session_folder, void *parent, struct rw_incident **incident, char **why);
+int rw_postmortem(const char *session_folder, void *parent, struct rw_incident **incident,
+                  const char **all_ended, char **why);
 
 /*
  * The same for one process, from its recording and the maps that were saved beside it ("<recording, without
@@ -33,10 +37,10 @@ int rw_postmortem(const char *session_folder, void *parent, struct rw_incident *
  * threads. One that still runs has is_alive set (a live dump tells more of it). Of all others a note says
  * that they were killed or crashed. For each thread that was waiting, native[] is unwound from the stack copy
  * in the recording (stack_source "recording"), with the mapped ELF files where they still are what they were.
- * The incident's now_ns must be set.
+ * The incident's now_ns must be set. *has_ended: it ended in order, or went on as another program.
  */
 int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *process,
-                          struct rw_reader *reader);
+                          struct rw_reader *reader, bool *has_ended);
 
 /*
  * Once all processes are in the incident: a lock of one that is gone may have its owner in another one. Where

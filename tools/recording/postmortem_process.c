@@ -305,13 +305,14 @@ static bool has_python(const struct rw_header *header)
 }
 
 int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *process,
-                          struct rw_reader *reader)
+                          struct rw_reader *reader, bool *has_ended)
 {
     void *scratch = talloc_new(NULL);
     if (scratch == NULL)
         return -ENOMEM;
     enum end end = end_of(reader, scratch);
     bool is_over = end == EXITED || end == EXECUTED;
+    *has_ended = is_over;
     const char *why_bare = NULL;
     struct rw_image *image = open_image(process->pid, rw_reader_path(reader), scratch, &why_bare);
     int error = rw_recording_fill(incident, process, reader, image != NULL ? rw_symbols_describe : NULL,

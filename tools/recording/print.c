@@ -352,16 +352,12 @@ static void print_lock_orders(FILE *out, const struct rw_header *header)
             header->lock_stacks_left_out);
 }
 
-int rw_recording_print(const char *path, FILE *out)
+int rw_recording_print(const char *path, FILE *out, char **why)
 {
     struct rw_reader *reader;
-    char *why;
-    int error = rw_reader_open(path, &reader, &why);
-    if (error != 0) {
-        fprintf(out, "%s: %s\n", path, why);
-        talloc_free(why);
+    int error = rw_reader_open(path, &reader, why);
+    if (error != 0)
         return error;
-    }
     print_header(out, reader);
     print_tests(out, reader);
     print_accounts(out, reader);
@@ -373,5 +369,8 @@ int rw_recording_print(const char *path, FILE *out)
     for (unsigned i = 0; i < rw_reader_header(reader)->slot_used; i++)
         print_slot(out, reader, i);
     rw_reader_close(reader);
-    return ferror(out) ? -EIO : 0;
+    if (fflush(out) == 0 && !ferror(out))
+        return 0;
+    *why = talloc_strdup(NULL, "it could not all be written out");
+    return -EIO;
 }

@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 /* Prints a recording as text: header, problems, tests, interpreters, semaphores held, slots with their
- * events. Bytes that are not printable are escaped. 0 or a negative errno, in which case one line on `out`
- * says why. */
-int rw_recording_print(const char *path, FILE *out);
+ * events. Bytes that are not printable are escaped. 0 or a negative errno, *why then being a message for
+ * people (free it with talloc_free()), else NULL. */
+int rw_recording_print(const char *path, FILE *out, char **why);
 
 #endif

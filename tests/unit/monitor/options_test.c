@@ -51,7 +51,7 @@ static void defaults_are_the_tables(void **state)
 static void a_mistake_is_one_line_and_leaves_the_rest(void **state)
 {
     (void)state;
-    setenv("RACEWATCH_OPTIONS", "nosuch=1:timeout=ten:test_timeout=2.5:on_hang=dance:verbose", 1);
+    setenv("RACEWATCH_OPTIONS", "nosuch=1:timeout=ten:test_timeout=2.5:on_hang=dance:verbose:exit_grace", 1);
     char *warnings;
     struct rw_options *options = from_environment(&warnings);
     assert_non_null(strstr(warnings, "unknown option 'nosuch'"));
@@ -60,7 +60,9 @@ static void a_mistake_is_one_line_and_leaves_the_rest(void **state)
     int lines = 0;
     for (const char *c = warnings; *c != '\0'; c++)
         lines += *c == '\n';
-    assert_int_equal(lines, 3);
+    assert_int_equal(lines, 4);
+    assert_non_null(
+        strstr(warnings, "option exit_grace has no value (exit_grace=SECONDS); exit_grace=10 is used"));
     assert_true(options->timeout == 300 && !options->is_set.timeout);
     assert_true(options->test_timeout == 2.5 && options->is_set.test_timeout);
     assert_true(options->verbose);
@@ -83,6 +85,8 @@ static void values_out_of_range_are_refused(void **state)
         {"keep", "found,"},
         {"keep", ""},
         {"keep", "only"},
+        {"dir", ""},
+        {"timeout", NULL},
     };
     struct rw_options *options = rw_options_new(NULL);
     char *why;

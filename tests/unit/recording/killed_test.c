@@ -179,6 +179,7 @@ static void a_killed_deadlock_is_told_from_its_recording(void **state)
 {
     (void)state;
     char stem[4096], *why;
+    const char *all_ended;
     struct rw_incident *incident;
     if (CANNOT_PRELOAD)
         skip();
@@ -192,7 +193,7 @@ static void a_killed_deadlock_is_told_from_its_recording(void **state)
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
 
-    assert_int_equal(rw_postmortem(folder, NULL, &incident, &why), 0);
+    assert_int_equal(rw_postmortem(folder, NULL, &incident, &all_ended, &why), 0);
     assert_int_equal(incident->process_count, 1);
     const struct rw_process_info *process = &incident->processes[0];
     assert_int_equal(process->pid, pid);

@@ -22,6 +22,7 @@ struct fixture {
     char *folder;
     struct made made;
     struct rw_incident *incident;
+    const char *all_ended;
     int gone_pid; /* a process that has ended */
 };
 
@@ -79,7 +80,7 @@ static struct rw_process_info *examine(struct fixture *fixture)
 {
     char *why;
     talloc_free(fixture->incident);
-    assert_int_equal(rw_postmortem(fixture->folder, NULL, &fixture->incident, &why), 0);
+    assert_int_equal(rw_postmortem(fixture->folder, NULL, &fixture->incident, &fixture->all_ended, &why), 0);
     assert_null(why);
     assert_string_equal(fixture->incident->trigger, "post-mortem");
     assert_int_equal(fixture->incident->process_count, 1);
@@ -236,12 +237,26 @@ static void one_that_ended_in_order_has_no_threads(void **state)
     assert_int_equal(process->thread_count, 0);
     assert_true(process->history_count > 0);
     assert_true(process_has_note(process, "it ended in order, with exit status 7"));
+    assert_string_equal(fixture->all_ended, "every recorded process ended in order");
 
     fixture->made.header->exit_tid = fixture->gone_pid; /* which waits */
     write_as(fixture, "1.rec");
     process = examine(fixture);
     assert_true(process->thread_count > 0);
     assert_true(process_has_note(process, "it was killed while it ended"));
+    assert_null(fixture->all_ended);
+}
+
+static void one_whose_threads_are_cut_off_is_not_said_to_have_ended(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[4096];
+    path_of(fixture, "1.rec", path);
+    write_recording(&fixture->made, path, fixture->made.header->slot_offset);
+    const struct rw_process_info *process = examine(fixture);
+    assert_int_equal(process->thread_count, 0);
+    assert_null(fixture->all_ended);
+    assert_true(process_has_note(process, "the recording is truncated"));
 }
 
 static void an_exec_makes_the_newest_image_the_process(void **state)
@@ -286,18 +301,19 @@ static void a_process_that_runs_is_said_to_run(void **state)
 static void what_cannot_be_read_is_said(void **state)
 {
     struct fixture *fixture = *state;
+    const char *all_ended;
     char *why, path[4096];
     struct rw_incident *incident;
-    assert_int_equal(rw_postmortem("/nonexistent", NULL, &incident, &why), -ENOENT);
+    assert_int_equal(rw_postmortem("/nonexistent", NULL, &incident, &all_ended, &why), -ENOENT);
     assert_string_equal(why, "No such file or directory");
     talloc_free(why);
-    assert_int_equal(rw_postmortem(fixture->folder, NULL, &incident, &why), -ENOENT);
+    assert_int_equal(rw_postmortem(fixture->folder, NULL, &incident, &all_ended, &why), -ENOENT);
     assert_string_equal(why, "there are no recordings in it");
     talloc_free(why);
 
     path_of(fixture, "9.rec", path);
     write_recording(&fixture->made, path, 100);
-    assert_int_equal(rw_postmortem(fixture->folder, NULL, &incident, &why), -ENOENT);
+    assert_int_equal(rw_postmortem(fixture->folder, NULL, &incident, &all_ended, &why), -ENOENT);
     assert_null(incident);
     assert_non_null(strstr(why, "9.rec: truncated: 100 bytes"));
     talloc_free(why);
@@ -306,6 +322,11 @@ static void what_cannot_be_read_is_said(void **state)
     examine(fixture);
     assert_true(has_note((const char *const *)fixture->incident->notes, fixture->incident->note_count,
                          "9.rec: truncated: 100 bytes"));
+    assert_null(fixture->all_ended);
+    fixture->made.header->exit_begin_ns = MADE_START_NS + 6 * MADE_S;
+    write_as(fixture, "1.rec");
+    examine(fixture);
+    assert_non_null(strstr(fixture->all_ended, "9.rec: truncated: 100 bytes"));
 }
 
 int main(void)
@@ -316,6 +337,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_maps_the_calls_address_is_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(now_is_the_last_moment_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_ended_in_order_has_no_threads, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_whose_threads_are_cut_off_is_not_said_to_have_ended, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(an_exec_makes_the_newest_image_the_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_process_that_runs_is_said_to_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_is_said, set_up, tear_down),
