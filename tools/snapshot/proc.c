@@ -77,7 +77,7 @@ int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW
     char path[64], text[512];
     uint64_t user, system;
 
-    *times = (struct rw_thread_times){.tid = tid};
+    *times = (struct rw_thread_times){.tid = tid, .cpu = -1};
     snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
     ssize_t length = read_small(path, text, sizeof(text));
     if (length < 0)
@@ -89,8 +89,11 @@ int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW
     *close_bracket = '\0';
     if (comm)
         snprintf(comm, RW_COMM_MAX, "%s", open_bracket + 1);
-    if (sscanf(close_bracket + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64,
-               &times->state, &user, &system) != 3)
+    if (sscanf(
+            close_bracket + 1,
+            " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
+            " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d",
+            &times->state, &user, &system, &times->cpu) < 3)
         return -EPROTO;
     times->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
     snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);

@@ -20,6 +20,7 @@ struct rw_thread_times {
     uint64_t cpu_ns;    /* time on a CPU so far, from schedstat; 0 where the kernel does not keep it */
     uint64_t queued_ns; /* time it could have run and waited for a CPU, from there too */
     uint64_t switches;  /* times it was given a CPU */
+    int cpu;            /* the one that it runs on, or ran on last; -1 not known */
 };
 
 /* The threads' TIDs in the order of the kernel: the leader first. */

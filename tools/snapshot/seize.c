@@ -7,15 +7,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tools/snapshot/quick.h"
 
 #define PAGE UINT64_C(4096)
 #define CODE_SEGMENT_32 0x23
@@ -27,7 +27,7 @@
 
 /* All waiting for threads that do not stop, in one pass. */
 #define PATIENCE_MS 2000u
-#define IMPATIENT_MS 5u
+#define IMPATIENT_MS RW_QUICK_WAKES_MS
 
 struct job {
     struct rw_copy *copies;
@@ -35,14 +35,6 @@ struct job {
     unsigned timeout_ms;
     int error;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Calls that end with EINTR when their thread was stopped, though no signal handler ran, and that can be made
  * again with the same arguments (signal(7), "Interruption of system calls and library functions by stop
@@ -73,15 +65,15 @@ static bool may_be_made_again(uint64_t number)
 
 /* Waits until the thread has stopped. Returns 0 with *status, event << 8 | signal; or a negative errno.
  * Nothing is consumed (WNOWAIT): the thread may be a child of this program, whose end somebody else waits
- * for. */
-static int wait_for_stop(int tid, unsigned timeout_ms, int *status)
+ * for. The wait sleeps, for the thread needs a processor to stop, and it is mostly this one. */
+static int wait_for_stop(int tid, unsigned timeout_ms, bool is_woken, int *status)
 {
-    uint64_t begin = now_ns();
+    const int how = WSTOPPED | WEXITED | WNOWAIT | __WALL | (is_woken ? 0 : WNOHANG);
+    uint64_t begin = rw_quick_now_ns();
 
     for (;;) {
         siginfo_t info = {0};
-        if (waitid(P_PID, (id_t)tid, &info, WSTOPPED | WEXITED | WNOWAIT | WNOHANG | __WALL) < 0 &&
-            errno != EINTR)
+        if (waitid(P_PID, (id_t)tid, &info, how) < 0 && errno != EINTR)
             return errno == ECHILD ? -ESRCH : -errno;
         if (info.si_pid == tid) {
             if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED)
@@ -89,12 +81,12 @@ static int wait_for_stop(int tid, unsigned timeout_ms, int *status)
             *status = info.si_status;
             return 0;
         }
-        uint64_t waited = now_ns() - begin;
+        uint64_t waited = rw_quick_now_ns() - begin;
         if (waited > timeout_ms * UINT64_C(1000000))
             return -ETIMEDOUT;
         /* Not sched_yield: on a machine that is busy it gives the processor away for milliseconds, and the
          * thread stands still meanwhile. */
-        if (waited > 20000)
+        if (!is_woken && waited > 20000)
             nanosleep(&(struct timespec){.tv_nsec = waited < 1000000 ? 20000 : 200000}, NULL);
     }
 }
@@ -194,7 +186,7 @@ static int refused(int tid, int error)
     return error == ESRCH ? -ESRCH : -EPERM;
 }
 
-static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, uint8_t *buffer)
+static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, bool is_woken, uint8_t *buffer)
 {
     size_t length = 0;
     int status = 0;
@@ -204,12 +196,12 @@ static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, uint8_t *buff
         copy->error = refused(copy->tid, errno);
         return;
     }
-    uint64_t begin = now_ns();
+    uint64_t begin = rw_quick_now_ns();
     if (ptrace(PTRACE_INTERRUPT, copy->tid, NULL, NULL) < 0) {
         copy->error = -ESRCH;
         return;
     }
-    copy->error = wait_for_stop(copy->tid, timeout_ms, &status);
+    copy->error = wait_for_stop(copy->tid, timeout_ms, is_woken, &status);
     if (copy->error < 0)
         return;
     copy->error = copy_stopped(copy, status, buffer, &length);
@@ -217,7 +209,7 @@ static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, uint8_t *buff
      */
     long signal = status >> 8 == 0 ? status & 0x7f : 0;
     ptrace(PTRACE_DETACH, copy->tid, NULL, signal);
-    copy->stopped_us = (double)(now_ns() - begin) / 1000.0;
+    copy->stopped_us = (double)(rw_quick_now_ns() - begin) / 1000.0;
     uint8_t *bytes = copy->error == 0 ? malloc(length + 1) : NULL;
     if (bytes) {
         memcpy(bytes, buffer, length);
@@ -231,25 +223,27 @@ static void *run(void *opaque)
     struct job *job = opaque;
     uint8_t *buffer = malloc(RW_STACK_COPY_MAX + PAGE);
     uint64_t patience_ns = PATIENCE_MS * UINT64_C(1000000);
+    struct rw_quick quick;
 
     if (!buffer) {
         job->error = -ENOMEM;
         return NULL;
     }
-    /* Somebody stands still while this thread waits for a processor: be quick, where that is allowed. */
-    prctl(PR_SET_TIMERSLACK, 1UL);
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -20);
+    rw_quick_begin(&quick);
+    memset(buffer, 0, RW_STACK_COPY_MAX); /* its pages are there before somebody stands still for them */
     for (size_t i = 0; i < job->count; i++) {
         unsigned timeout_ms = job->timeout_ms;
         if (patience_ns == 0)
             timeout_ms = IMPATIENT_MS;
-        uint64_t begin = now_ns();
-        copy_thread(&job->copies[i], timeout_ms, buffer);
+        rw_quick_go_to(&quick, job->copies[i].cpu);
+        uint64_t begin = rw_quick_now_ns();
+        copy_thread(&job->copies[i], timeout_ms, quick.is_woken, buffer);
         if (job->copies[i].error == -ETIMEDOUT) {
-            uint64_t took = now_ns() - begin;
+            uint64_t took = rw_quick_now_ns() - begin;
             patience_ns = took < patience_ns ? patience_ns - took : 0;
         }
     }
+    rw_quick_end(&quick);
     free(buffer);
     return NULL;
 }

@@ -16,7 +16,8 @@
 #define RW_RED_ZONE 128u /* bytes below the stack pointer that a leaf function may use */
 
 struct rw_copy {
-    int tid;            /* set by the caller, as is stack_end */
+    int tid;            /* set by the caller, as are the next two */
+    int cpu;            /* where it ran last, -1 if not known */
     uint64_t stack_end; /* of the mapping that holds the stack, 0 if not known */
     int error;          /* 0; -EPERM refused; -ESRCH gone; -ETIMEDOUT it did not stop; -ENOTSUP 32-bit code */
     double stopped_us;

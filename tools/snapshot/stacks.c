@@ -49,7 +49,8 @@ void rw_stacks_copy(struct rw_look *look, size_t first)
             continue;
         const struct rw_mapping *mapping =
             target->call.stack_pointer ? rw_maps_find(look->image->maps, target->call.stack_pointer) : NULL;
-        copies[count++] = (struct rw_copy){.tid = target->tid, .stack_end = mapping ? mapping->end : 0};
+        copies[count++] = (struct rw_copy){
+            .tid = target->tid, .cpu = target->times.cpu, .stack_end = mapping ? mapping->end : 0};
     }
     int result = count ? rw_seize_copy(copies, count, timeout_ms) : 0;
     for (size_t i = first, at = 0; i < look->count && at < count; i++) {

@@ -117,13 +117,13 @@ static void says_who_traces_it_already(void **state)
     hanging_end(&hanging);
 }
 
-/* A container's filter on whoever looks: no ptrace, no process_vm_readv. */
-static void lose_calls(void)
+/* A filter on whoever looks. */
+static void lose_both(unsigned call, unsigned other)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ptrace, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, other, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -132,6 +132,12 @@ static void lose_calls(void)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program_of_filter))
         _exit(2);
+}
+
+/* A container's. */
+static void lose_calls(void)
+{
+    lose_both(SYS_ptrace, SYS_process_vm_readv);
 }
 
 static void check_filtered(struct hanging *hanging)
@@ -193,12 +199,72 @@ static void says_what_a_private_process_hides(void **state)
     hanging_end(&hanging);
 }
 
+/* In vfork until its child goes, where no tracer stops it. Returns when the child is there. */
+static struct hanging start_unstoppable(void)
+{
+    struct hanging hanging;
+    int ends[2];
+    char byte;
+
+    assert_int_equal(pipe(ends), 0);
+    hanging = (struct hanging){.pid = fork(), .output = ends[0]};
+    if (hanging.pid == 0) {
+        const pid_t child = vfork();
+        if (child == 0) {
+            if (write(ends[1], "", 1) != 1)
+                _exit(1);
+            pause();
+        }
+        int status;
+        _exit(waitpid(child, &status, 0) == child && WIFSIGNALED(status) ? 7 : 1);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    return hanging;
+}
+
+static void check_is_given_up(struct hanging *hanging)
+{
+    struct snapshot snapshot = snapshot_take(hanging->pid);
+
+    REQUIRE(snapshot.result == 0 && snapshot.process->thread_count == 1);
+    REQUIRE(strstr(snapshot.process->threads[0].stack_note, "it did not stop in time"));
+    snapshot_free(&snapshot);
+}
+
+static void lose_timers(void)
+{
+    lose_both(SYS_timer_create, SYS_sched_setaffinity);
+}
+
+static void gives_up_a_thread_that_does_not_stop(void **state)
+{
+    void (*const become[])(void) = {nothing, lose_timers};
+    int *children, status;
+    size_t count;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(become) / sizeof(become[0]); i++) {
+        struct hanging hanging = start_unstoppable();
+        in_child(become[i], check_is_given_up, &hanging);
+        /* And it goes on as if nobody had tried. */
+        assert_int_equal(rw_proc_children(NULL, hanging.pid, &children, &count), 0);
+        assert_int_equal(count, 1);
+        assert_int_equal(kill(children[0], SIGKILL), 0);
+        assert_int_equal(waitpid(hanging.pid, &status, 0), hanging.pid);
+        assert_int_equal(status, 7 << 8);
+        talloc_free(children);
+        close(hanging.output);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_who_traces_it_already),
         cmocka_unit_test(works_under_a_filter),
         cmocka_unit_test(says_what_a_private_process_hides),
+        cmocka_unit_test(gives_up_a_thread_that_does_not_stop),
     };
 
     if (argc != 2)
