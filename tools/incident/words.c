@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/incident/words.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <talloc.h>
+#include <time.h>
 
 #include "tools/incident/model.h"
 #include "tools/incident/wait_kinds.h"
+
+#define END_OF_YEAR_9999 253402300800.0
 
 /* The longest time between two of a GIL waiter's short waits: a second makes the recorder begin a new record.
  */
@@ -47,7 +51,20 @@ char *rw_duration(void *ctx, double seconds)
         return rw_words(ctx, "%.1f s", seconds);
     if (seconds < 7200)
         return rw_words(ctx, "%d min %02d s", (int)(seconds / 60), (int)seconds % 60);
-    return rw_words(ctx, "%.0f h %02d min", (double)(long)(seconds / 3600), (int)((long)(seconds / 60) % 60));
+    return rw_words(ctx, "%.0f h %02d min", floor(seconds / 3600), (int)fmod(floor(seconds / 60), 60));
+}
+
+const char *rw_utc(void *ctx, double realtime_s)
+{
+    struct tm utc;
+    char when[64];
+
+    if (!(realtime_s > 0 && realtime_s < END_OF_YEAR_9999))
+        return NULL;
+    const time_t seconds = (time_t)realtime_s;
+    if (!gmtime_r(&seconds, &utc) || strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", &utc) == 0)
+        return NULL;
+    return rw_words(ctx, "%s", when);
 }
 
 double rw_seconds_since(const struct rw_incident *incident, uint64_t since_ns)

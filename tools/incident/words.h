@@ -18,6 +18,8 @@ void rw_append(void *ctx, char **text, const char *format, ...) __attribute__((f
 
 /* "450 ms", "12.3 s", "4 min 05 s", "3 h 20 min". */
 char *rw_duration(void *ctx, double seconds);
+/* "2026-11-26 18:17:32 UTC", of seconds since 1970; NULL for what is no time of these years. */
+const char *rw_utc(void *ctx, double realtime_s);
 /* Since `since_ns` until the incident's now; negative where that is not known. */
 double rw_seconds_since(const struct rw_incident *incident, uint64_t since_ns);
 /* When the thread's wait began; 0 where it does not wait, or that is not known. A wait for the GIL is a loop

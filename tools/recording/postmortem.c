@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <talloc.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tools/incident/model.h"
+#include "tools/incident/words.h"
 #include "tools/recording/reader.h"
 
 /* More recordings than this are not read: each keeps a descriptor open until the end. */
@@ -160,11 +160,8 @@ static void set_now(struct session *session)
             ((double)header->created_realtime_ns + (double)(latest - header->created_ns)) / 1e9;
         is_watched = header->monitor_seen_ns == latest;
     }
-    char when[64] = "at a time that is not known";
-    time_t seconds = (time_t)incident->realtime_s;
-    struct tm broken_down;
-    if (gmtime_r(&seconds, &broken_down) != NULL)
-        strftime(when, sizeof(when), "at %Y-%m-%d %H:%M:%S UTC", &broken_down);
+    const char *utc = rw_utc(incident, incident->realtime_s);
+    const char *when = utc != NULL ? rw_words(incident, "at %s", utc) : "at a time that is not known";
     rw_incident_note(
         incident,
         is_watched ? "made from recordings alone: this is what was known when the monitor last looked, %s"

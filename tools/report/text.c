@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <talloc.h>
-#include <time.h>
 #include <uthash.h>
 
 #include "tools/incident/model.h"
@@ -341,15 +340,11 @@ static void write_notes(struct rw_page *page, const struct rw_incident *incident
 
 static void write_origin(struct rw_page *page, const struct rw_incident *incident)
 {
-    time_t seconds = (time_t)incident->realtime_s;
-    struct tm utc;
-    char when[64] = "";
+    const char *when = rw_utc(page->ctx, incident->realtime_s);
     const struct rw_verdict *verdict = &incident->verdict;
     const struct rw_process_info *stuck =
         verdict->culprit_count ? rw_incident_find_process(incident, verdict->culprits[0].pid) : NULL;
 
-    if (incident->realtime_s > 0 && gmtime_r(&seconds, &utc))
-        strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", &utc);
     rw_page_heading(page, "About this report");
     if (stuck && stuck->command)
         rw_page_wrap(page, 2, 2, "command: %s", stuck->command);
@@ -358,7 +353,7 @@ static void write_origin(struct rw_page *page, const struct rw_incident *inciden
     rw_page_wrap(page, 2, 2, "trigger: %s%s%s", incident->trigger ? incident->trigger : "not known",
                  incident->trigger_detail ? ": " : "",
                  incident->trigger_detail ? incident->trigger_detail : "");
-    if (when[0])
+    if (when)
         rw_page_line(page, "  taken: %s%s", when,
                      incident->took_ms > 0 ? rw_words(page->ctx, ", in %.0f ms", incident->took_ms) : "");
     rw_page_line(page, "  racewatch %s, incident schema %d",

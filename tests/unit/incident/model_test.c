@@ -156,6 +156,22 @@ static void durations_read_well(void **state)
     assert_string_equal(rw_duration(ctx, 12.34), "12.3 s");
     assert_string_equal(rw_duration(ctx, 245), "4 min 05 s");
     assert_string_equal(rw_duration(ctx, 12000), "3 h 20 min");
+    assert_string_equal(rw_duration(ctx, 1e17),
+                        "27777777777777 h 46 min"); /* as a damaged file may have it */
+    assert_non_null(rw_duration(ctx, 1e200));
+    talloc_free(ctx);
+}
+
+static void moments_of_these_years_have_words(void **state)
+{
+    static const double none[] = {0, -1, 253402300800.0, 1.79e77, -1.79e77};
+    void *ctx = talloc_new(NULL);
+
+    (void)state;
+    assert_string_equal(rw_utc(ctx, 1790000000.25), "2026-09-21 14:13:20 UTC");
+    assert_string_equal(rw_utc(ctx, 253402300799.5), "9999-12-31 23:59:59 UTC");
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_null(rw_utc(ctx, none[i]));
     talloc_free(ctx);
 }
 
@@ -268,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_second_interpreter_of_an_id_is_the_live_one),
         cmocka_unit_test(bytes_that_are_no_characters_are_escaped),
         cmocka_unit_test(durations_read_well),
+        cmocka_unit_test(moments_of_these_years_have_words),
         cmocka_unit_test(the_place_is_the_users_own_line),
     };
 
