@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,18 +16,34 @@ static void name_of(char *name, size_t size, const char *folder, unsigned number
     snprintf(name, size, "%s/%u" RW_SPARE_SUFFIX, folder, number);
 }
 
-/* Whether a process has the file open for writing, or mapped so: then the kernel gives no lease that nobody
- * does. Of mappings overlayfs does not know, and some file systems have no leases. */
-static bool is_in_use(const char *path)
+/* Whether the kernel gives a lease for reading, which it does when nobody has the file open for writing or
+ * mapped so: 1, 0, or -1 where it cannot be asked. */
+static int gives_lease(const char *path)
 {
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     int result = fd < 0 ? -1 : fcntl(fd, F_SETLEASE, F_RDLCK);
-    bool is_refused = result < 0 && errno == EAGAIN;
+    int answer = result == 0 ? 1 : fd >= 0 && errno == EAGAIN ? 0 : -1;
     if (result == 0)
         fcntl(fd, F_SETLEASE, F_UNLCK);
     if (fd >= 0)
         close(fd);
-    return is_refused;
+    return answer;
+}
+
+/* Whether surely nobody has it. Of mappings overlayfs does not know, and some file systems have no leases: so
+ * a mapping of our own has to be felt, too. */
+static bool is_nobodys(const char *path)
+{
+    if (gives_lease(path) != 1)
+        return false;
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    void *own = fd < 0 ? MAP_FAILED : mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd >= 0)
+        close(fd);
+    bool is_felt = own != MAP_FAILED && gives_lease(path) == 0;
+    if (own != MAP_FAILED)
+        munmap(own, 1);
+    return is_felt;
 }
 
 /* The size is kept: whoever should have the file mapped after all reads zeros, and no access of its is beyond
@@ -65,7 +82,7 @@ bool rw_spares_add(const char *folder, const char *path)
     char name[PATH_MAX];
     unsigned number = first_free(folder);
     name_of(name, sizeof(name), folder, number);
-    return number < RW_SPARE_MAX && !is_in_use(path) && make_hole(path) &&
+    return number < RW_SPARE_MAX && is_nobodys(path) && make_hole(path) &&
            renameat2(AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE) == 0;
 }
 

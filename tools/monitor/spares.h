@@ -11,9 +11,10 @@
 
 /*
  * Makes the recording `path` in `folder` a spare one, which takes no room on the disk. No process may have it
- * mapped, which the caller knows by the process; where the file system knows of mappings, too, it is asked.
- * False: it stays as it is, because somebody has it, there are enough, or the file system cannot do it. Takes
- * a lease for a moment: SIGIO must not end the caller.
+ * mapped, which the caller knows by the process; the file system is asked as well, for a child that its
+ * parent made by a bare system call shares the mapping and may outlive it. False: it stays as it is, because
+ * somebody has it, there are enough, or the file system cannot do it or does not know who has files mapped
+ * (overlayfs). Takes a lease for a moment: SIGIO must not end the caller.
  */
 bool rw_spares_add(const char *folder, const char *path);
 
