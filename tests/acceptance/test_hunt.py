@@ -83,7 +83,7 @@ class Hunt(Case):
 
     def minimised(self, argv, status):
         """(the line about the switches, the failure of hunt.json); the kept choices alone fail, in each of five replays."""
-        with processes.Program(hunt("--perturb", "serial", "--runs", "100", "--plain", "1", "--first", "--again", "1", "--",
+        with processes.Program(hunt("--perturb", "serial", "--runs", "100", "--plain", "0", "--first", "--again", "1", "--",
                                     *argv)) as program:
             self.assertEqual(program.wait(4 * PATIENCE_S), 1, program.stderr())
             with open(program.out + "/hunt.json", encoding="utf-8") as f:
