@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program whose threads wait in every way there is, each in a function of its own. Writes "ready" to its
- * stdout when all threads have been made, and a line for each wait that ends, which none may. Arguments:
- * exit-main (the main thread ends by pthread_exit), spin (one more thread that runs), many N (N more that
- * wait), private (may not be traced but by root).
+ * stdout when all threads have been made and the one that runs does, and a line for each wait that ends,
+ * which none may. Arguments: exit-main (the main thread ends by pthread_exit), spin (one more thread that
+ * runs), many N (N more that wait), private (may not be traced but by root).
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -192,6 +193,8 @@ int main(int argc, char **argv)
             start(waiters[i]);
     if (strcmp(how, "spin") == 0)
         start(spin);
+    while (strcmp(how, "spin") == 0 && turns == 0)
+        sched_yield();
     for (int i = strcmp(how, "many") == 0 && argc > 2 ? atoi(argv[2]) : 0; i > 0; i--)
         start(wait_semaphore);
     if (strcmp(how, "private") == 0)
