@@ -16,48 +16,90 @@
 
 #include <talloc.h>
 
-/* Above all frames of a thread: its outermost frame, or without native frames glibc's struct pthread, which
- * lies on top of the stack that glibc made for it; the main thread's stack has a mapping of its own. */
-static uint64_t stack_top(const struct rw_python *py, const struct rw_thread *thread)
+/* Where the stacks of the process's living threads end. */
+struct tops {
+    struct rw_py_thread_at *at; /* in order; two of the main thread */
+    size_t count;
+    bool *is_guess; /* by the thread's position: the stack was cut, and may reach higher */
+    bool is_any_missing;
+};
+
+static void add_top(struct tops *tops, uint64_t address, size_t position)
 {
-    uint64_t pthread = thread->pthread;
-    if (thread->native_count)
-        return thread->native[thread->native_count - 1].cfa;
-    for (size_t i = 0; thread->is_main && i < py->maps->count; i++)
-        if (py->maps->items[i].path && !strcmp(py->maps->items[i].path, "[stack]"))
-            return py->maps->items[i].end;
-    for (size_t i = 0; !pthread && i < py->state_count; i++)
-        if (py->states[i].maker_tid == thread->tid)
-            pthread = py->states[i].thread_id;
-    return pthread;
+    if (address)
+        tops->at[tops->count++] = (struct rw_py_thread_at){address, position};
 }
 
-/* Each thread's stack ends below its address here. */
-static struct rw_py_thread_at *stack_tops(const struct rw_python *py)
+static uint64_t end_of_main_stack(const struct rw_python *py)
 {
-    struct rw_py_thread_at *tops =
-        talloc_array(py->scratch, struct rw_py_thread_at, py->process->thread_count + 1);
-    if (!tops)
+    for (size_t i = 0; i < py->maps->count; i++)
+        if (py->maps->items[i].path && !strcmp(py->maps->items[i].path, "[stack]"))
+            return py->maps->items[i].end;
+    return 0;
+}
+
+/* Each thread's pthread_t, by its position; 0 where neither a thread state nor the recording knows it. */
+static uint64_t *pthreads_of(const struct rw_python *py)
+{
+    uint64_t *pthreads = talloc_zero_array(py->scratch, uint64_t, py->process->thread_count + 1);
+    if (!pthreads)
         abort();
-    for (size_t i = 0; i < py->process->thread_count; i++) {
-        tops[i] = (struct rw_py_thread_at){stack_top(py, &py->process->threads[i]), i};
+    for (size_t i = 0; i < py->process->thread_count; i++)
+        pthreads[i] = py->process->threads[i].pthread;
+    for (size_t i = 0; i < py->state_count; i++) {
+        const struct rw_thread *maker = rw_process_find_thread(py->process, py->states[i].maker_tid);
+        if (maker)
+            pthreads[maker - py->process->threads] = py->states[i].thread_id;
     }
-    rw_py_order_threads(tops, py->process->thread_count);
+    return pthreads;
+}
+
+/* glibc's struct pthread lies on top of the stack that glibc made for the thread. The main thread's stack has
+ * a mapping of its own, unless another thread forked this process: then it is as any other's. Of a foreign
+ * thread's stack the outermost frame tells, if all of it was had. */
+static struct tops stack_tops(const struct rw_python *py)
+{
+    size_t count = py->process->thread_count;
+    struct tops tops = {.at = talloc_array(py->scratch, struct rw_py_thread_at, count + 2),
+                        .is_guess = talloc_zero_array(py->scratch, bool, count + 1)};
+    const uint64_t *pthreads = pthreads_of(py);
+    if (!tops.at || !tops.is_guess)
+        abort();
+    for (size_t i = 0; i < count; i++) {
+        const struct rw_thread *thread = &py->process->threads[i];
+        uint64_t top = pthreads[i];
+        if (!thread->is_alive)
+            continue;
+        if (!top && thread->native_count) {
+            top = thread->native[thread->native_count - 1].cfa;
+            tops.is_guess[i] = thread->stack_note;
+        }
+        add_top(&tops, top, i);
+        if (thread->is_main)
+            add_top(&tops, end_of_main_stack(py), i);
+        else
+            tops.is_any_missing |= !top;
+    }
+    rw_py_order_threads(tops.at, tops.count);
     return tops;
 }
 
-/* Stacks grow down from a thread's outermost frame: the one right above the address, in the same mapping, is
- * whose stack this is. (The innermost frame is no bound: a loop's local variables lie below its canonical
- * address.) */
-static bool place_by_anchor(struct rw_python *py, const struct rw_py_thread_at *tops,
-                            struct rw_py_state *state)
+/* Stacks grow down from their tops: the one right above the address, in the same mapping, is whose stack this
+ * is. (The innermost frame is no bound: a loop's local variables lie below its canonical address.) Unless
+ * there is one in between whose top is not known: newer glibcs have no mapping between two stacks. */
+static bool place_by_anchor(struct rw_python *py, const struct tops *tops, struct rw_py_state *state)
 {
     uint64_t anchor = state->frames[0].anchor;
     const struct rw_mapping *mapping = rw_maps_find(py->maps, anchor);
-    size_t count = py->process->thread_count, above = rw_py_thread_from(tops, count, anchor + 1);
-    if (!mapping || above == count || rw_maps_find(py->maps, tops[above].address - 1) != mapping)
+    size_t above = rw_py_thread_from(tops->at, tops->count, anchor + 1);
+    if (!mapping || above == tops->count || rw_maps_find(py->maps, tops->at[above].address - 1) != mapping)
         return false;
-    state->tid = py->process->threads[tops[above].position].tid;
+    int tid = py->process->threads[tops->at[above].position].tid;
+    bool may_be_below = above && tops->is_guess[tops->at[above - 1].position] &&
+                        rw_maps_find(py->maps, tops->at[above - 1].address - 1) == mapping;
+    if (tid != state->tid && (may_be_below || tops->is_any_missing))
+        return false;
+    state->tid = tid;
     return true;
 }
 
@@ -138,13 +180,13 @@ static bool may_be_elsewhere(const struct rw_python *py, size_t index)
 void rw_py_place_states(struct rw_python *py)
 {
     bool *is_placed = talloc_zero_array(py->scratch, bool, py->state_count + 1);
-    struct rw_py_thread_at *tops = stack_tops(py);
+    struct tops tops = stack_tops(py);
     size_t lost = 0;
     if (!is_placed)
         abort();
     for (size_t i = 0; i < py->state_count; i++)
         if (py->states[i].frame_count && py->states[i].frames[0].anchor)
-            is_placed[i] = place_by_anchor(py, tops, &py->states[i]);
+            is_placed[i] = place_by_anchor(py, &tops, &py->states[i]);
     for (size_t i = 0; i < py->state_count; i++)
         if (py->states[i].frame_count && !py->states[i].frames[0].anchor && may_be_elsewhere(py, i))
             is_placed[i] = place_by_addresses(py, &py->states[i]);

@@ -126,26 +126,44 @@ void end_python(struct python_program *program)
     free(program->lines);
 }
 
+static void cut_stacks(struct rw_process_info *process)
+{
+    for (size_t i = 0; i < process->thread_count; i++) {
+        struct rw_thread *thread = &process->threads[i];
+        if (thread->is_main || thread->native_count < 3)
+            continue;
+        thread->native_count = 2;
+        thread->stack_note = "cut";
+    }
+}
+
 static struct rw_incident *look(const struct python_program *program,
-                                const struct rw_snapshot_options *options)
+                                const struct rw_snapshot_options *options, bool are_stacks_cut)
 {
     struct rw_incident *incident = rw_incident_new(NULL);
     struct rw_process_info *process = rw_incident_add_process(incident, program->pid);
     struct rw_image *image;
     assert_int_equal(rw_image_open(incident, program->pid, NULL, &image), 0);
     assert_int_equal(rw_snapshot_process(incident, process, image, NULL, options), 0);
+    if (are_stacks_cut)
+        cut_stacks(process);
     assert_int_equal(rw_cpython_inspect(incident, process, image, NULL), 0);
     return incident;
 }
 
 struct rw_incident *look_at(const struct python_program *program)
 {
-    return look(program, NULL);
+    return look(program, NULL, false);
 }
 
 struct rw_incident *look_at_python_alone(const struct python_program *program)
 {
     struct rw_snapshot_options options = RW_SNAPSHOT_OPTIONS_DEFAULT;
     options.native = false;
-    return look(program, &options);
+    return look(program, &options, false);
+}
+
+struct rw_incident *look_at_cut_stacks(const struct python_program *program)
+{
+    return look(program, NULL, true);
 }

@@ -31,5 +31,7 @@ void end_python(struct python_program *program);
 struct rw_incident *look_at(const struct python_program *program);
 /* The same without native stacks. */
 struct rw_incident *look_at_python_alone(const struct python_program *program);
+/* The same with two native frames of each thread but the main one. */
+struct rw_incident *look_at_cut_stacks(const struct python_program *program);
 
 #endif
