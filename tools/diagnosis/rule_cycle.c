@@ -151,6 +151,13 @@ static void report_cycle(struct rw_diagnosis *diagnosis, const struct rw_cycle *
     rw_finding_other_side(diagnosis, finding, graph->nodes[first->to].thread);
 }
 
+/* A lock that another thread releases is a signal, and its last taker no owner: who waits for the next one
+ * for so long at most is an idle worker (trio's thread cache), not one that blocks itself. */
+static bool may_be_a_signal(const struct rw_edge *edge)
+{
+    return edge->ends_by_itself && edge->wait->owner.certainty < RW_EXACT;
+}
+
 void rw_rule_cycle(struct rw_diagnosis *diagnosis)
 {
     struct rw_cycle *cycles;
@@ -160,7 +167,8 @@ void rw_rule_cycle(struct rw_diagnosis *diagnosis)
         const struct rw_edge *edge = &diagnosis->graph->edges[cycles[i].edges[0]];
 
         if (cycles[i].length == 1 && edge->kind == RW_EDGE_HOLDS) {
-            self_deadlock(diagnosis, edge);
+            if (!may_be_a_signal(edge))
+                self_deadlock(diagnosis, edge);
         } else if (cycles[i].length > 1 && !is_told_by_its_ending(diagnosis, &cycles[i])) {
             rotate(diagnosis->graph, diagnosis->incident, diagnosis->graph, &cycles[i]);
             report_cycle(diagnosis, &cycles[i]);

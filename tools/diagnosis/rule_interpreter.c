@@ -5,6 +5,7 @@
 #include "tools/diagnosis/rules.h"
 #include "tools/incident/interpreters.h"
 #include "tools/incident/model.h"
+#include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 
 static const char *or_null(const char *text)
@@ -109,6 +110,58 @@ static void report(struct rw_diagnosis *diagnosis, size_t node_index, const stru
     rw_finding_other_side(diagnosis, finding, node->thread);
 }
 
+/* The thread states were read, and none but the destroyer's is in there. */
+static bool is_alone_in(const struct rw_process_info *process, const struct rw_thread *destroyer,
+                        int64_t interpreter)
+{
+    if (interpreter < 0 || !rw_process_find_interpreter(process, interpreter) ||
+        !rw_thread_is_in(process, destroyer, interpreter) || !rw_has_thread_states(process))
+        return false;
+    for (size_t i = 0; i < process->thread_count; i++)
+        if (&process->threads[i] != destroyer && process->threads[i].is_alive &&
+            rw_thread_is_in(process, &process->threads[i], interpreter))
+            return false;
+    return true;
+}
+
+/* threading waits for the lock of a thread that is in the interpreter no more: one that imported threading
+ * there before any other did, and is taken for its main thread (3.9 to 3.12), or that ended on the way. */
+static void report_nobody(struct rw_diagnosis *diagnosis, const struct rw_node *node,
+                          const struct rw_ending *ending)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    struct rw_verdict *finding = rw_finding(diagnosis, "interpreter-destroy", RW_INFERRED);
+    const struct rw_interpreter_info *interpreter =
+        rw_process_find_interpreter(node->process, ending->interpreter);
+    const char *how_long = rw_for_how_long(incident, incident, ending->since_ns);
+
+    finding->sentence = rw_words(
+        incident,
+        "%s has been destroying interpreter %lld%s; it waits for the end of a thread%s, and no other thread "
+        "is in that interpreter any more. Up to Python 3.12 the thread that imported threading there first "
+        "counts as its main thread, and never ends for it if another one destroys it.",
+        rw_thread_label(incident, node->thread), (long long)ending->interpreter, how_long,
+        rw_at_place(diagnosis, node->thread));
+    rw_verdict_culprit(incident, finding, node->process->pid, node->thread, "destroyer", "%s%s%s",
+                       rw_doing_words(incident, node->process, node->thread), how_long,
+                       rw_at_place(diagnosis, node->thread));
+    rw_verdict_evidence(incident, finding, "%s ends an interpreter: %s",
+                        rw_thread_label(incident, node->thread), ending->how);
+    rw_verdict_evidence(incident, finding, "of all thread states of interpreter %lld only its own is left",
+                        (long long)ending->interpreter);
+    finding->test = rw_running_test(node->process);
+    if (!finding->test)
+        finding->test = or_null(interpreter->created_in_test);
+    rw_finding_place(diagnosis, finding, node->process, node->thread);
+    rw_finding_other_side(diagnosis, finding, node->thread);
+}
+
+static bool joins(const struct rw_thread *thread)
+{
+    return thread->waits_on && !thread->waits_on->has_deadline &&
+           rw_wait_kind_of(thread->waits_on)->ends == RW_ENDS_BY_EXIT;
+}
+
 void rw_rule_interpreter(struct rw_diagnosis *diagnosis)
 {
     const struct rw_graph *graph = diagnosis->graph;
@@ -134,5 +187,8 @@ void rw_rule_interpreter(struct rw_diagnosis *diagnosis)
         }
         if (has_blocker && is_subs)
             report(diagnosis, i, &ending);
+        else if (!has_blocker && is_subs && joins(node->thread) &&
+                 is_alone_in(node->process, node->thread, ending.interpreter))
+            report_nobody(diagnosis, node, &ending);
     }
 }

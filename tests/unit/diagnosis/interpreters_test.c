@@ -32,6 +32,26 @@ static void the_idle_worker_is_never_blamed_for_a_destroy(void **state)
     }
 }
 
+/* Python 3.9 to 3.12: who imported threading first in there counts as its main thread, also elsewhere. */
+static void a_destroy_that_waits_for_who_is_there_no_more_is_told_and_blames_no_other(void **state)
+{
+    struct rw_incident *incident = fixture("interpreter_destroy");
+    struct rw_thread *parked = thread_of(incident, 5177);
+
+    (void)state;
+    thread_of(incident, 5100)->waits_on->owner.tid = -1;
+    parked->is_alive = false;
+    parked->thread_state_count = 0;
+    rw_diagnose(incident);
+    expect(incident, "interpreter-destroy", RW_INFERRED);
+    expect_in_sentence(incident, "no other thread is in that interpreter any more");
+    assert_int_equal(incident->verdict.culprit_count, 1);
+    thread_of(incident, 5100)->waits_on->has_deadline = true;
+    rw_diagnose(incident);
+    assert_string_not_equal(incident->verdict.class_name, "interpreter-destroy");
+    talloc_free(incident);
+}
+
 static void a_daemon_thread_does_not_hold_up_a_destroy(void **state)
 {
     struct rw_incident *incident = fixture("interpreter_destroy");
@@ -202,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_idle_worker_is_never_blamed_for_a_destroy),
+        cmocka_unit_test(a_destroy_that_waits_for_who_is_there_no_more_is_told_and_blames_no_other),
         cmocka_unit_test(a_daemon_thread_does_not_hold_up_a_destroy),
         cmocka_unit_test(a_destroy_is_seen_on_the_stack_where_no_hook_could_be_placed),
         cmocka_unit_test(a_line_in_a_file_comes_before_one_in_a_string),

@@ -104,6 +104,22 @@ static void only_locks_that_block_their_owner_are_a_self_deadlock(void **state)
     }
 }
 
+static void an_idle_worker_that_waits_for_its_next_signal_is_no_self_deadlock(void **state)
+{
+    (void)state;
+    for (int is_sure = 0; is_sure < 2; is_sure++) {
+        struct rw_incident *incident = bare(2);
+        struct rw_wait_on *wait = waits(incident, 101, "lock", 101);
+
+        wait->owner.certainty = is_sure ? RW_EXACT : RW_INFERRED;
+        wait->has_deadline = true;
+        waits(incident, 100, "read", -1);
+        rw_diagnose(incident);
+        assert_int_equal(strcmp(incident->verdict.class_name, "self-deadlock") == 0, is_sure);
+        talloc_free(incident);
+    }
+}
+
 static void the_last_taker_of_a_semaphore_is_never_surely_its_owner(void **state)
 {
     struct rw_incident *incident = bare(2);
@@ -140,6 +156,7 @@ int main(void)
         cmocka_unit_test(a_ring_is_as_sure_as_its_weakest_edge),
         cmocka_unit_test(who_moved_since_the_last_look_is_not_surely_in_a_ring),
         cmocka_unit_test(only_locks_that_block_their_owner_are_a_self_deadlock),
+        cmocka_unit_test(an_idle_worker_that_waits_for_its_next_signal_is_no_self_deadlock),
         cmocka_unit_test(the_last_taker_of_a_semaphore_is_never_surely_its_owner),
     };
 
