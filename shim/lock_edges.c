@@ -1,16 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of lock orders in the recording. */
-#include "shim/lock_held.h"
+#include "shim/lock_edges.h"
+
+#include <sys/mman.h>
+
 #include "shim/lock_order.h"
 #include "shim/lock_stacks.h"
 #include "shim/maps_file.h"
+#include "shim/raw.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
 #include "shim/text.h"
 
-#define SAME_EDGE 8u /* entries for one pair of locks: further threads tell nothing new */
+#define SAME_EDGE 16u /* entries for one pair of locks: further threads tell hardly anything new */
+#define NONE UINT32_MAX
 
-static uint32_t used, edges_epoch;
+struct rw_order *rw_orders;
+
+static uint32_t used, edges_epoch, serials, uses;
+
+bool rw_lock_edges_prepare(void)
+{
+    long memory = rw_raw6(SYS_mmap, 0, RW_LOCK_EDGE_MAX * sizeof(struct rw_order), PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (rw_raw_is_error(memory))
+        return false;
+    rw_orders = (struct rw_order *)memory;
+    return true;
+}
+
+uint32_t rw_lock_edges_used(void)
+{
+    return used;
+}
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
@@ -18,7 +40,7 @@ static uint64_t mix(uint64_t hash, uint64_t value)
     return hash ^ hash >> 29;
 }
 
-/* What makes an edge another one: the locks, the thread and what it did to others, and what else it holds. */
+/* What makes a thread's edge another one: the locks, how they were taken, and what else it holds. */
 static inline uint64_t key_of(uint64_t held, const struct rw_held *from, const struct rw_held *to)
 {
     uint64_t key = mix(from->lock, to->lock);
@@ -29,24 +51,112 @@ static inline uint64_t key_of(uint64_t held, const struct rw_held *from, const s
 
 static inline uint64_t all_held(const struct rw_locks *locks)
 {
-    uint64_t sum = (uint64_t)locks->step << 32;
+    uint64_t sum = 0;
     for (uint32_t i = 0; i < locks->count; i++)
         sum += locks->held[i].lock * 31; /* in whatever order */
     return sum;
 }
 
-static struct rw_lock_edge *room_for(const struct rw_held *from, const struct rw_held *to)
+static void lose(uint32_t count)
 {
-    uint32_t same = 0;
-    for (uint32_t i = 0; i < used; i++)
-        same += rw_lock_edges[i].from == from->lock && rw_lock_edges[i].to == to->lock &&
-                rw_lock_edges[i].from_generation == from->generation &&
-                rw_lock_edges[i].to_generation == to->generation;
-    if (used == RW_LOCK_EDGE_MAX || same >= SAME_EDGE) {
-        __atomic_fetch_add(&rw_header->lock_edges_left_out, 1, __ATOMIC_RELAXED);
-        return NULL;
+    __atomic_fetch_add(&rw_header->lock_edges_left_out, count, __ATOMIC_RELAXED);
+}
+
+static void remove_entry(uint32_t number)
+{
+    struct rw_lock_edge *edge = &rw_lock_edges[number];
+    rw_order_goes(number);
+    rw_write_begin(&edge->sequence);
+    __atomic_fetch_or(&edge->flags, RW_EDGE_GONE, __ATOMIC_RELAXED);
+    rw_write_end(&edge->sequence);
+    rw_lock_stack_release(edge->from_stack);
+    rw_lock_stack_release(edge->to_stack);
+    rw_orders[number].serial = 0;
+}
+
+/* Nothing that comes can meet it: it is no lock's, one of its locks is no more, or all threads there are have
+ * seen what its thread did since. */
+static bool is_done(uint32_t number, const uint32_t least[RW_LANES])
+{
+    const struct rw_lock_edge *edge = &rw_lock_edges[number];
+    const struct rw_order *order = &rw_orders[number];
+    return edge->flags & (RW_EDGE_FROM_SIGNAL | RW_EDGE_TO_SIGNAL) || order->lane == 0 ||
+           !rw_lock_is_still(edge->from, edge->from_generation) ||
+           !rw_lock_is_still(edge->to, edge->to_generation) ||
+           (rw_lane_is_over(order->lane - 1) && least[order->lane - 1] >= order->last);
+}
+
+static uint32_t remove_done(void)
+{
+    uint32_t least[RW_LANES], count = 0;
+    rw_clocks_least(least);
+    for (uint32_t i = 0; i < used; i++) {
+        if (rw_orders[i].serial != 0 && !rw_orders[i].has_met && is_done(i, least)) {
+            remove_entry(i);
+            count++;
+        }
     }
-    return &rw_lock_edges[used++];
+    return count;
+}
+
+/* A quarter of the table: those that came about longest ago. */
+static uint32_t remove_old(void)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < used; i++) {
+        if (rw_orders[i].serial != 0 && !rw_orders[i].has_met && !rw_orders[i].is_in_ring &&
+            uses - rw_orders[i].used_at > RW_LOCK_EDGE_MAX / 4) {
+            remove_entry(i);
+            count++;
+        }
+    }
+    lose(count);
+    return count;
+}
+
+static uint32_t find_free(void)
+{
+    static uint32_t from;
+    for (uint32_t i = 0; i < RW_LOCK_EDGE_MAX; i++) {
+        uint32_t number = (from + i) % RW_LOCK_EDGE_MAX;
+        if (number >= used || rw_orders[number].serial == 0) {
+            from = number + 1;
+            return number < used ? number : used++;
+        }
+    }
+    return NONE;
+}
+
+static uint32_t take_free(void)
+{
+    uint32_t number = used < RW_LOCK_EDGE_MAX ? used++ : find_free();
+    if (number == NONE && (remove_done() != 0 || remove_old() != 0))
+        number = find_free();
+    return number;
+}
+
+static bool is_between(const struct rw_lock_edge *edge, const struct rw_held *from, const struct rw_held *to)
+{
+    return edge->from == from->lock && edge->to == to->lock && edge->from_generation == from->generation &&
+           edge->to_generation == to->generation;
+}
+
+/* Where many threads take the same two locks, the last of those that are over makes room. */
+static uint32_t room_for(const struct rw_held *from, const struct rw_held *to)
+{
+    uint32_t same = 0, over = NONE;
+    for (uint32_t i = 0; i < used; i++) {
+        if (rw_orders[i].serial == 0 || !is_between(&rw_lock_edges[i], from, to))
+            continue;
+        same++;
+        if (!rw_orders[i].has_met && (rw_orders[i].lane == 0 || rw_lane_is_over(rw_orders[i].lane - 1)))
+            over = i;
+    }
+    if (same < SAME_EDGE)
+        return take_free();
+    if (over != NONE)
+        remove_entry(over);
+    return over;
 }
 
 static uint8_t kind_of(const struct rw_held *held)
@@ -69,7 +179,8 @@ static void fill_gates(struct rw_lock_edge *edge, const struct rw_locks *locks, 
     edge->gate_count = 0;
     for (uint32_t i = 0; i < locks->count && edge->gate_count < RW_LOCK_GATE_MAX; i++) {
         const struct rw_held *gate = &locks->held[i];
-        if (gate != from && !(gate->how & RW_LOCK_SHARED) && is_held_meanwhile(gate, to))
+        if (gate != from && !(gate->how & (RW_LOCK_SHARED | RW_LOCK_UNIT)) && is_held_meanwhile(gate, to) &&
+            !rw_lock_is_signal(gate))
             edge->gates[edge->gate_count++] = gate->lock;
     }
 }
@@ -82,16 +193,15 @@ static void fill(struct rw_lock_edge *edge, struct rw_self *self, const struct r
     edge->tid = rw_self_tid(self);
     rw_copy(edge->name, slot->name, sizeof edge->name);
     edge->time_ns = rw_recorder_now();
-    edge->created_ns = slot->created_ns;
-    edge->creator_tid = slot->creator_tid;
+    edge->meet_count = 0;
     edge->from = from->lock;
     edge->to = to->lock;
     edge->from_generation = from->generation;
     edge->to_generation = to->generation;
     edge->from_kind = kind_of(from);
     edge->to_kind = kind_of(to);
-    edge->from_return_address = from->return_address;
-    edge->to_return_address = to->return_address;
+    edge->from_return_address = from->how & RW_LOCK_PYTHON ? 0 : from->return_address;
+    edge->to_return_address = to->how & RW_LOCK_PYTHON ? 0 : to->return_address;
     edge->flags = (from->how & RW_LOCK_SHARED ? RW_EDGE_FROM_SHARED : 0) |
                   (to->how & RW_LOCK_SHARED ? RW_EDGE_TO_SHARED : 0);
     fill_gates(edge, locks, from, to);
@@ -117,25 +227,64 @@ static void save_maps(uint32_t count)
     __atomic_store_n(&saving, 0, __ATOMIC_RELEASE);
 }
 
+static void begin_edges(void)
+{
+    if (edges_epoch == rw_live->epoch)
+        return;
+    edges_epoch = rw_live->epoch;
+    used = 0;
+    rw_lock_stacks_begin();
+    rw_orders_begin();
+}
+
+/* The number of a new entry; NONE: there is no room. */
+static uint32_t add(struct rw_self *self, struct rw_locks *locks, const struct rw_held *from,
+                    const struct rw_held *to)
+{
+    uint32_t number = rw_clock_join_lanes(self, locks->clock) ? room_for(from, to) : NONE;
+    if (number == NONE) {
+        lose(1);
+        return NONE;
+    }
+    if (rw_lock_stacks_are_full())
+        remove_done();
+    struct rw_order *order = &rw_orders[number];
+    *order = (struct rw_order){.serial = ++serials, .lane = locks->clock->lane};
+    order->last = locks->clock->seen[locks->clock->lane - 1];
+    for (uint32_t i = 0; i < RW_LANES; i++)
+        order->seen[i] = locks->clock->seen[i];
+    fill(&rw_lock_edges[number], self, locks, from, to);
+    rw_order_comes(number);
+    __atomic_store_n(&rw_header->lock_edges_written, used, __ATOMIC_RELEASE);
+    return number;
+}
+
+static bool is_still(const struct rw_known *known, uint64_t key)
+{
+    return known->key == key && known->entry != NONE && rw_orders[known->entry].serial == known->serial;
+}
+
 /* False: another thread was at it for too long. */
-static bool write_down(struct rw_self *self, const struct rw_locks *locks, const struct rw_held *from,
-                       const struct rw_held *to)
+static bool write_down(struct rw_self *self, struct rw_locks *locks, const struct rw_held *from,
+                       const struct rw_held *to, struct rw_known *known, uint64_t key)
 {
     if (!rw_table_begin(&rw_orders_writing))
         return false;
-    if (edges_epoch != rw_live->epoch) {
-        edges_epoch = rw_live->epoch;
-        used = 0;
-        rw_lock_stacks_begin();
+    begin_edges();
+    bool is_new = !is_still(known, key);
+    uint32_t number = is_new ? add(self, locks, from, to) : known->entry, count = used;
+    if (number != NONE) {
+        struct rw_order *order = &rw_orders[number];
+        order->last = locks->clock->seen[locks->clock->lane - 1];
+        order->used_at = ++uses;
+        locks->clock->is_noted = true;
+        rw_order_meets(number, locks->clock);
+        known->serial = order->serial;
     }
-    struct rw_lock_edge *edge = room_for(from, to);
-    if (edge) {
-        fill(edge, self, locks, from, to);
-        __atomic_store_n(&rw_header->lock_edges_written, used, __ATOMIC_RELEASE);
-    }
-    uint32_t count = used;
+    known->entry = number;
     rw_table_end(&rw_orders_writing);
-    save_maps(count);
+    if (is_new)
+        save_maps(count);
     return true;
 }
 
@@ -157,10 +306,17 @@ static void drop_signals(struct rw_locks *locks)
     }
 }
 
-static bool write_new(struct rw_self *self, struct rw_locks *locks, struct rw_held *from,
-                      const struct rw_held *to)
+/* What came about before is written down once more where the thread has sent or received since. */
+static void note(struct rw_self *self, struct rw_locks *locks, const struct rw_held *from,
+                 const struct rw_held *to, struct rw_known *known, uint64_t key)
 {
-    return rw_lock_is_signal(from) || !is_worth_it(from, to) || write_down(self, locks, from, to);
+    bool has_entry = from->how & RW_LOCK_UNIT || rw_lock_is_signal(from) || !is_worth_it(from, to)
+                         ? (known->entry = NONE, true)
+                         : write_down(self, locks, from, to, known, key);
+    if (!has_entry)
+        return;
+    known->key = key;
+    known->version = locks->clock->version;
 }
 
 void rw_lock_edges_note(struct rw_self *self, struct rw_locks *locks, const struct rw_held *to)
@@ -168,11 +324,10 @@ void rw_lock_edges_note(struct rw_self *self, struct rw_locks *locks, const stru
     uint64_t held = all_held(locks);
     for (uint32_t i = 0; i < locks->count; i++) {
         struct rw_held *from = &locks->held[i];
-        uint64_t key = key_of(held, from, to), *known = &locks->known[key >> 32 & (RW_KNOWN_MAX - 1)];
-        if (__builtin_expect(*known == key, 1))
-            continue;
-        if (write_new(self, locks, from, to))
-            *known = key;
+        uint64_t key = key_of(held, from, to);
+        struct rw_known *known = &locks->known[key >> 32 & (RW_KNOWN_MAX - 1)];
+        if (__builtin_expect(known->key != key || known->version != locks->clock->version, 0))
+            note(self, locks, from, to, known, key);
     }
     if (__builtin_expect(locks->count > RW_HELD_MAX / 2, 0))
         drop_signals(locks);
@@ -193,17 +348,19 @@ void rw_lock_edges_signal(uint64_t lock, uint32_t generation)
     rw_table_end(&rw_orders_writing);
 }
 
-void rw_lock_edges_joined(int32_t tid, int32_t joiner_tid)
+void rw_lock_edges_leave_lane(uint32_t lane)
 {
-    uint64_t now = rw_recorder_now();
-    if (!rw_table_begin(&rw_orders_writing))
-        return;
-    for (uint32_t i = 0; i < used && edges_epoch == rw_live->epoch; i++) {
-        struct rw_lock_edge *edge = &rw_lock_edges[i];
-        if (edge->tid != tid || edge->joined_ns != 0)
+    uint32_t least[RW_LANES], lost = 0;
+    rw_clocks_least(least);
+    for (uint32_t i = 0; i < used; i++) {
+        struct rw_order *order = &rw_orders[i];
+        if (order->serial == 0 || order->lane != lane + 1)
             continue;
-        edge->joiner_tid = joiner_tid;
-        __atomic_store_n(&edge->joined_ns, now, __ATOMIC_RELEASE);
+        lost += !is_done(i, least);
+        if (order->has_met)
+            order->lane = 0;
+        else
+            remove_entry(i);
     }
-    rw_table_end(&rw_orders_writing);
+    lose(lost);
 }

@@ -4,16 +4,19 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "shim/lock_edges.h"
 #include "shim/lock_held.h"
+#include "shim/lock_places.h"
 #include "shim/lock_stacks.h"
 #include "shim/python_hooks.h"
 #include "shim/raw.h"
 #include "shim/real.h"
 #include "shim/recording_file.h"
+#include "shim/slot.h"
 #include "shim/text.h"
 
 #define GENERATIONS 65536u
-#define SIGNAL 1u /* beside the generation, which is counted in twos */
+#define OF_THREAD (UINT64_C(1) << 63) /* objects of clocks that are threads, by tid */
 
 bool rw_lock_order_on;
 
@@ -25,7 +28,8 @@ void rw_lock_order_prepare(void)
 {
     long memory = rw_raw6(SYS_mmap, 0, RW_SLOT_MAX * sizeof(struct rw_locks), PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (rw_raw_is_error(memory) || !rw_lock_stacks_prepare())
+    if (rw_raw_is_error(memory) || !rw_lock_stacks_prepare() || !rw_lock_edges_prepare() ||
+        !rw_clocks_prepare())
         return;
     all = (struct rw_locks *)memory;
     rw_recording_has_orders = true;
@@ -41,6 +45,7 @@ static inline struct rw_locks *locks_of(const struct rw_self *self)
         rw_zero(locks, sizeof *locks);
         locks->slot_generation = generation;
         locks->epoch = rw_live->epoch;
+        locks->clock = rw_clock_of(self);
     }
     return locks;
 }
@@ -50,17 +55,31 @@ static inline uint32_t *generation_of(uint64_t lock)
     return &generations[(lock >> 3 ^ lock >> 19) % GENERATIONS];
 }
 
-bool rw_lock_is_signal(const struct rw_held *held)
+uint32_t rw_lock_word(uint64_t lock)
 {
-    uint32_t now = __atomic_load_n(generation_of(held->lock), __ATOMIC_RELAXED);
-    return (held->how & (RW_LOCK_SEMAPHORE | RW_LOCK_PYTHON)) && (now & SIGNAL || now != held->generation);
+    return __atomic_load_n(generation_of(lock), __ATOMIC_RELAXED);
 }
 
-static void mark_signal(uint64_t lock)
+bool rw_lock_is_still(uint64_t lock, uint32_t generation)
 {
-    uint32_t before = __atomic_fetch_or(generation_of(lock), SIGNAL, __ATOMIC_RELAXED);
-    if (!(before & SIGNAL))
-        rw_lock_edges_signal(lock, before);
+    return (rw_lock_word(lock) & ~RW_WORD_FLAGS) == generation;
+}
+
+bool rw_lock_is_signal(const struct rw_held *held)
+{
+    uint32_t now = rw_lock_word(held->lock);
+    return (held->how & (RW_LOCK_SEMAPHORE | RW_LOCK_PYTHON)) &&
+           (now & (RW_WORD_SIGNAL | RW_WORD_COUNTER) || (now & ~RW_WORD_FLAGS) != held->generation);
+}
+
+void rw_lock_mark(uint64_t lock, uint32_t flag)
+{
+    uint32_t before = rw_lock_word(lock);
+    if (before & flag)
+        return;
+    before = __atomic_fetch_or(generation_of(lock), flag, __ATOMIC_RELAXED);
+    if (flag & (RW_WORD_SIGNAL | RW_WORD_COUNTER) && !(before & (RW_WORD_SIGNAL | RW_WORD_COUNTER)))
+        rw_lock_edges_signal(lock, before & ~RW_WORD_FLAGS);
 }
 
 struct rw_held *rw_held_find(struct rw_locks *locks, uint64_t lock)
@@ -79,17 +98,27 @@ void rw_held_remove(struct rw_locks *locks, struct rw_held *held)
         held[i] = held[i + 1];
 }
 
+/* Who finds that what it would have waited for has happened knows it from who signalled it. */
+static __attribute__((noinline, cold)) void learn_what_was_signalled(const struct rw_self *self,
+                                                                     uint64_t mutex, uint64_t return_address)
+{
+    uint64_t condition = rw_place_condition(mutex, return_address);
+    if (condition != 0)
+        rw_clock_receive(self, condition);
+}
+
 inline void rw_held_add(struct rw_self *self, struct rw_locks *locks, uint64_t lock, unsigned how,
                         uint64_t call, const void *return_address)
 {
     if (__builtin_expect(locks->count == RW_HELD_MAX, 0))
         return;
+    uint32_t word = rw_lock_word(lock);
     const struct rw_held taken = {
         .lock = lock,
         .return_address = (uint64_t)return_address,
         .site =
             rw_lock_site(self, locks, how & RW_LOCK_GIL, lock, call, (uintptr_t)__builtin_frame_address(0)),
-        .generation = __atomic_load_n(generation_of(lock), __ATOMIC_RELAXED) & ~SIGNAL,
+        .generation = word & ~RW_WORD_FLAGS,
         .how = (uint16_t)how,
         .depth = 1,
     };
@@ -98,6 +127,8 @@ inline void rw_held_add(struct rw_self *self, struct rw_locks *locks, uint64_t l
         rw_lock_edges_note(self, locks, &taken);
     if (locks->count < RW_HELD_MAX)
         locks->held[locks->count++] = taken;
+    if (__builtin_expect(word & RW_WORD_MONITOR, 0) && !(how & RW_LOCK_PYTHON))
+        learn_what_was_signalled(self, lock, (uint64_t)return_address);
 }
 
 void rw_order_taken_at(const volatile void *lock, unsigned how, const void *return_address)
@@ -116,6 +147,14 @@ void rw_order_taken_at(const volatile void *lock, unsigned how, const void *retu
                         (uint64_t)return_address, return_address);
     }
     rw_leave(self);
+}
+
+struct rw_self *rw_locks_enter(struct rw_locks **locks)
+{
+    struct rw_self *self = rw_enter();
+    if (self)
+        *locks = locks_of(self);
+    return self;
 }
 
 /* The calling thread's, where it has some. */
@@ -148,6 +187,13 @@ static bool is_left(const void *semaphore)
     return (uint32_t)__atomic_load_n((const uint64_t *)semaphore, __ATOMIC_RELAXED) != 0;
 }
 
+static void add_unit(struct rw_locks *locks, uint64_t semaphore)
+{
+    if (locks->count < RW_HELD_MAX)
+        locks->held[locks->count++] = (struct rw_held){
+            .lock = semaphore, .how = RW_LOCK_SEMAPHORE | RW_LOCK_BY_TRYING | RW_LOCK_UNIT, .depth = 1};
+}
+
 /* What can be taken once more is no lock. Python's own semaphores lie beneath its locks, which are known by
  * themselves. */
 void rw_order_semaphore_taken(const void *semaphore, unsigned how, const void *return_address)
@@ -156,74 +202,42 @@ void rw_order_semaphore_taken(const void *semaphore, unsigned how, const void *r
     if (!self)
         return;
     struct rw_locks *locks = locks_of(self);
-    struct rw_held *again = rw_held_find(locks, (uint64_t)semaphore);
-    if (again)
-        rw_held_remove(locks, again);
-    if (again || is_left(semaphore))
-        mark_signal((uint64_t)semaphore);
-    else if (!(__atomic_load_n(generation_of((uint64_t)semaphore), __ATOMIC_RELAXED) & SIGNAL))
-        rw_held_add(self, locks, (uint64_t)semaphore, how | RW_LOCK_SEMAPHORE, (uint64_t)return_address,
-                    return_address);
-    rw_leave(self);
-}
-
-void rw_order_semaphore_given(const void *semaphore)
-{
-    struct rw_locks *locks;
-    struct rw_self *self = rw_lock_order_on ? enter_holder(&locks) : NULL;
-    if (!self)
-        return;
-    struct rw_held *held = rw_held_find(locks, (uint64_t)semaphore);
-    bool is_counter = is_left(semaphore);
-    if (held)
-        rw_held_remove(locks, held);
-    if (!held || is_counter)
-        mark_signal((uint64_t)semaphore);
-    rw_leave(self);
-}
-
-/* A Lock that its holder takes once more was released by another thread meanwhile: a signal. */
-void rw_order_python_taken(const void *lock, unsigned how, uint64_t call)
-{
-    struct rw_self *self = rw_enter();
-    if (!self)
-        return;
-    struct rw_locks *locks = locks_of(self);
-    struct rw_held *again = rw_held_find(locks, (uint64_t)lock);
-    if (again && how & RW_LOCK_RECURSIVE) {
-        again->depth++;
+    uint64_t lock = (uint64_t)semaphore;
+    struct rw_held *again = rw_held_find(locks, lock);
+    if (rw_lock_word(lock) & RW_WORD_SIGNAL) {
+        if (again)
+            rw_held_remove(locks, again);
+        rw_clock_receive(self, lock);
     } else if (again) {
-        rw_held_remove(locks, again);
-        mark_signal((uint64_t)lock);
-    } else if (!(__atomic_load_n(generation_of((uint64_t)lock), __ATOMIC_RELAXED) & SIGNAL)) {
-        rw_held_add(self, locks, (uint64_t)lock, how | RW_LOCK_PYTHON, call, NULL);
+        again->how |= RW_LOCK_UNIT;
+        again->depth++;
+        rw_lock_mark(lock, RW_WORD_COUNTER);
+    } else if (rw_lock_word(lock) & RW_WORD_COUNTER || is_left(semaphore)) {
+        add_unit(locks, lock);
+        rw_lock_mark(lock, RW_WORD_COUNTER);
+    } else {
+        rw_held_add(self, locks, lock, how | RW_LOCK_SEMAPHORE, (uint64_t)return_address, return_address);
     }
     rw_leave(self);
 }
 
-/* Nobody but its holder can release an RLock. */
-void rw_order_python_given(const void *lock, unsigned how, bool is_wholly)
+/* Who posts what it did not take lets others go on. */
+void rw_order_semaphore_given(const void *semaphore)
 {
     struct rw_locks *locks;
-    struct rw_self *self = enter_holder(&locks);
+    struct rw_self *self = rw_lock_order_on ? rw_enter() : NULL;
     if (!self)
         return;
-    struct rw_held *held = rw_held_find(locks, (uint64_t)lock);
-    if (held && (is_wholly || --held->depth == 0))
-        rw_held_remove(locks, held);
-    else if (!held && !(how & RW_LOCK_RECURSIVE) && locks->count < RW_HELD_MAX)
-        mark_signal((uint64_t)lock);
-    rw_leave(self);
-}
-
-void rw_order_python_renewed(const void *lock)
-{
-    struct rw_locks *locks;
-    struct rw_self *self = enter_holder(&locks);
-    if (!self)
-        return;
-    struct rw_held *held = rw_held_find(locks, (uint64_t)lock);
-    if (held)
+    locks = locks_of(self);
+    uint64_t lock = (uint64_t)semaphore;
+    struct rw_held *held = rw_held_find(locks, lock);
+    if (is_left(semaphore))
+        rw_lock_mark(lock, RW_WORD_COUNTER);
+    if (!held)
+        rw_lock_mark(lock, RW_WORD_SIGNAL);
+    if (rw_lock_word(lock) & RW_WORD_SIGNAL)
+        rw_clock_send(self, lock);
+    if (held && --held->depth == 0)
         rw_held_remove(locks, held);
     rw_leave(self);
 }
@@ -231,9 +245,14 @@ void rw_order_python_renewed(const void *lock)
 void rw_order_gone_at(const volatile void *lock)
 {
     uint32_t *generation = generation_of((uint64_t)lock), now = *generation;
-    while (!__atomic_compare_exchange_n(generation, &now, (now & ~SIGNAL) + 2, true, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED))
+    while (!__atomic_compare_exchange_n(generation, &now, (now & ~RW_WORD_FLAGS) + RW_WORD_GENERATION, true,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
+    struct rw_self *self = rw_enter_without_slot();
+    if (!self)
+        return;
+    rw_clock_forget((uint64_t)lock);
+    rw_leave(self);
 }
 
 unsigned rw_order_held(void)
@@ -249,21 +268,91 @@ unsigned rw_order_held(void)
     return holding;
 }
 
-void rw_lock_order_step(void)
+void rw_order_creates(uint32_t slot, uint32_t generation)
 {
     struct rw_self *self = rw_lock_order_on ? rw_enter() : NULL;
     if (!self)
         return;
-    locks_of(self)->step++;
+    rw_clock_create(self, slot, generation);
     rw_leave(self);
 }
 
-void rw_lock_order_joined(int32_t tid)
+void rw_order_joined(uint32_t slot, uint32_t generation)
 {
-    rw_lock_order_step();
-    struct rw_self *self = rw_lock_order_on ? rw_enter_without_slot() : NULL;
+    struct rw_self *self = rw_lock_order_on ? rw_enter() : NULL;
     if (!self)
         return;
-    rw_lock_edges_joined(tid, rw_self_tid(self));
+    rw_clock_join(self, slot, generation);
+    rw_leave(self);
+}
+
+void rw_order_ends(void)
+{
+    struct rw_self *self = rw_lock_order_on && rw_self.area ? rw_enter() : NULL;
+    if (!self)
+        return;
+    rw_clock_send(self, OF_THREAD | (uint32_t)rw_self_tid(self));
+    rw_leave(self);
+}
+
+/* Python tells that a thread is over some instructions before it is: it may have its slot still. */
+void rw_order_joined_tid(int32_t tid)
+{
+    struct rw_self *self = rw_lock_order_on ? rw_enter() : NULL;
+    if (!self)
+        return;
+    const struct rw_launch *launch = rw_slot_of_tid(tid);
+    if (launch)
+        rw_clock_join(self, launch->slot, launch->generation);
+    rw_clock_receive(self, OF_THREAD | (uint32_t)tid);
+    rw_leave(self);
+}
+
+/* Python's own conditions are the GIL's. */
+static struct rw_self *enter_program(const void *return_address)
+{
+    return rw_python_is_caller(return_address) ? NULL : rw_enter();
+}
+
+void rw_order_hands_on_at(const volatile void *object)
+{
+    struct rw_self *self = rw_enter();
+    if (!self)
+        return;
+    rw_clock_send(self, (uint64_t)object);
+    rw_leave(self);
+}
+
+void rw_order_signals_at(const volatile void *condition, const void *return_address)
+{
+    struct rw_self *self = enter_program(return_address);
+    if (!self)
+        return;
+    uint64_t mutex = rw_place_signals(locks_of(self), (uint64_t)condition);
+    if (mutex != 0)
+        rw_lock_mark(mutex, RW_WORD_MONITOR);
+    rw_clock_send(self, (uint64_t)condition);
+    rw_leave(self);
+}
+
+void rw_order_got_at(const volatile void *object, const void *return_address)
+{
+    struct rw_self *self = enter_program(return_address);
+    if (!self)
+        return;
+    rw_clock_receive(self, (uint64_t)object);
+    rw_leave(self);
+}
+
+void rw_order_waits_at(const void *condition, const void *mutex, const void *return_address)
+{
+    struct rw_self *self = enter_program(return_address);
+    if (!self)
+        return;
+    const struct rw_held *held = rw_held_find(locks_of(self), (uint64_t)mutex);
+    if (held) {
+        rw_place_waits(held, (uint64_t)condition);
+        rw_lock_mark(held->lock, RW_WORD_MONITOR);
+    }
     rw_leave(self);
 }

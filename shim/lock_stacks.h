@@ -13,8 +13,9 @@
 #include "shim/lock_held.h"
 #include "shim/recording.h"
 
-/* Where stacks are kept until an edge needs them, by hash of the key. */
-#define RW_SITE_MAX 1024u
+/* Where stacks are kept until an edge needs them: in one of two places by hash of the key, so that a stack is
+ * still there when the second lock is taken, whatever other threads copied meanwhile. */
+#define RW_SITE_MAX 4096u
 
 extern struct rw_lock_stack *rw_lock_sites;
 
@@ -30,8 +31,17 @@ void rw_lock_site_copy(struct rw_self *self, struct rw_locks *locks, uint64_t ke
 /* The same in any case, of the lock that the thread has just taken. */
 void rw_lock_site_need(struct rw_self *self, const struct rw_locks *locks, uint64_t key);
 
-/* The entry of the recording that holds the stack, plus one; 0 if there is none. One thread at a time. */
+/* The entry of the recording that holds the stack, plus one; 0 if there is none. It is the caller's until it
+ * is released. With rw_orders_writing, all three. */
 uint32_t rw_lock_stack_record(uint64_t key);
+void rw_lock_stack_release(uint32_t number);
+bool rw_lock_stacks_are_full(void);
+
+/* The first of its two places; the other one is beside it. */
+static inline struct rw_lock_stack *rw_lock_site_at(uint64_t key)
+{
+    return &rw_lock_sites[key >> 32 & (RW_SITE_MAX - 1)];
+}
 
 /* The key for a lock that the thread has just taken; `here`: an address in a frame of the shim's. */
 static inline uint64_t rw_lock_site(struct rw_self *self, struct rw_locks *locks, bool is_gil, uint64_t lock,
@@ -41,8 +51,7 @@ static inline uint64_t rw_lock_site(struct rw_self *self, struct rw_locks *locks
                    (here + locks->slot_generation) * UINT64_C(0xc4ceb9fe1a85ec53);
     key |= 1;
     locks->taken++;
-    if (__builtin_expect(
-            __atomic_load_n(&rw_lock_sites[key >> 32 & (RW_SITE_MAX - 1)].key, __ATOMIC_RELAXED) != key, 0))
+    if (__builtin_expect(__atomic_load_n(&rw_lock_site_at(key)->key, __ATOMIC_RELAXED) != key, 0))
         rw_lock_site_copy(self, locks, key, is_gil);
     return key;
 }

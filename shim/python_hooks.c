@@ -10,10 +10,12 @@
 #include "shim/elf_module.h"
 #include "shim/entry_patch.h"
 #include "shim/got_patch.h"
+#include "shim/lock_order.h"
 #include "shim/python_api.h"
 #include "shim/python_calls.h"
 #include "shim/python_lines.h"
 #include "shim/python_locks.h"
+#include "shim/python_queues.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
 
@@ -44,6 +46,7 @@ static int patch_each_module(struct dl_phdr_info *info, size_t size, void *resul
 struct opened {
     uintptr_t base;
     int result;
+    bool has_queues;
 };
 
 static int patch_opened_module(struct dl_phdr_info *info, size_t size, void *argument)
@@ -53,6 +56,9 @@ static int patch_opened_module(struct dl_phdr_info *info, size_t size, void *arg
     if (info->dlpi_addr != opened->base)
         return 0;
     opened->result = patch_module(info, 0);
+    struct rw_elf_module module;
+    if (opened->has_queues && rw_elf_module_open(&module, info))
+        rw_python_queues_install(&module);
     return 1;
 }
 
@@ -63,7 +69,7 @@ static void extension_module_comes(void *handle, const char *name)
         return;
     /* In glibc a handle of dlopen is the module's link_map, and dlsym takes it for one unasked, as is done
      * here. */
-    struct opened opened = {((const struct link_map *)handle)->l_addr, 0};
+    struct opened opened = {((const struct link_map *)handle)->l_addr, 0, strcmp(name, "PyInit__queue") == 0};
     dl_iterate_phdr(patch_opened_module, &opened);
     if (opened.result)
         rw_record_problem(-opened.result, name + 7,
@@ -132,7 +138,7 @@ static void settle(const struct found *found)
     for (size_t i = 0; i < found->count; i++)
         if (!found->patches[i].original)
             rw_record_hook(found->hooks[i], failure ? RW_HOOK_FAILED : RW_HOOK_GOT);
-    rw_dlsym_watch(falls_back ? extension_module_comes : NULL);
+    rw_dlsym_watch(falls_back || rw_lock_order_on ? extension_module_comes : NULL);
 }
 
 static void install(const struct rw_elf_module *module, bool may_change_code)

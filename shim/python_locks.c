@@ -22,13 +22,13 @@ enum which { ACQUIRE_LOCK = 0, ACQUIRE, ENTER, RELEASE_LOCK, RELEASE, EXIT, AT_F
 static rw_python_method acquire_lock, acquire, enter, release_lock, release, leave, at_fork_reinit;
 
 static struct rw_python_wanted methods[WHICH_COUNT] = {
-    [ACQUIRE_LOCK] = {"acquire_lock", acquire_lock, true, NULL, NULL},
-    [ACQUIRE] = {"acquire", acquire, true, NULL, NULL},
-    [ENTER] = {"__enter__", enter, true, NULL, NULL},
-    [RELEASE_LOCK] = {"release_lock", release_lock, true, NULL, NULL},
-    [RELEASE] = {"release", release, true, NULL, NULL},
-    [EXIT] = {"__exit__", leave, true, NULL, NULL},
-    [AT_FORK_REINIT] = {"_at_fork_reinit", at_fork_reinit, false, NULL, NULL}, /* since 3.9 */
+    [ACQUIRE_LOCK] = {"acquire_lock", acquire_lock, true, NULL, NULL, false},
+    [ACQUIRE] = {"acquire", acquire, true, NULL, NULL, false},
+    [ENTER] = {"__enter__", enter, true, NULL, NULL, false},
+    [RELEASE_LOCK] = {"release_lock", release_lock, true, NULL, NULL, false},
+    [RELEASE] = {"release", release, true, NULL, NULL, false},
+    [EXIT] = {"__exit__", leave, true, NULL, NULL, false},
+    [AT_FORK_REINIT] = {"_at_fork_reinit", at_fork_reinit, false, NULL, NULL, false}, /* since 3.9 */
 };
 
 static bool has_owners, has_order;
@@ -52,6 +52,8 @@ static void *take(enum which which, void *self, void *a, void *b, void *c)
                                       ? RW_LOCK_EXCLUSIVE
                                       : RW_LOCK_BY_TRYING,
                                   &place);
+    } else if (has_order && result) {
+        rw_order_python_asked(self);
     }
     return result;
 }

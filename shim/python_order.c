@@ -21,21 +21,32 @@
 #include "shim/recorder.h"
 #include "shim/self.h"
 
-enum which { ACQUIRE = 0, ENTER, ACQUIRE_RESTORE, RELEASE, EXIT, RELEASE_SAVE, AT_FORK_REINIT, WHICH_COUNT };
+enum which {
+    ACQUIRE = 0,
+    ENTER,
+    ACQUIRE_RESTORE,
+    RELEASE,
+    EXIT,
+    RELEASE_SAVE,
+    AT_FORK_REINIT,
+    IS_OWNED,
+    WHICH_COUNT
+};
 
 static rw_python_method acquire, enter, acquire_restore, release, leave, release_save, at_fork_reinit,
-    set_sentinel;
+    is_owned, set_sentinel;
 
 static struct rw_python_wanted methods[WHICH_COUNT] = {
-    [ACQUIRE] = {"acquire", acquire, true, NULL, NULL},
-    [ENTER] = {"__enter__", enter, true, NULL, NULL},
-    [ACQUIRE_RESTORE] = {"_acquire_restore", acquire_restore, true, NULL, NULL},
-    [RELEASE] = {"release", release, true, NULL, NULL},
-    [EXIT] = {"__exit__", leave, true, NULL, NULL},
-    [RELEASE_SAVE] = {"_release_save", release_save, true, NULL, NULL},
-    [AT_FORK_REINIT] = {"_at_fork_reinit", at_fork_reinit, false, NULL, NULL}, /* since 3.9 */
+    [ACQUIRE] = {"acquire", acquire, true, NULL, NULL, false},
+    [ENTER] = {"__enter__", enter, true, NULL, NULL, false},
+    [ACQUIRE_RESTORE] = {"_acquire_restore", acquire_restore, true, NULL, NULL, false},
+    [RELEASE] = {"release", release, true, NULL, NULL, false},
+    [EXIT] = {"__exit__", leave, true, NULL, NULL, false},
+    [RELEASE_SAVE] = {"_release_save", release_save, true, NULL, NULL, false},
+    [AT_FORK_REINIT] = {"_at_fork_reinit", at_fork_reinit, false, NULL, NULL, false}, /* since 3.9 */
+    [IS_OWNED] = {"_is_owned", is_owned, true, NULL, NULL, false},
 };
-static struct rw_python_wanted sentinel[] = {{"_set_sentinel", set_sentinel, true, NULL, NULL}};
+static struct rw_python_wanted sentinel[] = {{"_set_sentinel", set_sentinel, true, NULL, NULL, false}};
 
 static void (*lock_destructor)(void *self), (*rlock_destructor)(void *self);
 static const void *py_true;
@@ -67,10 +78,10 @@ void rw_python_order_taken(const void *lock, unsigned how, const struct rw_pytho
 {
     struct token *token = token_of(lock);
     if (__atomic_load_n(&token->lock, __ATOMIC_ACQUIRE) == (uint64_t)lock) {
-        rw_lock_order_joined(token->tid);
+        rw_order_joined_tid(token->tid);
         return;
     }
-    rw_order_python_taken(lock, how, place->code + place->instruction);
+    rw_order_python_taken(lock, how, place->code + place->instruction, rw_python_functions());
 }
 
 bool rw_python_waits_for_ever(const struct rw_python_row *row, void *a, const void *b, const void *c)
@@ -95,7 +106,7 @@ static void *take(enum which which, bool waits, void *self, void *a, void *b, vo
     if (which == ACQUIRE_RESTORE ? result != NULL : result == py_true) {
         const struct rw_python_place place = rw_python_place();
         rw_order_python_taken(self, RW_LOCK_RECURSIVE | (waits ? RW_LOCK_EXCLUSIVE : RW_LOCK_BY_TRYING),
-                              place.code + place.instruction);
+                              place.code + place.instruction, rw_python_functions());
     }
     return result;
 }
@@ -137,6 +148,14 @@ static void *at_fork_reinit(void *self, void *a, void *b, void *c)
 {
     rw_order_python_renewed(self);
     return methods[AT_FORK_REINIT].original(self, a, b, c);
+}
+
+static void *is_owned(void *self, void *a, void *b, void *c)
+{
+    void *result = methods[IS_OWNED].original(self, a, b, c);
+    if (result == py_true)
+        rw_order_python_asked(self);
+    return result;
 }
 
 static void gone(const void *lock)

@@ -13,6 +13,7 @@
 
 #define NONE UINT32_MAX
 #define TRIES_MAX 100
+#define STEPS_MAX 4u /* frames between two functions: the interpreter's own */
 
 static const struct rw_python_fields table[] = {
     {8, 24, NONE, 32, 104, 24, 104, 112, 0, 8, 0}, {9, 24, NONE, 32, 104, 24, 104, 112, 0, 8, 0},
@@ -155,22 +156,49 @@ static enum verdict try(uintptr_t state)
     return BAD;
 }
 
-struct rw_python_place rw_python_place(void)
+/* The thread's state, once it is known that frames are found through it; else 0. */
+static uintptr_t state_with_frames(void)
 {
-    struct rw_python_place place = {0, 0};
     enum verdict verdict = (enum verdict)__atomic_load_n(&python.verdict, __ATOMIC_ACQUIRE);
     const uintptr_t state = verdict == BAD ? 0 : (uintptr_t)rw_python_attached();
-    if (!state)
-        return place;
-    if (verdict == UNTRIED) {
+    if (state && verdict == UNTRIED) {
         verdict = try(state);
         __atomic_store_n(&python.verdict, verdict, __ATOMIC_RELEASE);
     }
+    return verdict == GOOD ? state : 0;
+}
+
+struct rw_python_place rw_python_place(void)
+{
+    struct rw_python_place place = {0, 0};
+    const uintptr_t state = state_with_frames();
     uintptr_t frame;
-    if (verdict != GOOD || !(place.code = code_of_frame(here, state, &frame)))
+    if (!state || !(place.code = code_of_frame(here, state, &frame)))
         return place;
     place.instruction = here(frame + python.fields.frame_instruction);
     if (python.fields.minor <= 10)
         place.instruction = (uint32_t)place.instruction;
     return place;
+}
+
+/* 3.12 has a code object of its own between Python and C (_Py_MakeShimCode in Objects/codeobject.c), whose
+ * texts are all the same. */
+static bool is_trampoline(uintptr_t code)
+{
+    return here(code + python.fields.code_filename) == here(code + python.fields.code_name);
+}
+
+uint64_t rw_python_functions(void)
+{
+    const uintptr_t state = state_with_frames();
+    uintptr_t frame, inner = state ? code_of_frame(here, state, &frame) : 0;
+    for (uint32_t step = 0; inner && step < STEPS_MAX; step++) {
+        frame = here(frame + python.fields.frame_previous);
+        if (!frame)
+            break;
+        const uintptr_t code = here(frame + python.fields.frame_code) & ~(uintptr_t)3;
+        if (code && here(code + python.fields.object_type) == python.fields.code_type && !is_trampoline(code))
+            return inner * UINT64_C(0x9e3779b97f4a7c15) + code;
+    }
+    return inner;
 }

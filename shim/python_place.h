@@ -42,4 +42,8 @@ void rw_python_place_load(const struct rw_elf_module *module);
 /* In a thread that holds the GIL or, where there is none, is attached. Changes no errno. */
 struct rw_python_place rw_python_place(void);
 
+/* A number that tells in which function it is, called by which: a condition's `with` is the same function of
+ * threading's for all who use it. 0: not known. As above. */
+uint64_t rw_python_functions(void);
+
 #endif

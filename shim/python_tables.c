@@ -62,8 +62,9 @@ static bool read_rows(const struct rw_elf_module *module, struct rw_python_row *
         for (size_t i = 0; i < count; i++) {
             if (!is_string(module, (uintptr_t)row->name, wanted[i].name))
                 continue;
-            if (wanted[i].row || (row->flags & ~FLAGS_KNOWN) || !is_code(module, (uintptr_t)row->function) ||
-                rw_elf_module_is_relro(module, (uintptr_t)row))
+            if (wanted[i].row ||
+                (row->flags & ~(FLAGS_KNOWN | (wanted[i].takes_five ? RW_PYTHON_METHOD : 0))) ||
+                !is_code(module, (uintptr_t)row->function) || rw_elf_module_is_relro(module, (uintptr_t)row))
                 return false;
             wanted[i].row = row;
         }

@@ -14,7 +14,8 @@
 
 #include "shim/elf_module.h"
 
-/* Every calling convention passes at most four words in registers, so one function stands in for all. */
+/* The calling conventions of `FLAGS_KNOWN` pass at most four words in registers, so one function stands in
+ * for all. */
 typedef void *rw_python_method(void *self, void *a, void *b, void *c);
 
 /* PyMethodDef, the same in all versions. */
@@ -29,6 +30,7 @@ enum rw_python_convention {
     RW_PYTHON_VARARGS = 0x0001,
     RW_PYTHON_KEYWORDS = 0x0002,
     RW_PYTHON_FASTCALL = 0x0080,
+    RW_PYTHON_METHOD = 0x0200, /* a fifth word: the class goes before the arguments; since 3.9 */
 };
 
 struct rw_python_wanted {
@@ -37,6 +39,7 @@ struct rw_python_wanted {
     bool is_required;
     rw_python_method *original; /* NULL: this Python has no such method */
     struct rw_python_row *row;
+    bool takes_five; /* the replacement stands in for RW_PYTHON_METHOD as well */
 };
 
 /*

@@ -12,6 +12,7 @@
 #define RW_LOCK_EDGE_MAX 1024u /* pairs of locks, one taken under the other, that are remembered */
 #define RW_LOCK_STACK_COUNT 256u
 #define RW_LOCK_GATE_MAX 4u
+#define RW_LOCK_MEET_MAX 16u
 #define RW_LOCK_STACK_MAX 3008u /* bytes */
 #define RW_LOCK_FRAME_MAX 3u    /* Python frames, the innermost first */
 
@@ -22,6 +23,7 @@ enum rw_lock_edge_flag {
      * lock is a signal or a counter, and orders nothing. May be set later, without the counter. */
     RW_EDGE_FROM_SIGNAL = 1u << 2,
     RW_EDGE_TO_SIGNAL = 1u << 3,
+    RW_EDGE_GONE = 1u << 4, /* a free entry */
 };
 
 enum rw_lock_kind {
@@ -44,12 +46,12 @@ struct rw_lock_edge {
     uint32_t reserved;
     uint64_t from_return_address, to_return_address; /* 0 for Python's locks */
     uint32_t from_stack, to_stack;                   /* entries of struct rw_lock_stack, plus one; 0: none */
-    int32_t tid, creator_tid;
-    uint64_t created_ns; /* the thread; 0: it was there first */
-    uint64_t joined_ns;  /* 0: not yet. Stored after joiner_tid, without the counter */
-    int32_t joiner_tid;
-    uint32_t reserved2;
+    int32_t tid;
+    uint32_t meet_count;              /* stored without the counter, as `meets` are */
     uint64_t gates[RW_LOCK_GATE_MAX]; /* what else it held, exclusively */
+    /* Numbers of entries, from 0 on, of other threads, that may be of one ring with this one and that nothing
+     * but the locks kept apart. Each two are told in one of them. */
+    uint16_t meets[RW_LOCK_MEET_MAX];
     char name[RW_THREAD_NAME_MAX];
 };
 

@@ -82,8 +82,10 @@ struct rw_launch *rw_thread_prepare(uint64_t start_routine, bool is_detached, si
             rw_slot_step(launch, RW_STEP_REAPED);
     }
     rw_leave(self);
-    if (launch)
+    if (launch) {
+        rw_order_creates(launch->slot, launch->generation);
         note_late(launch, return_address);
+    }
     return launch;
 }
 
@@ -107,7 +109,6 @@ void rw_thread_created(struct rw_launch *launch, uint64_t pthread, int error, co
         rw_leave(self);
     }
     rw_slot_step(launch, RW_STEP_CREATOR_DONE);
-    rw_lock_order_step();
     rw_delay_thread_made();
     rw_delay(RW_DELAY_CREATED, return_address);
 }
@@ -165,6 +166,7 @@ void rw_thread_ended(bool is_by_exit)
     if (rw_self.area && rw_is_recording_own())
         settle_late(rw_slot_launch(rw_self.slot), is_by_exit ? RW_OUTCOME_CUT : RW_OUTCOME_WELL,
                     &rw_self.area->slot);
+    rw_order_ends();
     struct rw_self *self = rw_self.area ? rw_enter() : NULL;
     if (!self)
         return;
@@ -207,8 +209,7 @@ void rw_thread_detached(struct rw_launch *launch)
 static void joined_well(struct rw_launch *launch)
 {
     settle_late(launch, RW_OUTCOME_WELL, &launch->area->slot);
-    if (rw_lock_order_on)
-        rw_lock_order_joined(launch->area->slot.tid);
+    rw_order_joined(launch->slot, launch->generation);
 }
 
 void rw_thread_joined(struct rw_launch *launch, uint32_t generation)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Condition variables. Each wait blocks; each is a cancellation point. Both versions of the older two
  * functions are there: see shim/export.map. */
+#include "shim/lock_order.h"
 #include "shim/perturb_delay.h"
 #include "shim/perturb_gil.h"
 #include "shim/real.h"
@@ -11,12 +12,14 @@
         int result;                                                                                          \
         struct rw_wait_scope wait;                                                                           \
         rw_delay(RW_DELAY_WAIT, __builtin_return_address(0));                                                \
+        rw_order_waits(condition, mutex, __builtin_return_address(0));                                       \
         rw_wait_begin(&wait, RW_WAIT_COND, condition, (uint64_t)mutex, deadline, clock,                      \
                       __builtin_return_address(0));                                                          \
         pthread_cleanup_push(rw_wait_cancelled, &wait);                                                      \
         result = call;                                                                                       \
         pthread_cleanup_pop(0);                                                                              \
         rw_wait_end(&wait, result);                                                                          \
+        rw_order_got(condition, __builtin_return_address(0)); /* who is late, too */                         \
         rw_delay(RW_DELAY_WOKEN, __builtin_return_address(0));                                               \
         return result;                                                                                       \
     } while (0)

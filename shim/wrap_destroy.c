@@ -27,6 +27,7 @@ RW_EXPORT void mtx_destroy(mtx_t *mutex)
 {
     if (__atomic_load_n(&((pthread_mutex_t *)mutex)->__data.__lock, __ATOMIC_RELAXED) != 0)
         rw_check_mutex_destroyed((pthread_mutex_t *)mutex, __builtin_return_address(0));
+    rw_order_gone(mutex);
     RW_REAL_OF(mtx_destroy)(mutex);
 }
 

@@ -147,7 +147,8 @@ class Hunt(Case):
         self.is_confirmed(said, told, "in call_back", "in count")
 
     def test_what_cannot_meet_is_not_confirmed(self):
-        said, told = self.candidates(compiled(os.path.join(TESTS, "lock_order/kernels.c")), "opposite", runs="4")
+        kernels, others = (os.path.join(TESTS, "lock_order", name) for name in ("kernels.c", "told.c"))
+        said, told = self.candidates(compiled(kernels, others, name="kernels_c"), "opposite", runs="4")
         self.assertEqual([(order["confirmed"], order["runs"]) for order in told["lock_orders"]], [(False, 4)])
         self.assertRegex(said, r"kernels_c races \(lock-order: (.*\n)*.*: not confirmed in 4 runs\n")
 

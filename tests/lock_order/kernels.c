@@ -1,41 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* Orders of locks, one kernel for each name. None of them deadlocks in its run: what could have is the
  * question. */
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "kernels.h"
 
-static pthread_mutex_t a = PTHREAD_MUTEX_INITIALIZER, b = PTHREAD_MUTEX_INITIALIZER;
-static pthread_mutex_t c = PTHREAD_MUTEX_INITIALIZER, gate = PTHREAD_MUTEX_INITIALIZER;
+#include <semaphore.h>
+#include <string.h>
+#include <unistd.h>
+
+pthread_mutex_t a = PTHREAD_MUTEX_INITIALIZER, b = PTHREAD_MUTEX_INITIALIZER, c = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static pthread_rwlock_t r = PTHREAD_RWLOCK_INITIALIZER, s = PTHREAD_RWLOCK_INITIALIZER;
 
-/* The kernels' threads run all at once, so that only the locks say what may meet; a turn for each keeps this
- * run from deadlock. The turn is handed on by a condition, which orders nothing that a lock order would know
- * of. */
-static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t turn_came = PTHREAD_COND_INITIALIZER;
 static int turn;
 
-static void await_turn(int mine)
+void await_turn(int mine)
 {
-    pthread_mutex_lock(&turn_lock);
-    while (turn != mine)
-        pthread_cond_wait(&turn_came, &turn_lock);
-    pthread_mutex_unlock(&turn_lock);
+    while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) != mine)
+        usleep(100);
 }
 
-static void end_turn(void)
+void end_turn(void)
 {
-    pthread_mutex_lock(&turn_lock);
-    turn++;
-    pthread_cond_broadcast(&turn_came);
-    pthread_mutex_unlock(&turn_lock);
+    __atomic_fetch_add(&turn, 1, __ATOMIC_RELEASE);
 }
 
-static void nested(pthread_mutex_t *outer, pthread_mutex_t *inner)
+void nested(pthread_mutex_t *outer, pthread_mutex_t *inner)
 {
     pthread_mutex_lock(outer);
     pthread_mutex_lock(inner);
@@ -266,13 +255,66 @@ static void *a_then_unit(void *mine)
     return NULL;
 }
 
-static void at_once(int count, void *(*const threads[])(void *))
+/* Units of a resource are given back, not handed on: who takes one next was not waited for. */
+static void *a_then_b_with_unit(void *mine)
+{
+    await_turn((int)(long)mine);
+    sem_wait(&units);
+    nested(&a, &b);
+    sem_post(&units);
+    end_turn();
+    return NULL;
+}
+
+static void *b_then_a_with_unit(void *mine)
+{
+    await_turn((int)(long)mine);
+    sem_wait(&units);
+    nested(&b, &a);
+    sem_post(&units);
+    end_turn();
+    return NULL;
+}
+
+void at_once(int count, void *(*const threads[])(void *))
 {
     pthread_t started[4];
     for (long i = 0; i < count; i++)
         pthread_create(&started[i], NULL, threads[i], (void *)i);
     for (int i = 0; i < count; i++)
         pthread_join(started[i], NULL);
+}
+
+/* Orders of locks that are gone, and of threads that are over, many more than are remembered. */
+static void make_many_locks(void)
+{
+    pthread_mutex_t many[2];
+    for (int i = 0; i < 3000; i++) {
+        for (int j = 0; j < 2; j++)
+            pthread_mutex_init(&many[j], NULL);
+        nested(&many[0], &many[1]);
+        for (int j = 0; j < 2; j++)
+            pthread_mutex_destroy(&many[j]);
+    }
+}
+
+static void *three_of_its_own(void *locks)
+{
+    pthread_mutex_t *mine = locks;
+    pthread_mutex_lock(&mine[0]);
+    nested(&mine[1], &mine[2]);
+    pthread_mutex_unlock(&mine[0]);
+    return NULL;
+}
+
+static void make_many_threads(void)
+{
+    static pthread_mutex_t locks[600][3];
+    for (int i = 0; i < 600; i++) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, three_of_its_own, locks[i]);
+        pthread_join(thread, NULL);
+    }
 }
 
 static void one_after_the_other(void)
@@ -302,14 +344,15 @@ static void main_meanwhile(void)
     pthread_join(thread, NULL);
 }
 
-#define AT_ONCE(...)                                                                                         \
-    at_once(sizeof((void *(*[])(void *)){__VA_ARGS__}) / sizeof(void *), (void *(*[])(void *)){__VA_ARGS__})
-
 int main(int count, char **arguments)
 {
     const char *name = count > 1 ? arguments[1] : "";
     if (strcmp(name, "opposite") == 0)
         AT_ONCE(a_then_b, b_then_a);
+    else if (strcmp(name, "after_many_locks") == 0)
+        make_many_locks(), AT_ONCE(a_then_b, b_then_a);
+    else if (strcmp(name, "after_many_threads") == 0)
+        make_many_threads(), AT_ONCE(a_then_b, b_then_a);
     else if (strcmp(name, "three") == 0)
         AT_ONCE(a_then_b, b_then_c, c_then_a);
     else if (strcmp(name, "half_gated") == 0)
@@ -344,7 +387,9 @@ int main(int count, char **arguments)
         sem_init(&baton, 0, 0), AT_ONCE(signal_under_a, a_after_signal, a_then_baton);
     else if (strcmp(name, "units") == 0)
         sem_init(&units, 0, 2), AT_ONCE(unit_then_a, a_then_unit);
-    else
+    else if (strcmp(name, "with_units") == 0)
+        sem_init(&units, 0, 2), AT_ONCE(a_then_b_with_unit, b_then_a_with_unit);
+    else if (!run_told(name))
         return 2;
     return 0;
 }

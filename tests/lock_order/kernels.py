@@ -2,27 +2,35 @@
 """Orders of Python's locks and of its GIL, one kernel for each name; what could have been a deadlock is the question, and none is one
 in its run: python3 kernels.py NAME EXTENSION.so"""
 import ctypes
+import concurrent.futures
 import gc
 import queue
 import sys
 import threading
+import time
 
 a, b, c, gate = (threading.Lock() for _ in range(4))
 ra, rb = threading.RLock(), threading.RLock()
 
 
 def in_turn(*functions):
-    """Each in a thread of its own, all of which are there at once; each begins when the one before has ended."""
-    events = [threading.Event() for _ in range(len(functions) + 1)]
+    """Each in a thread of its own, all of which are there at once; each begins when the one before has ended. How it learns that is
+    nothing that a tool could take for an order of the program's."""
+    ended = []
 
     def run(i):
-        events[i].wait()
+        while len(ended) < i or len(threads) < len(functions):
+            time.sleep(.0005)
         functions[i]()
-        events[i + 1].set()
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(functions))]
+        ended.append(i)
+    threads = []
+    at_once(*(lambda i=i: (threads.append(i), run(i)) for i in range(len(functions))))
+
+
+def at_once(*functions):
+    threads = [threading.Thread(target=function) for function in functions]
     for thread in threads:
         thread.start()
-    events[0].set()
     for thread in threads:
         thread.join()
 
@@ -133,6 +141,75 @@ def reused_address():
     in_turn(first, second)
 
 
+def told(event, is_late):
+    """One order, then the event that the other one waits for; which comes late, or waits first."""
+    def tell():
+        nested(a, b)()
+        event.set()
+
+    def hear():
+        event.wait()
+        nested(b, a)()
+    (in_turn if is_late else at_once)(tell, hear)
+
+
+def told_too_early():
+    """Told of something else: it may go on while the other has still to do it."""
+    event = threading.Event()
+    in_turn(lambda: (event.set(), nested(a, b)()), lambda: (event.wait(), nested(b, a)()))
+
+
+def condition(rounds=20):
+    """Strictly in turns, many times."""
+    turn, changed = [0], threading.Condition()
+
+    def take(mine, *locks):
+        for _ in range(rounds):
+            with changed:
+                while turn[0] % 2 != mine:
+                    changed.wait()
+            nested(*locks)()
+            with changed:
+                turn[0] += 1
+                changed.notify_all()
+    at_once(lambda: take(0, a, b), lambda: take(1, b, a))
+
+
+def turns(give, take):
+    """The same with two queues or semaphores."""
+    def here():
+        for _ in range(20):
+            nested(a, b)()
+            give[0]()
+            take[1]()
+
+    def there():
+        for _ in range(20):
+            take[0]()
+            nested(b, a)()
+            give[1]()
+    at_once(here, there)
+
+
+def by_queues(make):
+    queues = make(), make()
+    turns([lambda q=q: q.put(None) for q in queues], [q.get for q in queues])
+
+
+def by_semaphores():
+    semaphores = threading.Semaphore(0), threading.Semaphore(0)
+    turns([s.release for s in semaphores], [s.acquire for s in semaphores])
+
+
+def executor():
+    """A thread that was there before does what it is given, and gives the result back."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        nested(a, b)()
+        pool.submit(nested(b, a)).result()
+        nested(a, b)()
+
+
 def extension(*kinds):
     """kinds: how the extension is called, with the GIL held (PyDLL) or without (CDLL)."""
     call = ctypes.CFUNCTYPE(None)(lambda: None)
@@ -155,6 +232,15 @@ KERNELS = {
     "hand_over_hand": lambda: in_turn(hand_over_hand, hand_over_hand),
     "signals": signals,
     "library": library,
+    "told_too_early": told_too_early,
+    "event": lambda: told(threading.Event(), False),
+    "event_set_before": lambda: told(threading.Event(), True),
+    "condition": condition,
+    "queue": lambda: by_queues(queue.Queue),
+    "bounded_queue": lambda: by_queues(lambda: queue.Queue(1)),
+    "simple_queue": lambda: by_queues(queue.SimpleQueue),
+    "semaphores": by_semaphores,
+    "executor": executor,
     "reused_address": reused_address,
     "gil_released": lambda: in_turn(*extension(ctypes.CDLL, ctypes.CDLL)),
     "gil_one_after_the_other": lambda: one_after_the_other(*extension(ctypes.CDLL, ctypes.PyDLL)),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A ring of lock orders is one if its threads are all different, could run at once, and would block each
- * other at every lock of it. They cannot run at once where all that one did was over before the other began,
- * or before one of them joined the other; nor where two of them hold the same further lock (a gate).
+ * A ring of lock orders is one if its threads are all different, could do so at once, and would block each
+ * other at every lock of it. They could not where the recording saw one come before the other (the edges have
+ * no meeting); nor where two of them hold the same further lock (a gate).
  */
 #include "tools/diagnosis/lock_rings.h"
 
@@ -30,19 +30,17 @@ static bool share_gate(const struct rw_lock_edge_info *a, const struct rw_lock_e
     return false;
 }
 
-/* What `a` did was over before `b` could do what it did. */
-static bool is_before(const struct rw_lock_edge_info *a, const struct rw_lock_edge_info *b)
+static bool has_met(const struct rw_lock_edge_info *a, const struct rw_lock_edge_info *b)
 {
-    if (a->joined_ns && b->created_ns && a->joined_ns < b->created_ns)
-        return true;
-    if (b->creator_tid == a->tid && b->created_ns > a->time_ns)
-        return true;
-    return a->joiner_tid == b->tid && a->joined_ns && a->joined_ns < b->time_ns;
+    for (size_t i = 0; i < a->meeting_count; i++)
+        if (a->meetings[i].number == b->number)
+            return true;
+    return false;
 }
 
 static bool fits(const struct rw_lock_edge_info *a, const struct rw_lock_edge_info *b)
 {
-    return a->tid != b->tid && !share_gate(a, b) && !is_before(a, b) && !is_before(b, a);
+    return a->tid != b->tid && !share_gate(a, b) && (has_met(a, b) || has_met(b, a));
 }
 
 /* Of `before`'s second lock and `after`'s first: the same, and not by two readers. */

@@ -131,10 +131,10 @@ static void report(void *context, const struct rw_process_info *process,
     finding->look_at_also = look_at(incident, ring[1]);
     if (finding->look_at && finding->look_at_also && strcmp(finding->look_at, finding->look_at_also) == 0)
         finding->look_at_also = NULL;
-    rw_verdict_evidence(
-        incident, finding,
-        "No lock that both hold, no creation and no join of a thread keeps them apart, as far as was seen: "
-        "inferred");
+    rw_verdict_evidence(incident, finding,
+                        "No lock that both hold and nothing that one of them waited for keeps them apart, as "
+                        "far as was seen: "
+                        "inferred");
 }
 
 void rw_rule_lock_order(struct rw_diagnosis *diagnosis)

@@ -318,7 +318,13 @@ struct rw_lock_place {
     struct rw_python_frame *python; /* the innermost few; without addresses */
     size_t python_count;
 };
+/* Another lock order by its number, that may be of one ring with it: nothing but the locks kept them apart.
+ */
+struct rw_meeting {
+    unsigned number;
+};
 struct rw_lock_edge_info {
+    unsigned number; /* in the process */
     int tid;
     const char *name;
     uint64_t time_ns;
@@ -330,10 +336,8 @@ struct rw_lock_edge_info {
     struct rw_lock_place from_place, to_place;
     struct rw_gate *gates; /* what else it held, exclusively */
     size_t gate_count;
-    int creator_tid;
-    uint64_t created_ns; /* the thread; 0: it was there first */
-    int joiner_tid;
-    uint64_t joined_ns; /* 0: it was not */
+    struct rw_meeting *meetings; /* of each two in one of them */
+    size_t meeting_count;
 };
 
 struct rw_process_info {

@@ -287,8 +287,17 @@ static const struct rw_field lock_place_fields[] = {
 RECORD(lock_place_record, lock_place_fields);
 #undef THIS
 
+#define THIS rw_meeting
+static const struct rw_field meeting_fields[] = {
+    KEEP("number", UINT32, number),
+    END,
+};
+RECORD(meeting_record, meeting_fields);
+#undef THIS
+
 #define THIS rw_lock_edge_info
 static const struct rw_field lock_edge_fields[] = {
+    KEEP("number", UINT32, number),
     KEEP("tid", INT, tid),
     KEEP("name", STRING, name),
     ROW("time", TIME, time_ns),
@@ -305,10 +314,7 @@ static const struct rw_field lock_edge_fields[] = {
     INSIDE("from_place", from_place, lock_place_record),
     INSIDE("to_place", to_place, lock_place_record),
     MANY("gates", gates, gate_count, gate_record),
-    ROW("creator_tid", INT, creator_tid),
-    ROW("created", TIME, created_ns),
-    ROW("joiner_tid", INT, joiner_tid),
-    ROW("joined", TIME, joined_ns),
+    MANY("meetings", meetings, meeting_count, meeting_record),
     END,
 };
 RECORD(lock_edge_record, lock_edge_fields);

@@ -193,6 +193,13 @@ void rw_lock_edge_add_gate(struct rw_incident *incident, struct rw_lock_edge_inf
     gate->lock = lock;
 }
 
+void rw_lock_edge_add_meeting(struct rw_incident *incident, struct rw_lock_edge_info *edge, unsigned number)
+{
+    struct rw_meeting *meeting = APPEND(incident, edge->meetings, edge->meeting_count);
+
+    meeting->number = number;
+}
+
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,
                                                    struct rw_process_info *process, uint64_t address)
 {

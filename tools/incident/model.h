@@ -60,6 +60,7 @@ struct rw_lock_edge_info *rw_process_add_lock_edge(struct rw_incident *incident,
                                                    struct rw_process_info *process);
 struct rw_python_frame *rw_lock_place_add_python(struct rw_incident *incident, struct rw_lock_place *place);
 void rw_lock_edge_add_gate(struct rw_incident *incident, struct rw_lock_edge_info *edge, uint64_t lock);
+void rw_lock_edge_add_meeting(struct rw_incident *incident, struct rw_lock_edge_info *edge, unsigned number);
 
 /* The interpreter at this address, added if there is none. */
 struct rw_interpreter_info *rw_process_interpreter(struct rw_incident *incident,

@@ -6,18 +6,16 @@
 #include "tools/monitor/triggers.h"
 #include "tools/recording/reader.h"
 
-/* Two orders of two threads: less contradicts nothing. */
+/* Two orders that may meet: less contradicts nothing. */
 bool rw_triggers_ordered(struct rw_watched *watched, struct rw_want *want)
 {
     const struct rw_header *header = rw_reader_header(watched->reader);
     struct rw_lock_edge edge;
-    int first_tid = 0;
     bool is_due = false;
     for (unsigned i = 0; i < header->lock_edge_count && !is_due; i++) {
         if (rw_reader_lock_edge(watched->reader, i, &edge) != 0)
             continue;
-        is_due = first_tid != 0 && first_tid != edge.tid;
-        first_tid = edge.tid;
+        is_due = edge.meet_count != 0;
     }
     if (!is_due)
         return false;

@@ -350,7 +350,9 @@ int rw_reader_lock_edge(struct rw_reader *reader, unsigned index, struct rw_lock
     RW_TERMINATE(edge->name);
     if (edge->gate_count > RW_LOCK_GATE_MAX)
         edge->gate_count = RW_LOCK_GATE_MAX;
-    return error;
+    if (edge->meet_count > RW_LOCK_MEET_MAX)
+        edge->meet_count = RW_LOCK_MEET_MAX;
+    return edge->flags & RW_EDGE_GONE ? -ENOENT : error;
 }
 
 int rw_reader_lock_stack(struct rw_reader *reader, uint32_t number, struct rw_lock_stack *stack)

@@ -62,16 +62,38 @@ static const char *kind_word(uint8_t kind)
     return kind < RW_LOCK_KINDS ? words[kind] : NULL;
 }
 
+static bool is_lock(const struct rw_lock_edge *edge)
+{
+    return (edge->flags & (RW_EDGE_FROM_SIGNAL | RW_EDGE_TO_SIGNAL)) == 0;
+}
+
+/* Those that meet another one: of a thousand orders few do, and their stacks take long to unwind. */
+static void find_met(struct rw_reader *reader, unsigned count, bool has_met[RW_LOCK_EDGE_MAX])
+{
+    struct rw_lock_edge edge;
+    for (unsigned i = 0; i < count; i++) {
+        if (rw_reader_lock_edge(reader, i, &edge) != 0 || !is_lock(&edge))
+            continue;
+        has_met[i] |= edge.meet_count != 0;
+        for (unsigned j = 0; j < edge.meet_count; j++) {
+            if (edge.meets[j] < count)
+                has_met[edge.meets[j]] = true;
+        }
+    }
+}
+
 void rw_fill_lock_edges(struct rw_incident *incident, struct rw_process_info *process,
                         struct rw_reader *reader, struct rw_image *image)
 {
     const struct rw_header *header = rw_reader_header(reader);
+    bool has_met[RW_LOCK_EDGE_MAX] = {false};
+    find_met(reader, header->lock_edge_count, has_met);
     for (unsigned i = 0; i < header->lock_edge_count; i++) {
         struct rw_lock_edge edge;
-        if (rw_reader_lock_edge(reader, i, &edge) != 0 ||
-            (edge.flags & (RW_EDGE_FROM_SIGNAL | RW_EDGE_TO_SIGNAL)) != 0)
+        if (!has_met[i] || rw_reader_lock_edge(reader, i, &edge) != 0 || !is_lock(&edge))
             continue;
         struct rw_lock_edge_info *info = rw_process_add_lock_edge(incident, process);
+        info->number = i;
         info->tid = edge.tid;
         info->name = edge.name[0] != '\0' ? talloc_strdup(incident, edge.name) : NULL;
         info->time_ns = edge.time_ns;
@@ -85,10 +107,8 @@ void rw_fill_lock_edges(struct rw_incident *incident, struct rw_process_info *pr
         info->is_to_shared = (edge.flags & RW_EDGE_TO_SHARED) != 0;
         for (unsigned j = 0; j < edge.gate_count; j++)
             rw_lock_edge_add_gate(incident, info, edge.gates[j]);
-        info->creator_tid = edge.creator_tid;
-        info->created_ns = edge.created_ns;
-        info->joiner_tid = edge.joiner_tid;
-        info->joined_ns = edge.joined_ns;
+        for (unsigned j = 0; j < edge.meet_count; j++)
+            rw_lock_edge_add_meeting(incident, info, edge.meets[j]);
         if (image != NULL && edge.from_kind != RW_LOCK_KIND_PYTHON)
             info->from_name = variable(incident, image, edge.from);
         if (image != NULL && edge.to_kind != RW_LOCK_KIND_PYTHON)

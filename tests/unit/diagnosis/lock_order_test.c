@@ -25,8 +25,9 @@ static struct rw_lock_edge_info *edge(struct rw_incident *incident, int tid, uin
     made->from = from;
     made->to = to;
     made->time_ns = 10 * S;
-    made->created_ns = 5 * S;
-    made->creator_tid = 100;
+    made->number = (unsigned)incident->processes[0].lock_edge_count + 6; /* others were left out */
+    for (unsigned i = 7; i < made->number; i++)
+        rw_lock_edge_add_meeting(incident, made, i);
     made->to_place.where = "/home/me/a.c:3 in f";
     return made;
 }
@@ -103,27 +104,22 @@ static void a_gate_keeps_them_apart(void **state)
     tells(incident, true);
 }
 
-static void what_is_over_before_meets_nobody(void **state)
+static void what_never_met_is_no_ring(void **state)
 {
     struct rw_incident *incident = opposite();
 
     (void)state;
-    nth(incident, 0)->joined_ns = 11 * S; /* before the other was created */
-    nth(incident, 1)->created_ns = 12 * S;
+    nth(incident, 1)->meeting_count = 0;
     tells(incident, false);
     incident = opposite();
-    nth(incident, 0)->tid = 100; /* its creator, before it created it */
-    nth(incident, 0)->time_ns = 4 * S;
-    tells(incident, false);
-    incident = opposite();
-    nth(incident, 0)->tid = 100; /* who joined it, after that */
-    nth(incident, 0)->time_ns = 20 * S;
-    nth(incident, 1)->joiner_tid = 100;
-    nth(incident, 1)->joined_ns = 15 * S;
-    tells(incident, false);
-    incident = opposite();
-    nth(incident, 0)->tid = 100; /* its creator, meanwhile */
+    nth(incident, 1)->meeting_count = 0;
+    rw_lock_edge_add_meeting(incident, nth(incident, 0), nth(incident, 1)->number); /* told by the other */
     tells(incident, true);
+    incident = ended();
+    edge(incident, 101, 1, 2);
+    edge(incident, 102, 2, 3);
+    edge(incident, 103, 3, 1)->meeting_count = 1; /* two of the three */
+    tells(incident, false);
 }
 
 static void readers_do_not_block_each_other(void **state)
@@ -208,7 +204,7 @@ int main(void)
         cmocka_unit_test(opposite_orders_are_told_once),
         cmocka_unit_test(a_ring_needs_different_threads),
         cmocka_unit_test(a_gate_keeps_them_apart),
-        cmocka_unit_test(what_is_over_before_meets_nobody),
+        cmocka_unit_test(what_never_met_is_no_ring),
         cmocka_unit_test(readers_do_not_block_each_other),
         cmocka_unit_test(another_lock_at_the_address_is_another_lock),
         cmocka_unit_test(the_gil_is_told_by_its_name),
