@@ -88,6 +88,18 @@ static bool is_gone(const struct rw_want *want, const struct rw_incident *incide
     return process != NULL && process->thread_count > 0;
 }
 
+/* All ended by themselves between the two looks, having stood still for as long as the limit: they were slow,
+ * not stuck. Of a process that ended in order nothing but its recording is left, and no thread in that. */
+static bool has_ended_by_itself(const struct rw_incident *incident)
+{
+    for (size_t i = 0; i < incident->process_count; i++) {
+        const struct rw_process_info *process = &incident->processes[i];
+        if (process->is_alive || process->thread_count > 0 || process->exit_begin_ns == 0)
+            return false;
+    }
+    return incident->process_count > 0;
+}
+
 bool rw_is_worth_telling(const struct rw_options *options, const struct rw_want *want,
                          const struct rw_incident *incident, const struct rw_incident *first)
 {
@@ -112,14 +124,19 @@ bool rw_is_worth_telling(const struct rw_options *options, const struct rw_want 
     case RW_TRIGGER_GONE:
         return want->is_explicit || rw_class_is_hang(class_name);
     case RW_TRIGGER_STILL:
+        if (has_ended_by_itself(incident))
+            return false;
         /* What sleeps ends by itself; who waits for work does so for as long as there is none. In a test,
          * nobody should have to wait so long. */
         if (is_calm)
             return want->is_explicit && strcmp(class_name, "idle") == 0;
         return rw_class_is_hang(class_name) || !process_moved(incident);
     case RW_TRIGGER_EXIT:
-        return !is_calm && (rw_class_is_hang(class_name) || !process_moved(incident));
+        return !is_calm && !has_ended_by_itself(incident) &&
+               (rw_class_is_hang(class_name) || !process_moved(incident));
     default:
-        return want->is_explicit || (!is_calm && (rw_class_is_hang(class_name) || !process_moved(incident)));
+        return !has_ended_by_itself(incident) &&
+               (want->is_explicit ||
+                (!is_calm && (rw_class_is_hang(class_name) || !process_moved(incident))));
     }
 }

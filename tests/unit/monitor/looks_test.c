@@ -20,6 +20,7 @@
 #include "tools/incident/model.h"
 #include "tools/monitor/capture.h"
 #include "tools/monitor/deltas.h"
+#include "tools/monitor/worth.h"
 
 #define S UINT64_C(1000000000)
 
@@ -149,6 +150,25 @@ static void a_hang_has_one_name(void **state)
     talloc_free(later);
 }
 
+/* On a loaded machine a program may end between the looks. */
+static void who_has_ended_in_order_was_not_stuck(void **state)
+{
+    static const enum rw_trigger triggers[] = {RW_TRIGGER_STILL, RW_TRIGGER_EXIT, RW_TRIGGER_TEST};
+    const struct rw_options options = {.timeout = 2};
+    struct rw_incident *incident = rw_incident_new(NULL);
+    struct rw_process_info *process = rw_incident_add_process(incident, 10);
+    incident->verdict.class_name = "unknown";
+    (void)state;
+    for (size_t i = 0; i < sizeof(triggers) / sizeof(triggers[0]); i++) {
+        const struct rw_want want = {.trigger = triggers[i], .pid = 10};
+        process->exit_begin_ns = 5 * S;
+        assert_false(rw_is_worth_telling(&options, &want, incident, NULL));
+        process->exit_begin_ns = 0; /* killed */
+        assert_true(rw_is_worth_telling(&options, &want, incident, NULL));
+    }
+    talloc_free(incident);
+}
+
 static struct rw_capture_plan plan_for(const struct rw_capture_target *target, const char *command)
 {
     return (struct rw_capture_plan){
@@ -259,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_gil_is_kept_while_nobody_else_gets_it),
         cmocka_unit_test(waiting_for_the_gil_is_one_wait),
         cmocka_unit_test(a_hang_has_one_name),
+        cmocka_unit_test(who_has_ended_in_order_was_not_stuck),
         cmocka_unit_test(a_look_comes_back_whole),
         cmocka_unit_test(a_look_that_is_stopped_says_so),
         cmocka_unit_test(a_process_that_is_gone_is_a_note),
