@@ -45,7 +45,7 @@ class AfterSigkill(Case):
         with processes.Program([compiled("blocked.c")], preload()) as program:
             wait_until_blocked(program)
             program.wait_until(lambda: glob.glob(program.out + "/recordings/*/*.maps"), PATIENCE_S)
-            monitors = [p for p in processes.descendants() if p != program.pid and "racewatch" in os.readlink("/proc/%d/exe" % p)]
+            monitors = processes.monitors()
             for pid in [*monitors, program.pid]:
                 os.kill(pid, 9)
             program.wait(PATIENCE_S)

@@ -77,7 +77,7 @@ class Privileges(Case):
             argv = [scenario("c_two_locks")]
             env = preload() if how == "preload" else {}
             with self.subTest(how), hanging(argv if how == "preload" else [machine.program(), "run", "--", *argv], env) as program:
-                monitors = [p for p in processes.descendants() if os.readlink("/proc/%d/exe" % p).endswith("/racewatch")]
+                monitors = processes.monitors()
                 self.assertEqual(len(monitors), 1)
                 with open("/proc/%d/status" % monitors[0], encoding="ascii") as f:
                     status = f.read()
