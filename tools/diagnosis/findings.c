@@ -180,7 +180,7 @@ void rw_edge_evidence(struct rw_diagnosis *diagnosis, struct rw_verdict *finding
     if (edge->taken_at)
         rw_append(ctx, &text, ", taken at %s", edge->taken_at);
     rw_append(ctx, &text, ": %s", rw_certainty_name(edge->certainty));
-    if (edge->how && rw_wait_kind_of(edge->wait)->owner_is_guess)
+    if (edge->how && edge->wait && edge->wait->kind && strcmp(edge->wait->kind, "semaphore") == 0)
         rw_append(ctx, &text,
                   ": the recording says that it took the semaphore last, and nobody has posted it "
                   "since");

@@ -18,6 +18,7 @@ static const struct rw_wait_kind kinds[] = {
     /* A semaphore may be used as a lock, or to count what others produce: then whoever took it last owes
        nothing. */
     {"semaphore", RW_ENDS_BY_RELEASE, "waits for semaphore", false, true, false},
+    {"sysv-semaphore", RW_ENDS_BY_RELEASE, "waits for System V semaphore", false, true, false},
     {"join", RW_ENDS_BY_EXIT, "waits for a thread to end", false, false, false},
     {"thread-join", RW_ENDS_BY_EXIT, "waits for a thread to end", false, false, false},
     {"thread-start", RW_ENDS_BY_BEGIN, "waits for a thread to begin", false, false, false},

@@ -16,6 +16,9 @@
 /* Looks at the list of threads until it shows no new one; a program that makes them faster than this is told
  * of. */
 #define ROUNDS_MAX 5
+/* How long threads that were let go may take, all together, to be back in their calls on a machine that is
+ * busy. */
+#define BACK_PATIENCE_MS 500
 
 static const char *base_name(const char *path)
 {
@@ -225,7 +228,8 @@ static void bury(struct rw_look *look)
 
 static void fill_waits(struct rw_look *look)
 {
-    struct rw_wait_look wait = {look->incident, look->process, look->image, look->reader};
+    unsigned patience_ms = BACK_PATIENCE_MS;
+    struct rw_wait_look wait = {look->incident, look->process, look->image, look->reader, &patience_ms};
 
     for (size_t i = 0; i < look->count; i++) {
         const struct rw_target *target = look->targets[i];

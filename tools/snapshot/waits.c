@@ -17,6 +17,7 @@
 #include "tools/snapshot/demangle.h"
 #include "tools/snapshot/libc_locks.h"
 #include "tools/snapshot/locks.h"
+#include "tools/snapshot/sysv.h"
 #include "tools/snapshot/wait_channels.h"
 
 /* How deep below a public function libc's own waiting code may be, inlined calls and the shim's wrapper
@@ -195,8 +196,12 @@ static bool is_still_there(const struct rw_wait_look *look, const struct rw_thre
     const struct timespec moment = {0, 1000000};
     struct rw_proc_syscall now = {.number = -1};
 
-    /* One that was just let go may not be back in its call yet, where the machine is busy. */
-    for (int i = 0; i < BACK_TRIES && now.number < 0; i++) {
+    /* One that was just let go may not be back in its call yet, where the machine is busy: it gets a
+     * processor in its turn. */
+    for (int i = 0; now.number < 0; i++) {
+        if (i >= BACK_TRIES && *look->patience_ms == 0)
+            break;
+        *look->patience_ms -= i >= BACK_TRIES;
         if (i > 0)
             nanosleep(&moment, NULL);
         if (rw_proc_syscall(look->image->pid, thread->tid, &now) < 0)
@@ -295,6 +300,7 @@ static void fill_call(const struct rw_wait_look *look, struct rw_thread *thread,
         rw_proc_fd_target(look->incident, look->image->pid, thread->tid, wait->fd, &wait->name);
     }
     rw_wait_channels(look, thread, call, what);
+    rw_sysv_fill(look, thread, call);
 }
 
 void rw_wait_fill(const struct rw_wait_look *look, struct rw_thread *thread,

@@ -18,6 +18,7 @@ struct rw_wait_look {
     struct rw_process_info *process; /* all its threads are there, with is_alive right */
     struct rw_image *image;
     struct rw_reader *reader; /* may be NULL */
+    unsigned *patience_ms;    /* for all threads together, beyond what each one has */
 };
 
 /* Sets thread->waits_on from `call` (what the thread is in now). A recorded wait is kept where the call
