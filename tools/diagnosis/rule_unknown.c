@@ -2,6 +2,8 @@
 /* No rule stands for what is there: who waits for whom, as far as it can be followed, and where that ends. */
 #include <string.h>
 
+#include <talloc.h>
+
 #include "tools/diagnosis/rules.h"
 #include "tools/diagnosis/stuck.h"
 #include "tools/incident/model.h"
@@ -118,12 +120,28 @@ static void blame_process(struct rw_diagnosis *diagnosis, struct rw_verdict *fin
                        rw_doing_words(incident, other, subject), rw_at_place(diagnosis, subject));
 }
 
-/* Any thread may end it, or one that is not known. */
+/* Any thread of the process may end it, or one that is not known. */
 static bool is_for_anybody(const struct rw_wait_on *wait)
 {
     enum rw_wait_end ends = rw_wait_kind_of(wait)->ends;
 
+    if (!wait || wait->channel_count) /* it runs; or others, too: the semaphore is shared */
+        return false;
     return ends == RW_ENDS_BY_SIGNAL || (ends == RW_ENDS_BY_RELEASE && wait->owner.tid < 0 && wait->fd < 0);
+}
+
+/* Whoever waits for the last one is no help to it. */
+static bool waits_for(struct rw_diagnosis *diagnosis, size_t node, const struct rw_node *last)
+{
+    const struct rw_graph *graph = diagnosis->graph;
+    size_t *chain, length, end;
+
+    if (!graph->nodes[node].edge_count)
+        return false;
+    length = rw_graph_chain(diagnosis->graph, graph, node, &chain);
+    end = rw_graph_chain_end(graph, node, chain, length);
+    talloc_free(chain);
+    return end != RW_NO_NODE && &graph->nodes[end] == last;
 }
 
 /* "; 'reader' (tid 12), which waits in read on fd 0, could still end it": the few threads that are not stuck,
@@ -140,7 +158,7 @@ static bool tell_who_could(struct rw_diagnosis *diagnosis, const struct rw_node 
         const struct rw_node *node = &diagnosis->graph->nodes[i];
 
         if (node->process != last->process || node == last || node->is_stuck ||
-            rw_thread_is_gone(node->process, node->thread))
+            rw_thread_is_gone(node->process, node->thread) || waits_for(diagnosis, i, last))
             continue;
         if (count == ABLE_MAX)
             return false;
@@ -155,6 +173,22 @@ static bool tell_who_could(struct rw_diagnosis *diagnosis, const struct rw_node 
     return count > 0;
 }
 
+/* What has not come, of a wait for one thing from outside; NULL where that says nothing. */
+static const char *outside_words(struct rw_incident *incident, const struct rw_node *last)
+{
+    const struct rw_wait_on *wait = last->thread->waits_on;
+    const struct rw_channel *channel = wait && wait->channel_count == 1 ? &wait->channels[0] : NULL;
+    const char *ends = channel ? rw_other_ends_words(incident, last->process, wait) : NULL;
+
+    if (!channel || ends)
+        return ends;
+    if (strcmp(channel->kind, "listener") == 0)
+        return "nobody has connected to it";
+    if (strcmp(channel->kind, "terminal") == 0)
+        return "nobody has typed anything";
+    return channel->note;
+}
+
 void rw_rule_unknown(struct rw_diagnosis *diagnosis)
 {
     struct rw_incident *incident = diagnosis->incident;
@@ -165,7 +199,7 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
     struct rw_verdict *finding;
     size_t *chain, length, end;
     char *sentence = NULL;
-    const char *gone = "";
+    const char *gone = "", *outside;
     int other;
 
     if (diagnosis->finding_count && !(process && is_left_out(diagnosis, process)))
@@ -195,8 +229,9 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
         finding->sentence = sentence;
         return;
     }
+    outside = end == RW_NO_NODE ? NULL : outside_words(incident, &graph->nodes[end]);
     if (end == RW_NO_NODE || !process->is_alive || !tell_who_could(diagnosis, &graph->nodes[end], &sentence))
-        rw_append(incident, &sentence, "%s",
+        rw_append(incident, &sentence, "%s%s%s", outside ? "; " : "", outside ? outside : "",
                   process->is_alive ? "; why this does not end is not known." : ".");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, length ? "blocker" : "waits");

@@ -44,10 +44,42 @@ static void who_takes_the_gil_from_a_slow_thread_is_told(void **state)
     talloc_free(incident);
 }
 
+/* One look at a thread that runs, and at one that waits for it. */
+static void of_one_look_at_a_thread_that_runs_nothing_is_said(void **state)
+{
+    struct rw_incident *incident = bare(2);
+
+    (void)state;
+    thread_of(incident, 101)->os_state = 'R';
+    waits(incident, 100, "thread-join", 101);
+    rw_diagnose(incident);
+    expect(incident, "unknown", RW_INFERRED);
+    expect_in_sentence(incident, "; why this does not end is not known.");
+    talloc_free(incident);
+}
+
+/* The main thread waits for the one that waits: it is not said to be one that could help. */
+static void who_waits_for_a_thread_could_not_end_its_wait(void **state)
+{
+    struct rw_incident *incident = bare(3);
+
+    (void)state;
+    incident->processes[0].test = "x.py::t";
+    waits(incident, 100, "thread-join", 101);
+    waits(incident, 101, "python-condition", -1);
+    waits(incident, 102, "sleep", -1);
+    rw_diagnose(incident);
+    expect(incident, "unknown", RW_INFERRED);
+    expect_in_sentence(incident, "; only thread 102, which sleeps, could still end this wait.");
+    talloc_free(incident);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_takes_the_gil_from_a_slow_thread_is_told),
+        cmocka_unit_test(of_one_look_at_a_thread_that_runs_nothing_is_said),
+        cmocka_unit_test(who_waits_for_a_thread_could_not_end_its_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
