@@ -118,6 +118,15 @@ int rw_py_code_line(struct rw_python *py, const struct rw_py_code *code, int32_t
     return rw_line_of(py->layout.minor, code->lines.data, code->lines.size, code->first_line, at);
 }
 
+bool rw_py_is_asyncio(const struct rw_py_code *code)
+{
+    static const char folder[] = "/asyncio/";
+    size_t before = code->file ? (size_t)(rw_py_code_base(code) - code->file) : 0;
+
+    return before >= sizeof folder - 1 &&
+           strncmp(code->file + before - (sizeof folder - 1), folder, sizeof folder - 1) == 0;
+}
+
 const char *rw_py_code_base(const struct rw_py_code *code)
 {
     const char *slash = code->file ? strrchr(code->file, '/') : NULL;

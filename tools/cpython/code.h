@@ -41,5 +41,7 @@ int rw_py_code_line(struct rw_python *py, const struct rw_py_code *code, int32_t
 
 /* Base name of its file: "threading.py", "<frozen importlib._bootstrap>"; "" if not known. */
 const char *rw_py_code_base(const struct rw_py_code *code);
+/* Whether its file is one of asyncio's. */
+bool rw_py_is_asyncio(const struct rw_py_code *code);
 
 #endif

@@ -17,6 +17,7 @@
 
 #include "tools/cpython/code.h"
 #include "tools/cpython/object.h"
+#include "tools/cpython/slots.h"
 
 #define ANY 127
 
@@ -114,6 +115,11 @@ static uint64_t top_of_stack(struct rw_python *py, const struct rw_py_frame *fra
     return rw_py_untag(py, rw_py_kept_word(py, end - 8));
 }
 
+static bool copy_kept(void *py, uint64_t address, void *buffer, size_t size)
+{
+    return rw_py_read_kept(py, address, buffer, size) == 0;
+}
+
 /* One frame of the chain, and what it awaits. False where there is none: it has ended, or is none. */
 static bool read_frame(struct rw_python *py, uint64_t object, struct rw_py_frame *frame,
                        enum rw_py_progress *progress, uint64_t *awaits)
@@ -130,6 +136,7 @@ static bool read_frame(struct rw_python *py, uint64_t object, struct rw_py_frame
         return false;
     frame->address = address;
     frame->code_address = rw_py_untag(py, rw_py_field(raw, l->frame.code));
+    frame->globals = rw_py_untag(py, rw_py_field(raw, l->frame.globals));
     frame->code = rw_py_code_at(py, frame->code_address);
     if (!frame->code->is_code || !(frame->code->flags & 0x3a0)) /* generators and coroutines of all kinds */
         return false;
@@ -150,7 +157,8 @@ static bool read_frame(struct rw_python *py, uint64_t object, struct rw_py_frame
     return true;
 }
 
-struct rw_py_chain rw_py_await_chain(struct rw_python *py, uint64_t object, int64_t interpreter_id)
+struct rw_py_chain rw_py_await_chain(struct rw_python *py, uint64_t object, int64_t interpreter_id,
+                                     bool with_slots)
 {
     struct rw_py_chain chain = {0};
     size_t room = 0;
@@ -168,6 +176,8 @@ struct rw_py_chain rw_py_await_chain(struct rw_python *py, uint64_t object, int6
         }
         if (!chain.count)
             chain.progress = progress;
+        if (with_slots)
+            rw_py_fill_slots(py, &frame, copy_kept, py);
         chain.frames[chain.count++] = frame;
         for (int depth = 0; depth < 3 && is_one_of(py, awaits, wrappers, COUNT(wrappers)); depth++)
             awaits = rw_py_kept_word(py, awaits + py->layout.object.size);

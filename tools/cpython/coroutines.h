@@ -16,8 +16,10 @@ struct rw_py_chain {
     uint64_t awaits; /* the object at the inner end that is no coroutine; 0 where it cannot be told */
 };
 
-/* The chain that begins with this coroutine, generator or async generator. */
-struct rw_py_chain rw_py_await_chain(struct rw_python *py, uint64_t object, int64_t interpreter_id);
+/* The chain that begins with this coroutine, generator or async generator. with_slots: its frames' locals and
+ * value stacks, too. */
+struct rw_py_chain rw_py_await_chain(struct rw_python *py, uint64_t object, int64_t interpreter_id,
+                                     bool with_slots);
 
 /* Whether it is one of these three. */
 bool rw_py_is_coroutine(struct rw_python *py, uint64_t object);

@@ -194,6 +194,18 @@ uint64_t rw_py_tuple_item(struct rw_python *py, uint64_t object, int64_t index)
     return rw_py_kept_word(py, object + py->layout.tuple.items + (uint64_t)index * 8);
 }
 
+/* ob_size, then a pointer to the elements. */
+bool rw_py_list_item(struct rw_python *py, uint64_t object, size_t index, uint64_t *item)
+{
+    uint64_t head[2];
+    *item = 0;
+    if (!rw_py_is(py, object, "list") ||
+        rw_py_read_kept(py, object + py->layout.object.size, head, sizeof head) || index >= head[0])
+        return false;
+    *item = rw_py_kept_word(py, head[1] + index * 8);
+    return *item != 0;
+}
+
 /* PySetObject: fill, used, mask, table; entries are {key, hash}. Removed elements leave a key behind whose
  * type is no element's: `object` itself. */
 bool rw_py_set(struct rw_python *py, uint64_t object, uint64_t **elements, size_t *count)

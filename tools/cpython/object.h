@@ -38,6 +38,8 @@ bool rw_py_integer(struct rw_python *py, uint64_t object, int64_t *value);
 /* Number of elements of a tuple, -1 if it is none; and one of them. */
 int64_t rw_py_tuple_size(struct rw_python *py, uint64_t object);
 uint64_t rw_py_tuple_item(struct rw_python *py, uint64_t object, int64_t index);
+/* Element `index` of a list; false if it is none, or has no such element. */
+bool rw_py_list_item(struct rw_python *py, uint64_t object, size_t index, uint64_t *item);
 /* The elements of a set, in no order; a talloc array under scratch. False if it is none, or too large. */
 bool rw_py_set(struct rw_python *py, uint64_t object, uint64_t **elements, size_t *count);
 

@@ -12,6 +12,14 @@ struct rw_py_slots {
     size_t count; /* all of it, also what was popped: such a slot holds what was there before, or anything */
 };
 
+/* Copies from the process; false where it cannot. */
+typedef bool rw_py_copy(void *from, uint64_t address, void *buffer, size_t size);
+
+/* Reads a frame's locals, cells and value stack, and up to 3.10 its block stack, with the rest of the frame:
+ * so they and its instruction belong together. Nothing is read where its code is not known: that says how
+ * many there are. */
+void rw_py_fill_slots(struct rw_python *py, struct rw_py_frame *frame, rw_py_copy *copy, void *from);
+
 /* Nothing where they could not be read. */
 struct rw_py_slots rw_py_slots(const struct rw_py_frame *frame);
 

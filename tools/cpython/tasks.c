@@ -12,6 +12,9 @@
 
 #include "tools/cpython/code.h"
 #include "tools/cpython/object.h"
+#include "tools/cpython/task_waits.h"
+
+#define GATHERED_MAX 256u /* of those that one gather() waits for */
 
 void rw_py_add_task(struct rw_python *py, struct rw_py_tasks *tasks, const struct rw_py_task *task)
 {
@@ -60,6 +63,25 @@ static void fill_frames(struct rw_python *py, struct rw_task *out, const struct 
     out->frame_count = count;
 }
 
+/* The task that has this address; NULL if none that goes on has. */
+static const struct rw_py_task *task_at(const struct rw_py_tasks *tasks, uint64_t address)
+{
+    for (size_t i = 0; i < tasks->count; i++)
+        if (tasks->items[i].address == address)
+            return &tasks->items[i];
+    return NULL;
+}
+
+/* Of those that gather() waits for, the first one that goes on. */
+static const struct rw_py_task *first_of(struct rw_python *py, const struct rw_py_tasks *tasks, uint64_t list)
+{
+    const struct rw_py_task *found = NULL;
+    uint64_t item;
+    for (size_t i = 0; !found && i < GATHERED_MAX && rw_py_list_item(py, list, i, &item); i++)
+        found = task_at(tasks, item);
+    return found;
+}
+
 /* "Task 'name'" or the type of what is waited for, as a person writes it. */
 static void fill_waits(struct rw_python *py, const struct rw_py_tasks *tasks, struct rw_task *out,
                        uint64_t object)
@@ -67,15 +89,30 @@ static void fill_waits(struct rw_python *py, const struct rw_py_tasks *tasks, st
     const struct rw_py_type *type = object ? rw_py_type_of(py, object) : NULL;
     if (!type || !type->name[0] || !strcmp(type->name, "NoneType"))
         return;
-    for (size_t i = 0; i < tasks->count; i++) {
-        if (tasks->items[i].address != object)
-            continue;
-        out->waits_for = object;
-        out->waits_on = name_of(py, tasks->items[i].name);
+    const struct rw_py_task *other = task_at(tasks, object);
+    if (!other && !strcmp(type->name, "_GatheringFuture"))
+        other = first_of(py, tasks, rw_py_attribute(py, object, "_children"));
+    if (other) {
+        out->waits_for = other->address;
+        out->waits_on = name_of(py, other->name);
         return;
     }
     const char *name = type->name[0] == '_' && strchr(type->name, '.') ? type->name + 1 : type->name;
     out->waits_on = talloc_strdup(py->incident, name); /* "_asyncio.Future" is asyncio's */
+}
+
+/* What it waits for, where that is a lock or the like of asyncio's, and who has that. */
+static void fill_asyncio_wait(struct rw_python *py, struct rw_task *out, const struct rw_py_chain *chain,
+                              const struct rw_py_task_owners *owners)
+{
+    struct rw_py_task_wait wait;
+    if (strcmp(out->library, "asyncio") || out->waits_for || !rw_py_task_wait(py, chain, &wait))
+        return;
+    const struct rw_py_task_owner *owner = wait.is_lock ? rw_py_task_owner(owners, wait.object) : NULL;
+    out->waits_on = wait.words;
+    out->object = wait.object;
+    out->held_by = owner ? owner->task : 0;
+    out->taken_at = owner ? owner->at : NULL;
 }
 
 static bool is_same(const struct rw_py_chain *a, const struct rw_py_chain *b)
@@ -100,13 +137,13 @@ static const char *state_of(const struct rw_py_task *task, const struct rw_py_ch
 }
 
 static void fill_task(struct rw_python *py, const struct rw_py_tasks *tasks, const struct rw_py_task *task,
-                      const struct rw_py_chain *before)
+                      const struct rw_py_chain *before, const struct rw_py_task_owners *owners)
 {
     size_t index;
     const struct rw_py_state *state = find_running(py, rw_py_coroutine_frame(py, task->coroutine), &index);
     struct rw_py_chain chain = {0};
     if (!state) {
-        chain = rw_py_await_chain(py, task->coroutine, task->interpreter);
+        chain = rw_py_await_chain(py, task->coroutine, task->interpreter, true);
         for (size_t i = 0; i < chain.count && !is_same(before, &chain); i++)
             chain.frames[i].is_torn = true;
         if (!chain.count) /* done */
@@ -128,8 +165,10 @@ static void fill_task(struct rw_python *py, const struct rw_py_tasks *tasks, con
     out->tid = tid > 0 ? tid : 0;
     out->state = state_of(task, &chain);
     fill_frames(py, out, chain.frames, chain.count, true);
-    if (out->state && !strcmp(out->state, "waiting"))
-        fill_waits(py, tasks, out, task->waiter ? task->waiter : chain.awaits);
+    if (!out->state || strcmp(out->state, "waiting"))
+        return;
+    fill_waits(py, tasks, out, task->waiter ? task->waiter : chain.awaits);
+    fill_asyncio_wait(py, out, &chain, owners);
 }
 
 void rw_py_fill_tasks(struct rw_python *py)
@@ -142,10 +181,13 @@ void rw_py_fill_tasks(struct rw_python *py)
     if (!chains)
         abort();
     for (size_t i = 0; i < tasks.count; i++)
-        chains[i] = rw_py_await_chain(py, tasks.items[i].coroutine, tasks.items[i].interpreter);
+        chains[i] = rw_py_await_chain(py, tasks.items[i].coroutine, tasks.items[i].interpreter, true);
+    for (size_t i = 0; i < tasks.count; i++)
+        rw_py_add_task_withs(py, &chains[i], tasks.items[i].address);
+    struct rw_py_task_owners owners = rw_py_task_owners(py);
     rw_py_forget(py);
     for (size_t i = 0; i < tasks.count; i++)
-        fill_task(py, &tasks, &tasks.items[i], &chains[i]);
+        fill_task(py, &tasks, &tasks.items[i], &chains[i], &owners);
     if (tasks.is_cut)
         rw_process_note(py->incident, py->process, "it has more than %u tasks: the others are left out",
                         RW_PY_TASKS_MAX);

@@ -17,7 +17,7 @@
 
 #include <talloc.h>
 
-#include "tools/cpython/code.h"
+#include "tools/cpython/slots.h"
 
 #define OWNED_BY_LOOP 3 /* and higher: no Python frame */
 #define PAGE UINT64_C(4096)
@@ -52,8 +52,9 @@ static const struct page *page_at(struct walk *w, uint64_t address)
     return page;
 }
 
-static bool copy(struct walk *w, uint64_t address, void *buffer, size_t size)
+static bool copy(void *walk, uint64_t address, void *buffer, size_t size)
 {
+    struct walk *w = walk;
     while (size) {
         uint64_t offset = address % PAGE;
         size_t part = size < PAGE - offset ? size : PAGE - offset;
@@ -95,30 +96,6 @@ static void end_chain(struct walk *w, uint64_t anchor)
     w->chain = w->count;
 }
 
-/* Locals, cells and value stack, and up to 3.10 the block stack. They are read with the frame, so that they
- * and its instruction belong together. The code says how many there are. */
-static void read_slots(struct walk *w, struct rw_py_frame *frame)
-{
-    const struct rw_layout *l = &w->py->layout;
-    const struct rw_py_code *code = rw_py_code_known(w->py, frame->code_address);
-    size_t count = code && code->is_code ? (size_t)code->local_count + code->stack_size : 0;
-    if (count == 0 || count > RW_PY_SLOTS_MAX)
-        return;
-    frame->slots = talloc_array(w->py->scratch, uint64_t, count);
-    if (!frame->slots)
-        abort();
-    if (copy(w, frame->address + l->frame.locals, frame->slots, count * 8))
-        frame->slot_count = count;
-    for (size_t i = 0; i < frame->slot_count; i++)
-        frame->slots[i] = rw_py_untag(w->py, frame->slots[i]);
-    uint32_t blocks = 0;
-    if (l->frame.block_count != RW_NO_FIELD &&
-        copy(w, frame->address + l->frame.block_count, &blocks, sizeof blocks) &&
-        blocks <= RW_PY_BLOCKS_MAX &&
-        copy(w, frame->address + l->frame.blocks, frame->blocks, blocks * sizeof frame->blocks[0]))
-        frame->block_count = blocks;
-}
-
 /* 3.8 to 3.10. */
 static int walk_objects(struct walk *w, uint64_t address, uint64_t cframe)
 {
@@ -136,7 +113,7 @@ static int walk_objects(struct walk *w, uint64_t address, uint64_t cframe)
             .instruction = rw_py_field32(raw, l->frame.instruction),
         };
         if (w->with_slots)
-            read_slots(w, &frame);
+            rw_py_fill_slots(w->py, &frame, copy, w);
         append(w, &frame);
         end_chain(w, cframe);
         cframe = cframe ? word(w, cframe + l->cframe.previous) : 0;
@@ -176,7 +153,7 @@ static int walk_interpreter_frames(struct walk *w, uint64_t address, uint64_t cf
             end_chain(w, address);
         } else {
             if (w->with_slots)
-                read_slots(w, &frame);
+                rw_py_fill_slots(w->py, &frame, copy, w);
             append(w, &frame);
             if (has_marks && raw[l->frame.is_entry]) {
                 end_chain(w, cframe);

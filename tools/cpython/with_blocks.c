@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An open `with` block keeps on the value stack what it will call at its end: up to 3.13 the bound method
- * __exit__, from 3.14 the method and its object. Which slots are alive: up to 3.10 the block stack says;
- * later the depth of the exception table's entry that covers the instruction.
+ * __exit__ or __aexit__, from 3.14 the method and its object. Which slots are alive: up to 3.10 the block
+ * stack says; later the depth of the exception table's entry that covers the instruction.
  */
 #include "tools/cpython/with_blocks.h"
 
@@ -16,12 +16,15 @@
 
 #define SETUP_FINALLY 122 /* 3.8 to 3.10 */
 #define SETUP_WITH 143
+#define SETUP_ASYNC_WITH 154
 #define EXTENDED_ARG 144
 
-/* The lock behind a context manager: itself, or a Condition's; 0 for other managers. */
+/* The lock behind a context manager: itself, or a Condition's; 0 for other managers. asyncio's locks are
+ * written in Python. */
 static uint64_t lock_of(struct rw_python *py, uint64_t manager)
 {
-    if (rw_py_is(py, manager, "_thread.lock") || rw_py_is(py, manager, "_thread.RLock"))
+    if (rw_py_is(py, manager, "_thread.lock") || rw_py_is(py, manager, "_thread.RLock") ||
+        rw_py_is_kind_of(py, manager, "Lock"))
         return manager;
     return rw_py_is_kind_of(py, manager, "Condition") ? rw_py_attribute(py, manager, "_lock") : 0;
 }
@@ -31,7 +34,7 @@ static uint64_t lock_to_release(struct rw_python *py, uint64_t slot)
 {
     uint64_t self = slot ? rw_py_bound_self(py, slot) : 0;
     uint64_t lock = self ? lock_of(py, self) : 0;
-    if (lock && rw_py_bound_name_is(py, slot, "__exit__"))
+    if (lock && (rw_py_bound_name_is(py, slot, "__exit__") || rw_py_bound_name_is(py, slot, "__aexit__")))
         return lock;
     return slot && !self && py->layout.minor >= 14 ? lock_of(py, slot) : 0;
 }
@@ -54,6 +57,10 @@ static void by_exception_table(struct rw_python *py, const struct rw_py_frame *f
     uint32_t at = (uint32_t)frame->at, start;
     if (frame->at < 0 || !rw_py_bytes(py, code->exceptions, &table) ||
         !rw_exception_covering(table.data, table.size, at, &entry))
+        return;
+    /* From 3.12 the yield of an await has a handler of its own, above a manager that is not entered yet. */
+    if (block.task && entry.end - entry.start == 2 &&
+        !rw_exception_covering(table.data, table.size, entry.end, &entry))
         return;
     for (size_t i = entry.depth; i-- > 0;) {
         if (slots->local_count + i >= slots->count)
@@ -78,7 +85,8 @@ static int line_of_setup(struct rw_python *py, const struct rw_py_code *code, ui
         argument = argument << 8 | bytes.data[i + 1];
         if (bytes.data[i] == EXTENDED_ARG)
             continue;
-        if (bytes.data[i] == SETUP_WITH && (i + 2) / unit + argument == handler)
+        if ((bytes.data[i] == SETUP_WITH || bytes.data[i] == SETUP_ASYNC_WITH) &&
+            (i + 2) / unit + argument == handler)
             return rw_py_code_line(py, code, (int32_t)i);
         argument = 0;
     }
@@ -109,15 +117,17 @@ static void by_block_stack(struct rw_python *py, const struct rw_py_frame *frame
 static uint64_t lock_let_go(struct rw_python *py, const struct rw_py_frame *frame,
                             const struct rw_py_code *code)
 {
-    if (!code->function || strcmp(code->function, "wait") || strcmp(rw_py_code_base(code), "threading.py"))
+    if (!code->function || strcmp(code->function, "wait") ||
+        (strcmp(rw_py_code_base(code), "threading.py") && !rw_py_is_asyncio(code)))
         return 0;
     uint64_t self = rw_py_local(py, frame, "self");
     return rw_py_is_kind_of(py, self, "Condition") ? rw_py_attribute(py, self, "_lock") : 0;
 }
 
-static void find_in_frame(struct rw_python *py, const struct rw_py_frame *frame, struct rw_py_with block)
+void rw_py_add_withs(struct rw_python *py, const struct rw_py_frame *frame, struct rw_py_with whose)
 {
     const struct rw_py_code *code = frame->code;
+    struct rw_py_with block = whose;
     struct rw_py_slots slots = rw_py_slots(frame);
     block.file = code->file;
     block.is_let_go = true;
@@ -137,7 +147,14 @@ void rw_py_find_withs(struct rw_python *py)
 {
     for (size_t s = 0; s < py->stack_count; s++)
         for (size_t f = 0; f < py->stacks[s].count; f++)
-            find_in_frame(py, &py->stacks[s].frames[f], (struct rw_py_with){.tid = py->stacks[s].tid});
+            rw_py_add_withs(py, &py->stacks[s].frames[f], (struct rw_py_with){.tid = py->stacks[s].tid});
+}
+
+const char *rw_py_with_place(struct rw_python *py, const struct rw_py_with *block)
+{
+    const char *file = block->file ? block->file : "?";
+    return block->line ? talloc_asprintf(py->incident, "%s:%d", file, block->line)
+                       : talloc_strdup(py->incident, file);
 }
 
 const char *rw_py_with_block(struct rw_python *py, int tid, uint64_t lock)
@@ -146,11 +163,7 @@ const char *rw_py_with_block(struct rw_python *py, int tid, uint64_t lock)
         const struct rw_py_with *block = &py->withs[i];
         if (block->tid != tid || block->lock != lock)
             continue;
-        if (block->is_let_go)
-            return NULL;
-        const char *file = block->file ? block->file : "?";
-        return block->line ? talloc_asprintf(py->incident, "%s:%d", file, block->line)
-                           : talloc_strdup(py->incident, file);
+        return block->is_let_go ? NULL : rw_py_with_place(py, block);
     }
     return NULL;
 }

@@ -13,24 +13,11 @@
 /* A ring through the end of an interpreter or of the program is told as that: so those come before the rings.
  * `unknown` fills in for all others. */
 static rw_rule *const rules[] = {
-    rw_rule_interpreter,
-    rw_rule_leaked,
-    rw_rule_cycle,
-    rw_rule_stopped,
-    rw_rule_pipe,
-    rw_rule_gil,
-    rw_rule_signaller,
-    rw_rule_progress,
-    rw_rule_idle,
-    rw_rule_unknown,
-    rw_rule_interpreter_race,
-    rw_rule_late_thread,
-    rw_rule_bad_join,
-    rw_rule_destroyed,
-    rw_rule_foreign_unlock,
-    rw_rule_fork_lock,
-    rw_rule_crash,
-    rw_rule_lock_order,
+    rw_rule_interpreter, rw_rule_leaked,   rw_rule_cycle,      rw_rule_tasks,
+    rw_rule_stopped,     rw_rule_pipe,     rw_rule_gil,        rw_rule_signaller,
+    rw_rule_progress,    rw_rule_idle,     rw_rule_unknown,    rw_rule_interpreter_race,
+    rw_rule_late_thread, rw_rule_bad_join, rw_rule_destroyed,  rw_rule_foreign_unlock,
+    rw_rule_fork_lock,   rw_rule_crash,    rw_rule_lock_order,
 };
 
 /* The classes from cause to symptom: of two findings that are as sure as each other, the earlier one is the

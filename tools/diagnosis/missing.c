@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "tools/diagnosis/rules.h"
+#include "tools/diagnosis/stuck.h"
 #include "tools/incident/model.h"
+#include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 
 #define CHILDREN_NAMED 3
@@ -46,6 +48,27 @@ static void append_task(struct rw_incident *incident, char **sentence, const str
 static int rank_of(const struct rw_task *task)
 {
     return !task->cancelled ? 0 : strcmp(task->cancelled, "shielded") == 0 ? 2 : 1;
+}
+
+bool rw_is_loop_asleep(const struct rw_process_info *process, const struct rw_thread *thread)
+{
+    const struct rw_wait_on *wait = thread->waits_on;
+    size_t count = 0;
+
+    if (!wait || wait->channel_count == 0 || rw_wait_kind_of(wait)->ends != RW_ENDS_BY_INPUT)
+        return false;
+    for (size_t i = 0; i < wait->channel_count; i++)
+        if (!rw_is_held_by(&wait->channels[i], process->pid) ||
+            rw_is_held_by_others(&wait->channels[i], process->pid))
+            return false;
+    for (size_t i = 0; i < process->task_count; i++) {
+        if (process->tasks[i].tid != thread->tid)
+            continue;
+        if (!process->tasks[i].state || strcmp(process->tasks[i].state, "waiting") != 0)
+            return false;
+        count++;
+    }
+    return count > 0;
 }
 
 void rw_tell_waiting_tasks(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,

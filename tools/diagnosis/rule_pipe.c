@@ -16,13 +16,14 @@ static bool wants_room(const struct rw_channel *channel)
     return channel->wants && strcmp(channel->wants, "room") == 0;
 }
 
-/* Every other end is the process' own, or nobody's. */
+/* Every other end is the process' own, or nobody's. What wakes an event loop is for any thread to use: there
+ * is a rule for such. */
 static bool is_left_alone(const struct rw_node *node)
 {
     const struct rw_wait_on *wait = node->thread->waits_on;
 
     if (!node->is_stuck || node->edge_count || wait->channel_count == 0 ||
-        rw_wait_kind_of(wait)->ends != RW_ENDS_BY_INPUT)
+        rw_wait_kind_of(wait)->ends != RW_ENDS_BY_INPUT || rw_is_loop_asleep(node->process, node->thread))
         return false;
     for (size_t i = 0; i < wait->channel_count; i++)
         if (strcmp(wait->channels[i].kind, "process") == 0 ||

@@ -2,7 +2,8 @@
 /*
  * A wait for a signal (an event, a condition, a queue, a semaphore, a barrier) where every thread that could
  * give it waits as well, in ways that none of them can end: those of the process, and those of all that share
- * the memory. The same holds for a Python lock of which nobody knows who took it. A server whose main thread
+ * the memory. The same holds for a Python lock of which nobody knows who took it, and for an event loop all
+ * of whose tasks wait: another thread may wake it, and give it something to do. A server whose main thread
  * waits for an event that a signal handler sets is idle, not stuck: so only while a test runs, the process
  * ends, or there is no such handler.
  */
@@ -76,6 +77,30 @@ static size_t move_parked_ahead(const struct rw_thread **others, size_t count)
     return parked;
 }
 
+/* "'w' (tid 7) waits on condition `c` at x.py:3 in job" */
+static char *other_words(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
+                         const struct rw_thread *other, const char *between)
+{
+    struct rw_incident *incident = diagnosis->incident;
+
+    return rw_words(incident, "%s%s %s%s", rw_thread_label(incident, other), between,
+                    rw_doing_words(incident, process, other), rw_at_place(diagnosis, other));
+}
+
+/* " ('a', 'b', 'c', ...)": too many to say of each what it does. */
+static void append_names(struct rw_incident *incident, char **sentence, const struct rw_thread **others,
+                         size_t count, size_t parked)
+{
+    size_t all = parked ? parked : count, named = all < NAMED_OTHERS ? all : NAMED_OTHERS;
+
+    for (size_t i = 0; i < named; i++)
+        rw_append(incident, sentence, "%s%s", i ? ", " : " (", rw_thread_short_label(incident, others[i]));
+    rw_append(incident, sentence, "%s%s)", all > named ? ", ..." : "",
+              parked > 1 ? " for ever: Python has parked them"
+              : parked   ? " for ever: Python has parked it"
+                         : "");
+}
+
 /* "; the only other thread, 'w' (tid 7), waits on condition `c` at x.py:3 in job, so nobody is left who could
  * end this wait" */
 static void append_others(struct rw_diagnosis *diagnosis, char **sentence,
@@ -83,7 +108,7 @@ static void append_others(struct rw_diagnosis *diagnosis, char **sentence,
                           size_t count, bool is_shared)
 {
     struct rw_incident *incident = diagnosis->incident;
-    size_t parked = move_parked_ahead(others, count), named = parked ? parked : NAMED_OTHERS;
+    size_t parked = move_parked_ahead(others, count);
 
     if (is_shared) {
         rw_append(incident, sentence,
@@ -97,23 +122,17 @@ static void append_others(struct rw_diagnosis *diagnosis, char **sentence,
                   ended ? ": " : "", ended ? ended : "");
         return;
     }
-    if (count == 1)
-        rw_append(incident, sentence, "; the only other thread, %s, %s%s",
-                  rw_thread_label(incident, others[0]), rw_doing_words(incident, process, others[0]),
-                  rw_at_place(diagnosis, others[0]));
-    else
-        rw_append(incident, sentence, "; all %zu other threads wait as well (", count);
-    if (named > NAMED_OTHERS)
-        named = NAMED_OTHERS;
-    for (size_t i = 0; count > 1 && i < count && i < named; i++)
-        rw_append(incident, sentence, "%s%s", i ? ", " : "", rw_thread_short_label(incident, others[i]));
-    if (count > 1 && parked)
-        rw_append(incident, sentence,
-                  parked > named ? ", ... for ever: Python has parked them)"
-                  : parked > 1   ? " for ever: Python has parked them)"
-                                 : " for ever: Python has parked it)");
-    else if (count > 1)
-        rw_append(incident, sentence, count > named ? ", ...)" : ")");
+    if (count == 1) {
+        rw_append(incident, sentence, "; the only other thread, %s",
+                  other_words(diagnosis, process, others[0], ","));
+    } else if (count == 2 && !parked) {
+        rw_append(incident, sentence, "; the two other threads wait as well: %s, and %s",
+                  other_words(diagnosis, process, others[0], ""),
+                  other_words(diagnosis, process, others[1], ""));
+    } else {
+        rw_append(incident, sentence, "; all %zu other threads wait as well", count);
+        append_names(incident, sentence, others, count, parked);
+    }
     rw_append(incident, sentence, ", so nobody is left who could end this wait");
 }
 
@@ -136,7 +155,9 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
             others[count++] = thread;
     }
     rw_tell_blocked_loop(diagnosis, process, last, &sentence);
-    append_others(diagnosis, &sentence, process, others, count, last->waits_on->channel_count > 0);
+    rw_tell_waiting_tasks(diagnosis, process, last, &sentence);
+    append_others(diagnosis, &sentence, process, others, count,
+                  last->waits_on->channel_count > 0 && !rw_is_loop_asleep(process, last));
     rw_append(incident, &sentence, "%s%s.", child ? "; " : "", child ? child : "");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, "waits");
@@ -173,7 +194,9 @@ static void look_at_process(struct rw_diagnosis *diagnosis, const struct rw_proc
     /* A chain that comes back or leads to one that is gone is another rule's. */
     if (end == RW_NO_NODE || in_chain(graph, chain, length, graph->nodes[end].thread) ||
         (length && graph->edges[chain[length - 1]].end != RW_END_THREAD) ||
-        graph->nodes[end].process != process || !is_for_anybody(graph->nodes[end].thread->waits_on))
+        graph->nodes[end].process != process ||
+        !(is_for_anybody(graph->nodes[end].thread->waits_on) ||
+          rw_is_loop_asleep(process, graph->nodes[end].thread)))
         return;
     report(diagnosis, process, index, chain, length, graph->nodes[end].thread);
 }

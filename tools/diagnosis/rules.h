@@ -20,6 +20,7 @@ struct rw_diagnosis {
 typedef void rw_rule(struct rw_diagnosis *diagnosis);
 
 rw_rule rw_rule_cycle;       /* "cycle", "self-deadlock"; after the rules for what ends */
+rw_rule rw_rule_tasks;       /* "cycle", "self-deadlock", of an event loop's tasks */
 rw_rule rw_rule_stopped;     /* "orphaned-lock", "waits-for-stopped-thread" */
 rw_rule rw_rule_interpreter; /* "interpreter-destroy" */
 rw_rule rw_rule_leaked;      /* "leaked-thread" */
@@ -96,6 +97,9 @@ void rw_tell_blocked_loop(struct rw_diagnosis *diagnosis, const struct rw_proces
  * in main", where all of its tasks wait. */
 void rw_tell_waiting_tasks(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
                            const struct rw_thread *thread, char **sentence);
+/* It runs an event loop all of whose tasks wait, and waits only for what its own process could send it: in
+ * what loops wake themselves by. */
+bool rw_is_loop_asleep(const struct rw_process_info *process, const struct rw_thread *thread);
 /* "'setter' (tid 12) ended 3.0 s ago", of the thread that ended last, as far as the recording goes back; NULL
  * if none has. */
 char *rw_last_ended_words(struct rw_diagnosis *diagnosis, const struct rw_process_info *process);

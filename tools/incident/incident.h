@@ -99,7 +99,8 @@ struct rw_channel {
  * "stream" (the lock of a stdio stream) "once" (an initialisation that is done once: pthread_once, a static
  * object) "libc-lock" (another one inside of libc, whose owner is known) "futex" (some other one) "sleep"
  * "poll" (poll, select, epoll: with or without time-out) "read" "write" "accept" "connect" "recv" "send"
- * "process" (waitid, wait4) "file-lock" "signal" (pause, sigwait) "syscall" (another system call) */
+ * "process" (waitid, wait4) "file-lock" "signal" (pause, sigwait) "sysv-semaphore" "syscall" (another system
+ * call) */
 struct rw_wait_on {
     const char *kind;
     uint64_t object;       /* address, or fd for read/write/...; 0 if none */
@@ -243,10 +244,13 @@ struct rw_task {
     /* "running": its frames are on the thread's stack. "waiting" for something, "ready": its turn will come,
      * "new": ready, and has not run yet. NULL: not known */
     const char *state;
-    const char *waits_on;  /* what it waits for: "Task-2", "asyncio.Future"; NULL not known */
+    const char *waits_on;  /* what it waits for: "Task-2", "lock `a`", "asyncio.Future"; NULL not known */
     const char *cancelled; /* "asked": it was cancelled, and goes on; "shielded": what it is in was cancelled,
                             * and a shield keeps that from it. NULL: neither, or not known */
     uint64_t waits_for;    /* the Task object that it waits for; 0 none, or not known */
+    uint64_t object;  /* the lock, event or the like of asyncio's that it waits for; 0 none, or not known */
+    uint64_t held_by; /* the Task object that has the lock that it waits for; 0 none, or not known */
+    const char *taken_at; /* where that one took it; NULL not known */
     struct rw_python_frame
         *frames; /* what awaits what, innermost first; of a running one down to its own coroutine */
     size_t frame_count;

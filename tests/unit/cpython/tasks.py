@@ -123,6 +123,35 @@ async def awaits(task):
     await task  # task
 
 
+async def has_lock(ready, lock):
+    async with lock:
+        await ready.wait()  # event
+
+
+async def wants(lock):
+    async with lock:  # lock
+        pass
+
+
+async def takes(queue):
+    await queue.get()  # queue
+
+
+def start_named():
+    """Tasks that wait for asyncio's own objects, which have the names that the tasks know them by."""
+    ready, lock, queue = asyncio.Event(), asyncio.Lock(), asyncio.Queue()
+    start(has_lock(ready, lock), "event")
+    start(wants(lock), "lock")
+    start(takes(queue), "queue")
+    expect("asyncio", "event", "waiting", "event `ready`", ["wait", at(has_lock, "event")])
+    expect("asyncio", "lock", "waiting", "lock `lock`", ["acquire", "__aenter__", at(wants, "lock")])
+    expect("asyncio", "queue", "waiting", "queue `queue`", ["get", at(takes, "queue")])
+
+
+async def gathers(first, second):
+    await asyncio.gather(first, second)  # gather
+
+
 async def asyncio_main(thread=None):
     other = start(forever(), "other")
     start(awaits(other), "awaits")
@@ -135,6 +164,9 @@ async def asyncio_main(thread=None):
             await asyncio.sleep(0)
         arrived.set()
         await forever()
+    start_named()
+    start(gathers(other, keep[-1]), "gathers")
+    expect("asyncio", "gathers", "waiting", "other", [at(gathers, "gather")])
     start(yields(), "yields")
     stubborn = start(goes_on(other), "stubborn")
     await asyncio.sleep(0)
