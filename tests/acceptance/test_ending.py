@@ -11,10 +11,23 @@ from common import PATIENCE_S, Case, compiled, preload, scenario
 from support import incidents, machine, processes
 
 STUCK = "import threading\n\ndef test_stuck():\n    print('stuck', flush=True)\n    threading.Event().wait()\n"
-# A program that needs three signals to go, as GitHub's cancelled jobs have it.
-STUBBORN = ("import signal, threading\n"
-            "signal.signal(signal.SIGINT, lambda *_: None)\nsignal.signal(signal.SIGTERM, lambda *_: None)\n"
-            "print('stuck', flush=True)\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()\n")
+# A program that needs three signals to go, as GitHub's cancelled jobs have it. It says that it is stuck when it is: a thread sees
+# its main thread at the last line again and again, though it may have the GIL.
+STUBBORN = """
+import signal, sys, threading, time
+signal.signal(signal.SIGINT, lambda *_: None)
+signal.signal(signal.SIGTERM, lambda *_: None)
+lock = threading.Lock()
+def tell():
+    seen = 0
+    while seen < 20:
+        time.sleep(.01)
+        seen = seen + 1 if sys._current_frames()[threading.main_thread().ident].f_lineno == 14 else 0
+    print("stuck", flush=True)
+threading.Thread(target=tell).start()
+lock.acquire()
+lock.acquire()
+"""
 
 
 def run(*argv, **more):
