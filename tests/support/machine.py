@@ -65,6 +65,12 @@ def python_include(path):
     return folder if os.path.exists(os.path.join(folder, "Python.h")) else None
 
 
+def is_container():
+    """Whether there may be processes outside of this PID namespace, which cannot be seen from here."""
+    first_pid_namespace = 0xEFFFFFFC
+    return os.stat("/proc/self/ns/pid").st_ino != first_pid_namespace
+
+
 def tool(name):
     """The path of a program on this machine, or None. rustup's are looked for too."""
     return shutil.which(name) or shutil.which(name, path=os.path.expanduser("~/.cargo/bin"))

@@ -318,8 +318,12 @@ static void conclude(struct scan *scan, const struct rw_held_by *question, const
 static const char *why_unseen(void)
 {
     struct stat space;
+    bool is_container = stat("/proc/self/ns/pid", &space) < 0 || space.st_ino != FIRST_PID_SPACE;
 
-    if (stat("/proc/self/ns/pid", &space) < 0 || space.st_ino != FIRST_PID_SPACE)
+    if (is_container && rw_proc_hides_processes())
+        return "processes of other users are hidden (hidepid), and those outside of this container could not "
+               "be seen";
+    if (is_container)
         return "processes outside of this container could not be seen";
     return rw_proc_hides_processes() ? "processes of other users are hidden (hidepid)" : NULL;
 }
