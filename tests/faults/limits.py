@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What there is not enough of: descriptors, address space, processes, file sizes; and calls that a filter refuses."""
 
+import errno
 import resource
 
 import trials
@@ -18,6 +19,7 @@ CALLS = {
     "ftruncate": 77, "renameat": 264, "unlinkat": 263, "memfd_create": 319, "kcmp": 312, "rmdir": 84, "pidfd_send_signal": 424,
     "readlink": 89, "access": 21, "getdents64": 217, "symlink": 88, "lstat": 6, "stat": 4, "getppid": 110, "fcntl": 72, "poll": 7,
     "clock_gettime": 228, "capset": 126, "prlimit64": 302, "pidfd_getfd": 438, "setrlimit": 160, "getcwd": 79,
+    "timer_create": 222, "timer_settime": 223, "sched_setaffinity": 203, "sched_getaffinity": 204, "setpriority": 141,
 }
 
 
@@ -107,6 +109,16 @@ def calls_are_refused(random):
         yield Wrong(wrong.kind, "without %s: %s" % (" ".join(names), wrong.what))
 
 
+def quota_is_used_up(random):
+    """Few kernels of virtual machines have quotas, so a filter answers as one whose user has no block or inode left."""
+    names = random.choice([["fallocate"], ["mkdir", "mkdirat"], ["fallocate", "ftruncate", "mkdir", "mkdirat"]])
+    filtered = _without(names, ":%d" % errno.EDQUOT)
+    library, program = trials.product()
+    inside = random.choice([["env", "LD_PRELOAD=" + library], [program, "run", "--"]])
+    yield from _limited([*filtered, *inside, *steps()], "inside", bare_argv=[*filtered, *steps()], options=random.choice([KEEP, ""]),
+                        about=("Disk quota exceeded",))
+
+
 def tracing_is_refused(random):
     """By a filter that answers with an errno, or that kills who asks; a hang is told all the same."""
     names = random.choice([["ptrace"], ["ptrace", "process_vm_readv"], ["process_vm_readv"], ["prctl"], ["ptrace", "prctl"],
@@ -131,4 +143,4 @@ def clone_is_refused(random):
 
 
 FAULTS = (descriptors_are_few, address_space_is_small, address_space_is_small_and_it_hangs, processes_are_few, files_are_small,
-          files_are_small_and_it_hangs, calls_are_refused, tracing_is_refused, clone_is_refused)
+          files_are_small_and_it_hangs, calls_are_refused, quota_is_used_up, tracing_is_refused, clone_is_refused)

@@ -49,6 +49,21 @@ def disk_is_small(random):
         yield from _on(folder, steps(), options=random.choice([KEEP, ""]), how=how, about=("No space left",))
 
 
+def disk_is_an_overlay(random):
+    """As a container's is: file and mapping are two inodes there."""
+    with small_disk("size=64m") as folder:
+        for name in ("lower", "upper", "work", "both"):
+            os.mkdir(os.path.join(folder, name), 0o777)
+        mounted = subprocess.run(["mount", "-t", "overlay", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "none", "both"],
+                                 cwd=folder, check=False, stderr=subprocess.DEVNULL)
+        if mounted.returncode:
+            raise NotHere("overlayfs cannot be mounted here")
+        try:
+            yield from _on(os.path.join(folder, "both"), steps(), options=KEEP, how=random.choice(["preload", "run"]), is_whole=True)
+        finally:
+            subprocess.run(["umount", "-l", os.path.join(folder, "both")], check=False)
+
+
 def inodes_are_few(random):
     with small_disk("size=64m,nr_inodes=%d" % random.randint(2, 14)) as folder:
         yield from _on(folder, steps(), options=KEEP, how=random.choice(["preload", "run"]), about=("No space left",))
@@ -181,5 +196,5 @@ def two_runs_in_one_folder(random):
             yield Wrong("lost", "the incident is no longer in the index")
 
 
-FAULTS = (disk_is_small, inodes_are_few, disk_fills_up, disk_is_full_when_it_is_to_be_reported, disk_is_read_only,
+FAULTS = (disk_is_small, disk_is_an_overlay, inodes_are_few, disk_fills_up, disk_is_full_when_it_is_to_be_reported, disk_is_read_only,
           folder_vanishes, disk_vanishes, folder_may_not_be_entered, links_lie_in_wait, two_runs_in_one_folder)
