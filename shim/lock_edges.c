@@ -306,30 +306,34 @@ static void drop_signals(struct rw_locks *locks)
     }
 }
 
-/* What came about before is written down once more where the thread has sent or received since. */
-static void note(struct rw_self *self, struct rw_locks *locks, const struct rw_held *from,
+/* What came about before is written down once more where the thread has sent or received since. False: it
+ * could not be. */
+static bool note(struct rw_self *self, struct rw_locks *locks, const struct rw_held *from,
                  const struct rw_held *to, struct rw_known *known, uint64_t key)
 {
-    bool has_entry = from->how & RW_LOCK_UNIT || rw_lock_is_signal(from) || !is_worth_it(from, to)
-                         ? (known->entry = NONE, true)
-                         : write_down(self, locks, from, to, known, key);
-    if (!has_entry)
-        return;
+    if (from->how & RW_LOCK_UNIT || rw_lock_is_signal(from) || !is_worth_it(from, to))
+        known->entry = NONE;
+    else if (!write_down(self, locks, from, to, known, key))
+        return false;
     known->key = key;
     known->version = locks->clock->version;
+    return true;
 }
 
-void rw_lock_edges_note(struct rw_self *self, struct rw_locks *locks, const struct rw_held *to)
+void rw_lock_edges_write(struct rw_self *self, struct rw_locks *locks, const struct rw_held *to)
 {
     uint64_t held = all_held(locks);
+    bool is_noted = true;
     for (uint32_t i = 0; i < locks->count; i++) {
         struct rw_held *from = &locks->held[i];
         uint64_t key = key_of(held, from, to);
         struct rw_known *known = &locks->known[key >> 32 & (RW_KNOWN_MAX - 1)];
-        if (__builtin_expect(known->key != key || known->version != locks->clock->version, 0))
-            note(self, locks, from, to, known, key);
+        if (known->key != key || known->version != locks->clock->version)
+            is_noted = note(self, locks, from, to, known, key) && is_noted;
     }
-    if (__builtin_expect(locks->count > RW_HELD_MAX / 2, 0))
+    if (is_noted)
+        *rw_noted_at(locks, to->chain) = (struct rw_noted){to->chain, locks->clock->version};
+    if (locks->count > RW_HELD_MAX / 2)
         drop_signals(locks);
 }
 

@@ -29,8 +29,19 @@ extern struct rw_order *rw_orders;
 /* In the constructor. False where there is no memory. */
 bool rw_lock_edges_prepare(void);
 
-/* Writes down that `to` was taken under each lock that is held. */
-void rw_lock_edges_note(struct rw_self *self, struct rw_locks *locks, const struct rw_held *to);
+/* Writes down that `to` was taken under each lock that is held; it is not yet, but its entry follows theirs.
+ */
+void rw_lock_edges_write(struct rw_self *self, struct rw_locks *locks, const struct rw_held *to);
+
+/* The same, where that has not been done. */
+static inline void rw_lock_edges_note(struct rw_self *self, struct rw_locks *locks, const struct rw_held *to)
+{
+    const struct rw_noted *noted = rw_noted_at(locks, to->chain);
+    if (__builtin_expect(noted->chain != to->chain || noted->version != locks->clock->version ||
+                             locks->count > RW_HELD_MAX / 2,
+                         0))
+        rw_lock_edges_write(self, locks, to);
+}
 /* It is no lock: its orders are none. `generation` as in rw_held. */
 void rw_lock_edges_signal(uint64_t lock, uint32_t generation);
 

@@ -12,16 +12,24 @@
 #include "shim/lock_clock.h"
 #include "shim/self.h"
 
-#define RW_HELD_MAX 16u   /* locks held at once; more are not known */
+#define RW_HELD_MAX 16u /* locks held at once; more are not known */
+#define RW_NOTED_MAX 128u
 #define RW_KNOWN_MAX 256u /* edges that a thread has written down already */
 
 struct rw_held {
     uint64_t lock;
     uint64_t return_address; /* of one of Python's: the place in its code; see python_place.h */
     uint64_t site;           /* key of where it was taken; see lock_stacks.h */
+    uint64_t chain;          /* of this lock and those below it: what it was taken under */
     uint32_t generation;
     uint16_t how;   /* enum rw_lock_how */
     uint16_t depth; /* of a recursive one */
+};
+
+/* A lock under others, all of whose edges the thread has written down, and how its clock was then. */
+struct rw_noted {
+    uint64_t chain;
+    uint32_t version;
 };
 
 /* An edge that the thread has written down, and how its clock was then. */
@@ -42,8 +50,23 @@ struct rw_locks {
     uint64_t asked_for;  /* one of Python's that it asked whether it holds it, as who tells or waits does */
     uint64_t waits_with; /* one of Python's that it gave back to wait for what it protects */
     struct rw_held held[RW_HELD_MAX];
+    struct rw_noted noted[RW_NOTED_MAX];
     struct rw_known known[RW_KNOWN_MAX];
 };
+
+/* Those at different depths are not in each other's way. */
+static inline struct rw_noted *rw_noted_at(struct rw_locks *locks, uint64_t chain)
+{
+    return &locks->noted[(chain >> 32 & (RW_NOTED_MAX / 8 - 1)) * 8 + (locks->count & 7)];
+}
+
+static inline uint64_t rw_chain_of(const struct rw_locks *locks, const struct rw_held *held)
+{
+    uint64_t below = held > locks->held ? held[-1].chain : 0;
+    uint64_t chain = (below ^ held->lock) * UINT64_C(0x9e3779b97f4a7c15);
+    chain ^= chain >> 29;
+    return (chain + ((uint64_t)held->generation << 16 | held->how)) * UINT64_C(0xff51afd7ed558ccd);
+}
 
 /* What is known of the lock at an address, beside its generation: how many were destroyed there. Shared with
  * others by hash. */

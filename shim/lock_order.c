@@ -94,8 +94,10 @@ struct rw_held *rw_held_find(struct rw_locks *locks, uint64_t lock)
 void rw_held_remove(struct rw_locks *locks, struct rw_held *held)
 {
     uint32_t behind = (uint32_t)(&locks->held[--locks->count] - held);
-    for (uint32_t i = 0; i < behind; i++)
+    for (uint32_t i = 0; i < behind; i++) {
         held[i] = held[i + 1];
+        held[i].chain = rw_chain_of(locks, &held[i]);
+    }
 }
 
 /* Who finds that what it would have waited for has happened knows it from who signalled it. */
@@ -107,13 +109,25 @@ static __attribute__((noinline, cold)) void learn_what_was_signalled(const struc
         rw_clock_receive(self, condition);
 }
 
-inline void rw_held_add(struct rw_self *self, struct rw_locks *locks, uint64_t lock, unsigned how,
-                        uint64_t call, const void *return_address)
+/* Some of those below it may have been dropped. */
+static inline void keep(struct rw_locks *locks, const struct rw_held *taken)
+{
+    struct rw_held *top = &locks->held[locks->count++];
+    if (__builtin_expect(top != taken, 0)) {
+        *top = *taken;
+        top->chain = rw_chain_of(locks, top);
+    }
+}
+
+static inline __attribute__((always_inline)) void held_add(struct rw_self *self, struct rw_locks *locks,
+                                                           uint64_t lock, unsigned how, uint64_t call,
+                                                           const void *return_address)
 {
     if (__builtin_expect(locks->count == RW_HELD_MAX, 0))
         return;
     uint32_t word = rw_lock_word(lock);
-    const struct rw_held taken = {
+    struct rw_held *taken = &locks->held[locks->count];
+    *taken = (struct rw_held){
         .lock = lock,
         .return_address = (uint64_t)return_address,
         .site =
@@ -122,13 +136,19 @@ inline void rw_held_add(struct rw_self *self, struct rw_locks *locks, uint64_t l
         .how = (uint16_t)how,
         .depth = 1,
     };
+    taken->chain = rw_chain_of(locks, taken);
     /* Who took it by trying did not wait, so nobody can have waited for the thread in a ring. */
     if (locks->count > 0 && !(how & RW_LOCK_BY_TRYING))
-        rw_lock_edges_note(self, locks, &taken);
-    if (locks->count < RW_HELD_MAX)
-        locks->held[locks->count++] = taken;
+        rw_lock_edges_note(self, locks, taken);
+    keep(locks, taken);
     if (__builtin_expect(word & RW_WORD_MONITOR, 0) && !(how & RW_LOCK_PYTHON))
         learn_what_was_signalled(self, lock, (uint64_t)return_address);
+}
+
+void rw_held_add(struct rw_self *self, struct rw_locks *locks, uint64_t lock, unsigned how, uint64_t call,
+                 const void *return_address)
+{
+    held_add(self, locks, lock, how, call, return_address);
 }
 
 void rw_order_taken_at(const volatile void *lock, unsigned how, const void *return_address)
@@ -143,8 +163,8 @@ void rw_order_taken_at(const volatile void *lock, unsigned how, const void *retu
         if (again)
             again->depth++;
         else
-            rw_held_add(self, locks, (uint64_t)lock, how | (is_python ? RW_LOCK_BY_PYTHON : 0),
-                        (uint64_t)return_address, return_address);
+            held_add(self, locks, (uint64_t)lock, how | (is_python ? RW_LOCK_BY_PYTHON : 0),
+                     (uint64_t)return_address, return_address);
     }
     rw_leave(self);
 }
@@ -172,7 +192,12 @@ void rw_order_given_at(const volatile void *lock)
     struct rw_self *self = enter_holder(&locks);
     if (!self)
         return;
-    if (!rw_lock_gil_given(locks, (uint64_t)lock)) {
+    struct rw_held *last = &locks->held[locks->count - 1];
+    if (__builtin_expect(locks->count > 0 && last->lock == (uint64_t)lock && last->depth == 1 &&
+                             locks->gil_mutex == 0,
+                         1)) {
+        locks->count--;
+    } else if (!rw_lock_gil_given(locks, (uint64_t)lock)) {
         struct rw_held *held = rw_held_find(locks, (uint64_t)lock);
         if (held && --held->depth == 0)
             rw_held_remove(locks, held);
@@ -190,8 +215,9 @@ static bool is_left(const void *semaphore)
 static void add_unit(struct rw_locks *locks, uint64_t semaphore)
 {
     if (locks->count < RW_HELD_MAX)
-        locks->held[locks->count++] = (struct rw_held){
-            .lock = semaphore, .how = RW_LOCK_SEMAPHORE | RW_LOCK_BY_TRYING | RW_LOCK_UNIT, .depth = 1};
+        keep(locks, &(struct rw_held){.lock = semaphore,
+                                      .how = RW_LOCK_SEMAPHORE | RW_LOCK_BY_TRYING | RW_LOCK_UNIT,
+                                      .depth = 1});
 }
 
 /* What can be taken once more is no lock. Python's own semaphores lie beneath its locks, which are known by
