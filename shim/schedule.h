@@ -51,6 +51,7 @@ enum rw_schedule_point {
     RW_SCHEDULE_CALL = 0, /* it is about to do something */
     RW_SCHEDULE_WAIT,     /* it has to wait, or ends */
     RW_SCHEDULE_LINE,     /* it is at a line of Python code */
+    RW_SCHEDULE_AFTER,    /* it has given something back, or told somebody something */
     RW_SCHEDULE_POINTS,
 };
 

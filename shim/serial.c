@@ -120,19 +120,29 @@ struct rw_serial_thread *rw_serial_pick(struct rw_serial_thread *self)
     return list[chosen];
 }
 
-void rw_serial_point(struct rw_serial_thread *self, const volatile void *object)
+static void point(struct rw_serial_thread *self, enum rw_schedule_point kind, const volatile void *object)
 {
     rw_serial.steps++;
     rw_serial.moves++;
     rw_serial.now += 1000;
     if (rw_serial.alive < 2) {
-        rw_serial_count(self, RW_SCHEDULE_CALL);
+        rw_serial_count(self, kind);
         return;
     }
     self->candidate.object = (uint64_t)object;
-    self->kind = RW_SCHEDULE_CALL;
+    self->kind = kind;
     rw_serial_pass_on(self);
     self->kind = RW_SCHEDULE_WAIT;
+}
+
+void rw_serial_point(struct rw_serial_thread *self, const volatile void *object)
+{
+    point(self, RW_SCHEDULE_CALL, object);
+}
+
+void rw_serial_point_after(struct rw_serial_thread *self)
+{
+    point(self, RW_SCHEDULE_AFTER, NULL);
 }
 
 void rw_serial_wait_begin(struct rw_serial_thread *self, bool (*is_ready)(const struct rw_serial_thread *),

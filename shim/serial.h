@@ -114,6 +114,9 @@ void rw_serial_leave(struct rw_serial_thread *self);
 /* Inside: a point. Another thread may run before it returns. `object`: what comes next is done to. */
 void rw_serial_point(struct rw_serial_thread *self, const volatile void *object);
 
+/* Inside, the same after an object was given back, or somebody was told something. */
+void rw_serial_point_after(struct rw_serial_thread *self);
+
 /* Outside, at a line of Python code, `source` as rw_serial_log_source() has it. True: another thread runs
  * next. The caller gives up the interpreter's lock that it holds, calls rw_serial_line_left(), which returns
  * when it may go on, and takes the lock again. */

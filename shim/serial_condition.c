@@ -129,25 +129,33 @@ static void wake(const volatile void *condition, bool is_for_all)
 static int cond_signal(pthread_cond_t *condition)
 {
     wake(condition, false);
-    return rw_serial_libc.pthread_cond_signal(condition);
+    int result = rw_serial_libc.pthread_cond_signal(condition);
+    rw_serial_after(condition);
+    return result;
 }
 
 static int cond_broadcast(pthread_cond_t *condition)
 {
     wake(condition, true);
-    return rw_serial_libc.pthread_cond_broadcast(condition);
+    int result = rw_serial_libc.pthread_cond_broadcast(condition);
+    rw_serial_after(condition);
+    return result;
 }
 
 static int c11_signal(cnd_t *condition)
 {
     wake(condition, false);
-    return rw_serial_libc.cnd_signal(condition);
+    int result = rw_serial_libc.cnd_signal(condition);
+    rw_serial_after(condition);
+    return result;
 }
 
 static int c11_broadcast(cnd_t *condition)
 {
     wake(condition, true);
-    return rw_serial_libc.cnd_broadcast(condition);
+    int result = rw_serial_libc.cnd_broadcast(condition);
+    rw_serial_after(condition);
+    return result;
 }
 
 void rw_serial_condition_install(void)

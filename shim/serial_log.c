@@ -270,7 +270,8 @@ uint32_t rw_serial_log_choose(struct rw_serial_thread *self, struct rw_serial_th
         chosen = count == 1 ? 0 : rw_serial_choose(&rw_serial.policy, candidates, count, current);
     if (chosen != standard)
         write_down(self, list[chosen], current < count);
-    if (able > 1 || chosen != standard)
+    /* A file that was written before these were points knows nothing of them. */
+    if (chosen != standard || (able > 1 && self->kind != RW_SCHEDULE_AFTER))
         add_to_hash(self, list[chosen], (uint32_t)((uint64_t)self->return_address % PAGE));
     header->points = rw_serial.steps;
     return chosen;

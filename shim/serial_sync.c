@@ -65,6 +65,15 @@ void rw_serial_before(const volatile void *object)
     rw_serial_leave(self);
 }
 
+void rw_serial_after(const volatile void *object)
+{
+    struct rw_serial_thread *self = rw_serial_is_interpreter_lock(object) ? NULL : rw_serial_enter();
+    if (!self)
+        return;
+    rw_serial_point_after(self);
+    rw_serial_leave(self);
+}
+
 enum rw_serial_outcome rw_serial_block(bool (*is_ready)(const struct rw_serial_thread *),
                                        const volatile void *object, uint64_t deadline)
 {
@@ -169,6 +178,13 @@ static int mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *deadli
     return mutex_clocklock(mutex, CLOCK_REALTIME, deadline);
 }
 
+static int mutex_unlock(pthread_mutex_t *mutex)
+{
+    int result = rw_serial_libc.pthread_mutex_unlock(mutex);
+    rw_serial_after(mutex);
+    return result;
+}
+
 /* C11's mutex is a pthread_mutex_t under another name, nptl/thrd_priv.h. */
 static int c11(int error)
 {
@@ -192,6 +208,18 @@ static int c11_lock(mtx_t *mutex)
 static int c11_timedlock(mtx_t *mutex, const struct timespec *deadline)
 {
     return c11(mutex_clocklock((pthread_mutex_t *)mutex, CLOCK_REALTIME, deadline));
+}
+
+static int c11_unlock(mtx_t *mutex)
+{
+    return c11(mutex_unlock((pthread_mutex_t *)mutex));
+}
+
+static int rwlock_unlock(pthread_rwlock_t *lock)
+{
+    int result = rw_serial_libc.pthread_rwlock_unlock(lock);
+    rw_serial_after(lock);
+    return result;
 }
 
 static int tryrdlock(pthread_rwlock_t *lock)
@@ -300,7 +328,9 @@ static int semaphore_wait_for_ever(sem_t *semaphore)
 static int semaphore_post(sem_t *semaphore)
 {
     rw_serial_before(semaphore);
-    return rw_serial_libc.sem_post(semaphore);
+    int result = rw_serial_libc.sem_post(semaphore);
+    rw_serial_after(semaphore);
+    return result;
 }
 
 /* The real barrier is not touched: who waits, waits here. */
@@ -337,13 +367,16 @@ void rw_serial_sync_install(void)
 {
     rw_real.pthread_mutex_trylock = mutex_trylock;
     rw_real.pthread_mutex_lock = rw_serial_mutex_lock;
+    rw_real.pthread_mutex_unlock = mutex_unlock;
     rw_real.pthread_mutex_timedlock = mutex_timedlock;
     rw_real.pthread_mutex_clocklock = mutex_clocklock;
     rw_real.mtx_trylock = c11_trylock;
     rw_real.mtx_lock = c11_lock;
     rw_real.mtx_timedlock = c11_timedlock;
+    rw_real.mtx_unlock = c11_unlock;
     rw_real.pthread_rwlock_tryrdlock = tryrdlock;
     rw_real.pthread_rwlock_trywrlock = trywrlock;
+    rw_real.pthread_rwlock_unlock = rwlock_unlock;
     rw_real.pthread_rwlock_rdlock = rdlock;
     rw_real.pthread_rwlock_wrlock = wrlock;
     rw_real.pthread_rwlock_timedrdlock = timedrdlock;

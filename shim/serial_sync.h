@@ -11,6 +11,8 @@ extern struct rw_real rw_serial_libc RW_HIDDEN;
 
 /* A point before something is done to the object. */
 void rw_serial_before(const volatile void *object);
+/* One after it was given back. The object may be gone. errno is kept. */
+void rw_serial_after(const volatile void *object);
 
 /* Waits until `is_ready` says yes, or the deadline. */
 enum rw_serial_outcome rw_serial_block(bool (*is_ready)(const struct rw_serial_thread *),

@@ -11,6 +11,7 @@ from support import incidents, machine, processes
 HUNG, RIGHT, LOST = 137, 0, 3
 RACES = {"two_locks": HUNG, "three_locks": HUNG, "lost_wakeup": HUNG, "check_then_act": LOST, "publish": LOST,
          "late_worker": LOST}
+AFTER = ["mutex", "rwlock", "semaphore", "signal"]
 GOOD = ["queue", "semaphores", "rwlocks", "timeouts", "pipes", "children", "spin"]
 SEEDS = range(1, 61)
 
@@ -94,6 +95,11 @@ class Serial(Case):
                 seed, first = self.first_lost(argv, status)
                 for _ in range(3):
                     self.assert_same(first, self.run_once(argv, "--seed=%d" % seed))
+
+    def test_a_thread_can_be_interrupted_after_it_gave_something_back(self):
+        for name in AFTER:
+            with self.subTest(name):
+                self.first_lost([compiled("after.c"), name], LOST)
 
     def test_what_is_right_stays_right(self):
         for name in GOOD:
