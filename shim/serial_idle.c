@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/wait.h>
 
 #include "shim/raw.h"
@@ -22,7 +23,8 @@
 #define SPINNING_NS (300 * MS)
 #define FIRST_NAP_NS (MS / 20)
 #define LAST_NAP_NS (5 * MS)
-#define STUCK_NAP_NS (1000 * MS)
+#define STUCK_NAP_NS (999 * MS)
+#define LIE_DOWN_NS (1000 * MS) /* at most */
 
 static uint64_t nap_ns = FIRST_NAP_NS;
 
@@ -42,21 +44,44 @@ static bool has_outside(void)
     return rw_serial.has_strangers || has_children();
 }
 
-static void mark_stuck(uint64_t ns)
+/* 0: somebody could run again. */
+static void tell_stuck(uint64_t ns)
 {
-    rw_serial.is_stuck = ns != 0;
     if (rw_header && rw_is_recording_own() && rw_header->serial_stuck_ns != ns &&
         (ns == 0 || rw_header->serial_stuck_ns == 0))
         __atomic_store_n(&rw_header->serial_stuck_ns, ns, __ATOMIC_RELEASE);
 }
 
-static void nap(struct rw_serial_thread *self, uint64_t ns)
+/* Of those that wait for the token some nap a last time, and would move while somebody looks at them. */
+static bool is_anybody_up(const struct rw_serial_thread *self, bool is_to_lie_down)
+{
+    bool is_up = false;
+    for (uint32_t i = 0; i < rw_serial.used; i++) {
+        struct rw_serial_thread *thread = &rw_serial.threads[i];
+        if (thread == self || thread->state != RW_SERIAL_BLOCKED || !thread->word ||
+            __atomic_load_n(&thread->is_on_word, __ATOMIC_RELAXED))
+            continue;
+        is_up = true;
+        if (is_to_lie_down)
+            rw_serial_tell(thread);
+    }
+    return is_up;
+}
+
+static int sleep_until_told(const struct rw_serial_thread *self, uint32_t go, uint64_t ns)
+{
+    const struct timespec length = {.tv_nsec = (long)ns};
+    return (int)rw_raw4(SYS_futex, (long)&self->go, FUTEX_WAIT_PRIVATE, go, (long)&length);
+}
+
+/* Less than a second. `is_to_stay`: as long as nobody can run, on what it waits for. */
+static void nap(struct rw_serial_thread *self, uint64_t ns, bool is_to_stay)
 {
     uint32_t go = __atomic_load_n(&self->go, __ATOMIC_RELAXED);
     uint64_t before = rw_recorder_now();
     rw_serial.is_idle = true;
     rw_serial_unlock();
-    int result = rw_serial_nap(self, go, ns);
+    int result = is_to_stay ? rw_serial_nap(self, go, ns) : sleep_until_told(self, go, ns);
     rw_serial_lock();
     rw_serial.is_idle = false;
     rw_serial.now += rw_recorder_now() - before;
@@ -64,6 +89,23 @@ static void nap(struct rw_serial_thread *self, uint64_t ns)
         self->state = RW_SERIAL_READY;
         self->outcome = RW_SERIAL_INTERRUPTED;
     }
+}
+
+/* Told once all lie where they will stay. */
+static void be_stuck(struct rw_serial_thread *self)
+{
+    static uint64_t since_ns;
+    bool is_new = !rw_serial.is_stuck;
+    uint64_t now = rw_recorder_now();
+    rw_serial.is_stuck = true;
+    if (is_new)
+        since_ns = now;
+    if (is_anybody_up(self, is_new) && now - since_ns < LIE_DOWN_NS) {
+        nap(self, LAST_NAP_NS / 10, false);
+        return;
+    }
+    tell_stuck(now);
+    nap(self, STUCK_NAP_NS, true);
 }
 
 void rw_serial_idle(struct rw_serial_thread *self)
@@ -76,19 +118,19 @@ void rw_serial_idle(struct rw_serial_thread *self)
         return;
     }
     if (!earliest && !is_paced) {
-        mark_stuck(rw_recorder_now());
-        nap(self, STUCK_NAP_NS);
+        be_stuck(self);
         return;
     }
     uint64_t left = earliest ? earliest->deadline - rw_serial.now : LAST_NAP_NS;
-    nap(self, left < nap_ns ? left : nap_ns);
+    nap(self, left < nap_ns ? left : nap_ns, false);
     nap_ns = 2 * nap_ns < LAST_NAP_NS ? 2 * nap_ns : LAST_NAP_NS;
 }
 
 void rw_serial_idle_over(void)
 {
     nap_ns = FIRST_NAP_NS;
-    mark_stuck(0);
+    rw_serial.is_stuck = false;
+    tell_stuck(0);
 }
 
 /* 'R' while it runs or could, 'S' or 'D' while it sleeps; 0 if not known. proc(5). */
