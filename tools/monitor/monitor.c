@@ -294,6 +294,8 @@ static int clear_away(struct monitor *monitor)
 {
     bool keeps = strcmp(monitor->setup->options->keep, "always") == 0;
     uint64_t now_ns = clock_ns();
+    if (monitor->setup->child != 0)
+        rw_watch_ends(monitor->watch);
     rw_watch_update(monitor->watch, now_ns, true);
     monitor->has_seen |= rw_watch_count(monitor->watch) > 0;
     settle_ended(monitor, now_ns);
@@ -358,8 +360,6 @@ static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
     if (command == NULL && rw_proc_command(monitor, setup->first, &command) != 0)
         command = NULL;
     monitor->watch = rw_watch_new(monitor, setup->session->path);
-    if (monitor->watch == NULL)
-        return -errno;
     monitor->schedules = rw_schedules_new(monitor, setup->options);
     rw_triggers_init(&monitor->triggers, setup->options, monitor->start_ns);
     monitor->out =

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/monitor/spares.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -88,9 +90,14 @@ bool rw_spares_add(const char *folder, const char *path)
 
 void rw_spares_clear(const char *folder)
 {
-    char name[PATH_MAX];
-    for (unsigned number = 0; number < RW_SPARE_MAX; number++) {
-        name_of(name, sizeof(name), folder, number);
-        unlink(name);
+    const size_t length = strlen(RW_SPARE_SUFFIX);
+    DIR *list = opendir(folder);
+    const struct dirent *entry;
+    while (list != NULL && (entry = readdir(list)) != NULL) {
+        size_t from = strspn(entry->d_name, "0123456789");
+        if (from > 0 && strncmp(entry->d_name + from, RW_SPARE_SUFFIX, length + 1) == 0)
+            unlinkat(dirfd(list), entry->d_name, 0);
     }
+    if (list != NULL)
+        closedir(list);
 }

@@ -24,11 +24,16 @@
 /* Recordings watched at once: far more than processes that a test run has, and a bound on what a hostile
  * session folder can make the monitor hold. */
 #define IMAGES_MAX 4096
+/* Whoever gives an inotify watch up waits until the kernel has no reader of it left: 3 to 30 ms, more than a
+ * short program takes. A run that is over by then is found by listing the folder. */
+#define INOTIFY_FROM_NS UINT64_C(1000000000)
 #define MAPS_BYTES_MAX (4u * 1024 * 1024)
 
 struct rw_watch {
     const char *path;
-    int inotify;
+    int inotify;       /* -1: none, the folder is listed */
+    uint64_t since_ns; /* the first update */
+    bool is_ending;
     struct rw_watched **images;
     size_t count;
     bool has_elsewhere;
@@ -50,21 +55,20 @@ struct rw_watch *rw_watch_new(void *parent, const char *path)
 {
     struct rw_watch *watch = talloc_zero(parent, struct rw_watch);
     watch->path = talloc_strdup(watch, path);
-    watch->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    watch->inotify = -1;
     talloc_set_destructor(watch, destroy_watch);
-    if (watch->inotify < 0 ||
-        inotify_add_watch(watch->inotify, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
-        int error = errno;
-        talloc_free(watch);
-        errno = error;
-        return NULL;
-    }
     return watch;
 }
 
-int rw_watch_fd(const struct rw_watch *watch)
+/* Where that fails the folder is listed each time. */
+static void begin_inotify(struct rw_watch *watch)
 {
-    return watch->inotify;
+    watch->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (watch->inotify >= 0 &&
+        inotify_add_watch(watch->inotify, watch->path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
+        close(watch->inotify);
+        watch->inotify = -1;
+    }
 }
 
 size_t rw_watch_count(const struct rw_watch *watch)
@@ -277,8 +281,14 @@ static void open_reader(struct rw_watch *watch, struct rw_watched *watched)
 
 void rw_watch_update(struct rw_watch *watch, uint64_t now_ns, bool rescan)
 {
-    read_inotify(watch, now_ns);
-    if (rescan)
+    bool is_blind = watch->inotify < 0;
+    if (watch->since_ns == 0)
+        watch->since_ns = now_ns;
+    if (!is_blind)
+        read_inotify(watch, now_ns);
+    else if (now_ns >= watch->since_ns + INOTIFY_FROM_NS)
+        begin_inotify(watch);
+    if (rescan || is_blind)
         scan(watch, now_ns);
     for (size_t i = 0; i < watch->count; i++) {
         struct rw_watched *watched = watch->images[i];
@@ -360,6 +370,11 @@ static bool may_be_reused(const struct rw_watched *watched)
            (has_surely_ended(watched) > 0 || (watched->was_replaced && !rw_watched_is_current(watched)));
 }
 
+void rw_watch_ends(struct rw_watch *watch)
+{
+    watch->is_ending = true;
+}
+
 void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched)
 {
     for (size_t i = 0; i < watch->count; i++)
@@ -369,7 +384,7 @@ void rw_watch_forget(struct rw_watch *watch, struct rw_watched *watched)
         }
     if (watched->is_kept)
         cut_recording(watched);
-    bool is_reusable = !watched->is_kept && may_be_reused(watched);
+    bool is_reusable = !watched->is_kept && !watch->is_ending && may_be_reused(watched);
     rw_reader_close(watched->reader);
     if (watched->is_kept) {
         never_mind(watch, watched->file);

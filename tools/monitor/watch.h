@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The processes of a run, as their recordings in the session's folder tell of them: found by inotify, and by
- * listing the folder now and then in case it missed one. A watched image is one recording: a process that
- * execs is a new one.
+ * The processes of a run, as their recordings in the session's folder tell of them: found by listing
+ * the folder, after the first second by inotify, with a list now and then in case it missed one. A watched
+ * image is one recording: a process that execs is a new one.
  */
 #ifndef RACEWATCH_TOOLS_MONITOR_WATCH_H
 #define RACEWATCH_TOOLS_MONITOR_WATCH_H
@@ -85,10 +85,8 @@ struct rw_watched {
 
 struct rw_watch;
 
-/* `path` is the session's folder. NULL with errno set where even inotify cannot be had. A talloc object. */
+/* `path` is the session's folder. A talloc object. */
 struct rw_watch *rw_watch_new(void *parent, const char *path);
-
-int rw_watch_fd(const struct rw_watch *watch); /* readable when rw_watch_update has something to do */
 
 /* Finds new recordings and processes that are gone. `rescan`: list the folder too. */
 void rw_watch_update(struct rw_watch *watch, uint64_t now_ns, bool rescan);
@@ -112,6 +110,9 @@ bool rw_watch_lacks_descriptors(const struct rw_watch *watch);
  * processes here. Those are not watched. Clearing removes them. */
 bool rw_watch_has_elsewhere(const struct rw_watch *watch);
 void rw_watch_clear_elsewhere(struct rw_watch *watch);
+
+/* No process will come any more that could use a forgotten one's file again. */
+void rw_watch_ends(struct rw_watch *watch);
 
 /* Forgets an image: closes and unlinks its files unless it is kept. The pointer is dead
  * afterwards. */
