@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "shim/perturb_after.h"
 #include "shim/perturb_gil.h"
 #include "shim/perturb_steer.h"
 #include "shim/self.h"
@@ -48,8 +49,10 @@ void rw_perturb_begin(const struct rw_shim_options *options)
     write_entry(entry, rw_self.place);
     RW_REAL_OF(setenv)(RW_PLACE_VARIABLE, entry + sizeof RW_PLACE_VARIABLE, 1);
     rw_perturb_seed = options->seed;
-    if (options->perturb == RW_PERTURB_DELAY)
+    if (options->perturb == RW_PERTURB_DELAY) {
         rw_gil_begin();
+        rw_delay_after_begin();
+    }
     rw_perturb_mode = options->perturb;
     rw_steer_begin(options->steer);
 }

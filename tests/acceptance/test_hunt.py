@@ -73,6 +73,10 @@ class Hunt(Case):
             with open(report, encoding="utf-8") as f:
                 self.assertIn("racewatch: cycle", f.read())
 
+    def test_delays_come_after_a_lock_was_given_back(self):
+        with processes.Program(hunt("--runs", "400", "--plain", "1", "--first", "--again", "0", "--", compiled("after.c"), "rwlock")) as program:
+            self.assertEqual(program.wait(4 * PATIENCE_S), 1, program.stdout() + program.stderr())
+
     def test_what_fails_seldom_is_said_to_fail_seldom(self):
         with tempfile.TemporaryDirectory() as folder:
             counter = os.path.join(folder, "runs")
