@@ -6,7 +6,7 @@ import time
 
 LINE = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
 FAILURE = re.compile(r"^FAIL  .*(?:\n {6}.*)*", re.MULTILINE)
-LINES_TOLD_AGAIN = 20
+LINES_TOLD_AGAIN = 12  # of the beginning, and of the end
 
 
 class Tally:
@@ -48,8 +48,10 @@ class Tally:
         """The failures of a long run once more, at its end, where they are seen: as much of each as says what it was."""
         for text in self._failures:
             lines = text.splitlines()
-            left_out = lines[LINES_TOLD_AGAIN:]
-            print(*lines[:LINES_TOLD_AGAIN], *(["      [%d more lines above]" % len(left_out)] if left_out else []), sep="\n", flush=True)
+            left_out = len(lines) - 2 * LINES_TOLD_AGAIN
+            if left_out > 0:
+                lines[LINES_TOLD_AGAIN:-LINES_TOLD_AGAIN] = ["      [%d lines more, above]" % left_out]
+            print(*lines, sep="\n", flush=True)
 
     def close(self):
         """Prints the line; the exit status."""
