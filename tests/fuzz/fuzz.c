@@ -31,7 +31,7 @@ const char *fuzz_patched_open(struct fuzz_patched *file, const char *name, const
     }
     char *path = NULL;
     must(asprintf(&path, "%s/%s", folder, name) > 0);
-    *file = (struct fuzz_patched){good, size, open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+    *file = (struct fuzz_patched){good, size, open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), path};
     must(file->fd >= 0 && write(file->fd, good, size) == (ssize_t)size);
     return path;
 }

@@ -24,6 +24,7 @@ struct fuzz_patched {
     const uint8_t *good; /* what it is when nothing is changed; not owned */
     size_t size;
     int fd;
+    const char *path; /* which the target never frees: a sanitizer finds it here */
 };
 
 /* Writes the good bytes to a new file of that name in the target's own folder, which is removed at exit. Its

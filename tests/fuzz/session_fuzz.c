@@ -28,16 +28,14 @@ static const char *open_session(struct fuzz_patched *file)
 {
     static struct made made, other;
     static struct fuzz_patched rest[3];
-    static const char *path, *paths[3]; /* so that they are not lost */
     make_rich_recording(&made);
     made.header->pid = made.slots[0].slot.tid = GONE_PID;
     make_rich_recording(&other);
     other.header->pid = other.slots[0].slot.tid = GONE_PID - 1;
-    path = fuzz_patched_open(file, "67108863-1.rec", made.bytes, made.size);
-    paths[0] = fuzz_patched_open(&rest[0], "67108863-1.maps", (const uint8_t *)maps, sizeof(maps) - 1);
-    paths[1] = fuzz_patched_open(&rest[1], "67108862-1.rec", other.bytes, other.size);
-    paths[2] = fuzz_patched_open(&rest[2], "67108862-1.maps", (const uint8_t *)maps, sizeof(maps) - 1);
-    assert(paths[0] != NULL && paths[1] != NULL && paths[2] != NULL);
+    const char *path = fuzz_patched_open(file, "67108863-1.rec", made.bytes, made.size);
+    fuzz_patched_open(&rest[0], "67108863-1.maps", (const uint8_t *)maps, sizeof(maps) - 1);
+    fuzz_patched_open(&rest[1], "67108862-1.rec", other.bytes, other.size);
+    fuzz_patched_open(&rest[2], "67108862-1.maps", (const uint8_t *)maps, sizeof(maps) - 1);
     const char *slash = strrchr(path, '/');
     return strndup(path, (size_t)(slash - path));
 }
