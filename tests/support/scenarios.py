@@ -176,6 +176,19 @@ def misses_of(incident, expect, markers):
             yield "report.txt does not say %r" % word
 
 
+def of_its_fate(scenario, program, expect, found):
+    """(What must be said, the incidents that must say it) of a program that hangs in some runs, and dies of a signal in others.
+    The race that leads to either may be told by itself before."""
+    if found[0].json.get("trigger") == "misuse":
+        program.wait_until(lambda: incidents.count(program.out) > 1 or program.child.poll() is not None, PATIENCE_S)
+        found = incidents.all_of(program.out)
+    if found[-1].json.get("trigger") == "crash":
+        program.wait(PATIENCE_S)
+    if (program.child.poll() or 0) < 0:
+        return {"class": scenario.manifest["dies"]}, found[-1:]
+    return expect, found[1:] if found[0].json.get("trigger") == "misuse" and len(found) > 1 else found
+
+
 def look(scenario, python, program):
     """Why the run is not as it should be: a list of sentences, empty when all is right."""
     expect = scenario.expectations(python)
@@ -206,6 +219,8 @@ def look(scenario, python, program):
         first = found.pop(0).verdict
         if first.get("class") != race:
             return ["the first incident is %s, not %s: %s" % (first.get("class"), race, first.get("sentence"))]
+    if "dies" in scenario.manifest:
+        expect, found = of_its_fate(scenario, program, expect, found)
     if len(found) > 1:
         return ["%d incidents of one hang: %s" % (len(found), [i.verdict.get("sentence") for i in found])]
     problems = list(misses_of(found[0], expect, scenario.markers()))

@@ -12,8 +12,8 @@ def replace():
     numbers[0] = interpreters.create()
 
 
-replaced = threading.Barrier(THREADS, replace)
-together = threading.Barrier(THREADS, replace)
+replaced = threading.Barrier(THREADS + 1, replace)  # and the main thread
+together = threading.Barrier(THREADS + 1)
 
 
 def enter_and_destroy():
@@ -31,5 +31,6 @@ def enter_and_destroy():
 threads = [threading.Thread(target=enter_and_destroy, name="entrant-%d" % i) for i in range(THREADS)]
 for thread in threads:
     thread.start()
-for thread in threads:
-    thread.join()  # HERE joins
+while True:
+    replaced.wait()  # HERE waits
+    together.wait()
