@@ -133,7 +133,8 @@ static char *owner_label(struct rw_diagnosis *diagnosis, const struct rw_edge *e
     owner = &diagnosis->graph->nodes[edge->to];
     if (owner->process != diagnosis->graph->nodes[edge->from].process)
         return rw_words(ctx, "%s of process %d", rw_thread_label(ctx, owner->thread), owner->process->pid);
-    return is_short ? rw_thread_short_label(ctx, owner->thread) : rw_thread_label(ctx, owner->thread);
+    return is_short ? rw_thread_short_label(ctx, owner->process, owner->thread)
+                    : rw_thread_label(ctx, owner->thread);
 }
 
 char *rw_edge_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, bool is_short)

@@ -35,7 +35,7 @@ void rw_ring_tell(struct rw_diagnosis *diagnosis, char **sentence, const size_t 
 
     for (size_t i = 0; i < length; i++) {
         const struct rw_edge *edge = &diagnosis->graph->edges[chain[i]];
-        const struct rw_thread *owner = diagnosis->graph->nodes[edge->to].thread;
+        const struct rw_node *owner = &diagnosis->graph->nodes[edge->to];
         bool is_last = i + 1 == length;
 
         if (i == 0)
@@ -50,9 +50,10 @@ void rw_ring_tell(struct rw_diagnosis *diagnosis, char **sentence, const size_t 
         }
         /* What the first one waits for has been said; here is who has it. */
         if (!is_last)
-            rw_append(incident, sentence, "; %s", rw_thread_label(incident, owner));
+            rw_append(incident, sentence, "; %s", rw_thread_label(incident, owner->thread));
         else if (is_lock)
-            rw_append(incident, sentence, "; %s itself", rw_thread_short_label(incident, owner));
+            rw_append(incident, sentence, "; %s itself",
+                      rw_thread_short_label(incident, owner->process, owner->thread));
         if (is_lock)
             rw_append(incident, sentence, " holds %s%s", edge->kind == RW_EDGE_GIL ? "the GIL" : "that lock",
                       edge->taken_at ? rw_words(incident, " (taken at %s)", edge->taken_at) : "");

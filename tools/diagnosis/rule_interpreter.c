@@ -28,7 +28,7 @@ static void describe_blocker(struct rw_diagnosis *diagnosis, const struct rw_pro
         const struct rw_thread *creator = rw_process_find_thread(process, blocker->creator_tid);
 
         rw_append(incident, sentence, ", created by %s",
-                  creator                          ? rw_thread_short_label(incident, creator)
+                  creator                          ? rw_thread_short_label(incident, process, creator)
                   : or_null(blocker->creator_name) ? rw_words(incident, "'%s'", blocker->creator_name)
                                                    : rw_words(incident, "thread %d", blocker->creator_tid));
     }

@@ -68,7 +68,7 @@ static void report_crash(struct rw_diagnosis *diagnosis, const struct rw_process
         incident, "%s was destroying interpreter %lld%s while %s %s%s; %s died of it (%s).",
         rw_thread_label(incident, destroyer), (long long)interpreter, rw_at_place(diagnosis, destroyer),
         rw_thread_label(incident, other), doing, rw_at_place(diagnosis, other),
-        rw_thread_short_label(incident, crashed), process->crash->name);
+        rw_thread_short_label(incident, process, crashed), process->crash->name);
     rw_verdict_culprit(incident, finding, process->pid, destroyer, "actor", "was destroying interpreter %lld",
                        (long long)interpreter);
     rw_verdict_culprit(incident, finding, process->pid, other, "other", "%s", doing);

@@ -57,7 +57,7 @@ static char *origin(struct rw_diagnosis *diagnosis, const struct rw_process_info
 
     rw_append(incident, &text, "%s", "");
     if (creator)
-        rw_append(incident, &text, ", created by %s", rw_thread_short_label(incident, creator));
+        rw_append(incident, &text, ", created by %s", rw_thread_short_label(incident, process, creator));
     else if (thread->creator_name)
         rw_append(incident, &text, ", created by '%s'", thread->creator_name);
     else if (thread->creator_tid > 0)
@@ -104,7 +104,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node, c
               since(process) ? rw_words(incident, " (%s ago)",
                                         rw_duration(incident, rw_seconds_since(incident, since(process))))
                              : "",
-              rw_thread_short_label(incident, node->thread),
+              rw_thread_short_label(incident, process, node->thread),
               joined->is_daemon == 0 ? "non-daemon thread " : "", rw_thread_label(incident, joined),
               origin(diagnosis, process, joined), rw_doing_words(incident, process, joined),
               rw_at_place(diagnosis, joined));

@@ -115,7 +115,7 @@ static void report(void *context, const struct rw_process_info *process,
         const struct rw_thread ghost = thread_of(process, edge), *thread = &ghost;
         char *from = from_words(incident, process, edge), *to = to_words(incident, process, edge);
         const char *to_at = at(incident, &edge->to_place);
-        const char *label = rw_thread_short_label(incident, thread);
+        const char *label = rw_thread_short_label(incident, process, thread);
 
         rw_append(incident, &sentence, "%s%s took %s%s while it held %s", i ? ", and " : "",
                   rw_thread_label(incident, thread), to, to_at, from);

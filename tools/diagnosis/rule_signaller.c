@@ -88,13 +88,14 @@ static char *other_words(struct rw_diagnosis *diagnosis, const struct rw_process
 }
 
 /* " ('a', 'b', 'c', ...)": too many to say of each what it does. */
-static void append_names(struct rw_incident *incident, char **sentence, const struct rw_thread **others,
-                         size_t count, size_t parked)
+static void append_names(struct rw_incident *incident, char **sentence, const struct rw_process_info *process,
+                         const struct rw_thread **others, size_t count, size_t parked)
 {
     size_t all = parked ? parked : count, named = all < NAMED_OTHERS ? all : NAMED_OTHERS;
 
     for (size_t i = 0; i < named; i++)
-        rw_append(incident, sentence, "%s%s", i ? ", " : " (", rw_thread_short_label(incident, others[i]));
+        rw_append(incident, sentence, "%s%s", i ? ", " : " (",
+                  rw_thread_short_label(incident, process, others[i]));
     rw_append(incident, sentence, "%s%s)", all > named ? ", ..." : "",
               parked > 1 ? " for ever: Python has parked them"
               : parked   ? " for ever: Python has parked it"
@@ -131,7 +132,7 @@ static void append_others(struct rw_diagnosis *diagnosis, char **sentence,
                   other_words(diagnosis, process, others[1], ""));
     } else {
         rw_append(incident, sentence, "; all %zu other threads wait as well", count);
-        append_names(incident, sentence, others, count, parked);
+        append_names(incident, sentence, process, others, count, parked);
     }
     rw_append(incident, sentence, ", so nobody is left who could end this wait");
 }

@@ -84,7 +84,7 @@ static char *in_parent(struct rw_diagnosis *diagnosis, const struct rw_edge *edg
     if (!owner || rw_thread_is_gone(parent, owner))
         return rw_words(ctx, "%s", "");
     return rw_words(ctx, "; in process %d, which forked, it is %s and %s%s", parent->pid,
-                    rw_thread_short_label(ctx, owner), rw_doing_words(ctx, parent, owner),
+                    rw_thread_short_label(ctx, parent, owner), rw_doing_words(ctx, parent, owner),
                     rw_at_place(diagnosis, owner));
 }
 

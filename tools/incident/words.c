@@ -107,7 +107,7 @@ char *rw_for_how_long(void *ctx, const struct rw_incident *incident, uint64_t si
     return rw_words(ctx, " for %s", text);
 }
 
-char *rw_thread_short_label(void *ctx, const struct rw_thread *thread)
+static char *bare_label(void *ctx, const struct rw_thread *thread)
 {
     if (!thread->name || !thread->name[0])
         return thread->is_main ? rw_words(ctx, "the main thread") : rw_words(ctx, "thread %d", thread->tid);
@@ -121,11 +121,29 @@ char *rw_thread_label(void *ctx, const struct rw_thread *thread)
     char *label;
 
     if ((!thread->name || !thread->name[0]) && !thread->is_main)
-        return rw_thread_short_label(ctx, thread);
-    label = rw_thread_short_label(ctx, thread);
+        return bare_label(ctx, thread);
+    label = bare_label(ctx, thread);
     if (thread->is_main && (!thread->name || strcmp(thread->name, "MainThread") != 0) && thread->name)
         return rw_words(ctx, "%s (main thread, tid %d)", label, thread->tid);
     return rw_words(ctx, "%s (tid %d)", label, thread->tid);
+}
+
+static bool has_namesake(const struct rw_process_info *process, const struct rw_thread *thread)
+{
+    for (size_t i = 0; thread->name && i < process->thread_count; i++) {
+        const struct rw_thread *other = &process->threads[i];
+
+        if (other->tid != thread->tid && other->name && strcmp(other->name, thread->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+char *rw_thread_short_label(void *ctx, const struct rw_process_info *process, const struct rw_thread *thread)
+{
+    if (!has_namesake(process, thread))
+        return bare_label(ctx, thread);
+    return thread->is_main ? rw_words(ctx, "the main thread") : rw_thread_label(ctx, thread);
 }
 
 /* A name is one that a frame gives: two frames may call two locks by one name. */

@@ -30,8 +30,10 @@ char *rw_for_how_long(void *ctx, const struct rw_incident *incident, uint64_t si
 
 /* "MainThread (tid 10)", "'worker-1' (tid 12)"; "thread 12" if it has no name of its own. */
 char *rw_thread_label(void *ctx, const struct rw_thread *thread);
-/* The same without the tid, for a second mention in one sentence. */
-char *rw_thread_short_label(void *ctx, const struct rw_thread *thread);
+/* The same without the tid, for a second mention in one sentence; where another thread of the process has the
+ * same name, with it, and "the main thread". All have one name that were given none: the kernel calls a
+ * thread as it calls its creator. */
+char *rw_thread_short_label(void *ctx, const struct rw_process_info *process, const struct rw_thread *thread);
 
 /* What is waited for: "`self.lock_a`", "0x55d0", "fd 7 (socket:[123])"; "" if there is nothing to name. Where
  * others in the process wait for another object of the same name, "`y` (0x55d0)". */

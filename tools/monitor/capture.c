@@ -29,6 +29,7 @@
 #include "tools/recording/model.h"
 #include "tools/recording/postmortem.h"
 #include "tools/recording/reader.h"
+#include "tools/snapshot/code_place.h"
 #include "tools/snapshot/image.h"
 #include "tools/snapshot/left_open.h"
 #include "tools/snapshot/misuse_places.h"
@@ -81,7 +82,7 @@ static void fill_living(struct rw_incident *incident, const struct rw_capture_pl
 {
     struct rw_process_info *process = rw_incident_find_process(incident, target->pid);
     if (target->reader != NULL &&
-        rw_recording_fill(incident, process, target->reader, image != NULL ? rw_symbols_describe : NULL,
+        rw_recording_fill(incident, process, target->reader, image != NULL ? rw_code_describe : NULL,
                           image != NULL ? image->symbols : NULL) != 0)
         rw_process_note(incident, process, "its recording cannot be read");
     if (image == NULL)

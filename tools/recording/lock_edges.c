@@ -9,7 +9,7 @@
 #include "tools/incident/model.h"
 #include "tools/recording/reader.h"
 #include "tools/snapshot/image.h"
-#include "tools/snapshot/misuse_places.h"
+#include "tools/snapshot/code_place.h"
 #include "tools/snapshot/symbols.h"
 #include "tools/snapshot/unwind.h"
 

@@ -13,7 +13,7 @@
 #include "tools/recording/reader.h"
 
 /* Describes a code address of the recorded process, "function (module+0x12)", as a talloc child of `parent`,
- * or NULL where nothing is known. rw_symbols_describe fits. */
+ * or NULL where nothing is known. rw_code_describe fits. */
 typedef const char *(*rw_describe_fn)(void *ctx, uint64_t address, void *parent);
 
 /*

@@ -10,6 +10,7 @@
 #include "tools/recording/lock_edges.h"
 #include "tools/recording/model.h"
 #include "tools/recording/postmortem.h"
+#include "tools/snapshot/code_place.h"
 #include "tools/snapshot/image.h"
 #include "tools/snapshot/maps.h"
 #include "tools/snapshot/misuse_places.h"
@@ -315,7 +316,7 @@ int rw_postmortem_process(struct rw_incident *incident, struct rw_process_info *
     *has_ended = is_over;
     const char *why_bare = NULL;
     struct rw_image *image = open_image(process->pid, rw_reader_path(reader), scratch, &why_bare);
-    int error = rw_recording_fill(incident, process, reader, image != NULL ? rw_symbols_describe : NULL,
+    int error = rw_recording_fill(incident, process, reader, image != NULL ? rw_code_describe : NULL,
                                   image != NULL ? image->symbols : NULL);
     const struct rw_header *header = rw_reader_header(reader);
     process->is_alive = end == RUNS;

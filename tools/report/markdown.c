@@ -72,7 +72,9 @@ static char *answer(void *ctx, const struct rw_incident *incident)
                           plain(ctx, verdict->sentence ? verdict->sentence : "There is no verdict."));
 
     if (verdict->look_at)
-        rw_append(ctx, &part, "\nLook at: %s\n", plain(ctx, verdict->look_at));
+        rw_append(ctx, &part, "\nLook at: %s%s%s\n", plain(ctx, verdict->look_at),
+                  verdict->look_at_also ? " and " : "",
+                  verdict->look_at_also ? plain(ctx, verdict->look_at_also) : "");
     return part;
 }
 

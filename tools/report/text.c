@@ -199,9 +199,10 @@ static void write_bystander(struct rw_page *page, const struct rw_incident *inci
         : process->name  ? process->name
                          : "?",
         process->is_alive ? "" : " (gone)",
-        alive ? rw_words(page->ctx, ": %s %s", rw_thread_short_label(page->ctx, &process->threads[0]),
-                         rw_doing_words(page->ctx, process, &process->threads[0]))
-              : "",
+        alive
+            ? rw_words(page->ctx, ": %s %s", rw_thread_short_label(page->ctx, process, &process->threads[0]),
+                       rw_doing_words(page->ctx, process, &process->threads[0]))
+            : "",
         alive ? rw_for_how_long(page->ctx, incident, rw_waits_since(incident, &process->threads[0])) : "",
         alive > 1 ? rw_words(page->ctx, "; %zu more thread%s", alive - 1, alive == 2 ? "" : "s") : "");
 }

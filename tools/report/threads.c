@@ -143,8 +143,11 @@ size_t rw_step_lines(void *ctx, const struct rw_incident *incident, const struct
     *lines = NULL;
     if (!thread || (culprit->role && strcmp(culprit->role, "actor") == 0) ||
         (culprit->role && strcmp(culprit->role, "other") == 0)) {
+        const struct rw_thread gone = {
+            .tid = culprit->tid, .name = culprit->name, .is_main = culprit->tid == culprit->pid};
+
         add_line(ctx, lines, &count,
-                 rw_words(ctx, "%s (tid %d): %s", culprit->name ? culprit->name : "thread", culprit->tid,
+                 rw_words(ctx, "%s: %s", rw_thread_label(ctx, thread ? thread : &gone),
                           culprit->why ? culprit->why : "?"));
         return count;
     }

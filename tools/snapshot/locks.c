@@ -233,7 +233,7 @@ static void join_target(const struct rw_process_info *process, struct rw_memory 
             rw_lock_holds("join", thread->pthread, address)) {
             *owner = (struct rw_owner){.tid = thread->tid,
                                        .certainty = RW_EXACT,
-                                       .how = "the thread joined is known from the recording"};
+                                       .how = "the thread that the join was called for, as recorded"};
             return;
         }
     }

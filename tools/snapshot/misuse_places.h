@@ -11,9 +11,4 @@ struct rw_symbols;
 void rw_fill_misuse_places(struct rw_incident *incident, struct rw_process_info *process,
                            struct rw_symbols *symbols);
 
-/* "file.c:12 in function" for a return address, or "function (module+0x12)"; NULL not known. Under the
- * incident. */
-const char *rw_code_place(struct rw_incident *incident, struct rw_symbols *symbols, uint64_t address,
-                          bool is_return);
-
 #endif

@@ -112,7 +112,7 @@ static struct rw_wait_on *stream_lock(const struct rw_wait_look *look, struct rw
     wait->call = "flockfile";
     wait->name = talloc_asprintf(look->incident, "%s%s%s", name ? name : "", name ? ": " : "",
                                  rw_libc_lock_name(thread));
-    wait->evidence = "system call 202 in a function of stdio";
+    wait->evidence = "system call futex in a function of stdio";
     return wait;
 }
 
@@ -155,14 +155,14 @@ static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct r
     bool is_exact = true;
 
     if (wait && wait->kind && rw_lock_holds(wait->kind, wait->object, address)) {
-        wait->evidence = "recording, and system call 202 agrees";
+        wait->evidence = "recording, and system call futex agrees";
         name_by_symbol(look, wait, true);
         return wait;
     }
     if (wait && wait->kind && strcmp(wait->kind, "fork") == 0) {
         /* The fork was recorded, the lock that it hangs in is inside of libc or of a handler. */
         wait->name = name_futex(look, thread, address);
-        wait->evidence = "recording, and system call 202";
+        wait->evidence = "recording, and system call futex";
         return wait;
     }
     if (slot && slot->state == RW_THREAD_WAITING && slot->wait.kind == RW_WAIT_COND &&
@@ -170,7 +170,7 @@ static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct r
         wait = fresh(look, thread, "mutex");
         wait->object = slot->wait.object2;
         wait->call = "pthread_cond_wait";
-        wait->evidence = "recording, and system call 202 on the condition's mutex";
+        wait->evidence = "recording, and system call futex on the condition's mutex";
     } else {
         bool is_named = by_stack(thread, address, &kind, &function, &object);
         if (!is_named && rw_libc_lock_is_stream(thread))
@@ -179,8 +179,8 @@ static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct r
         is_exact = strcmp(kind, "condition") != 0;
         wait->object = object;
         wait->call = function;
-        wait->evidence =
-            is_named ? talloc_asprintf(look->incident, "system call 202 in %s", function) : "system call 202";
+        wait->evidence = is_named ? talloc_asprintf(look->incident, "system call futex in %s", function)
+                                  : "system call futex";
     }
     wait->name = strcmp(wait->kind, "futex") == 0
                      ? name_futex(look, thread, address)
@@ -286,7 +286,7 @@ static void fill_call(const struct rw_wait_look *look, struct rw_thread *thread,
     struct rw_wait_on *wait = fresh(look, thread, what->kind);
 
     wait->call = what->name;
-    wait->evidence = talloc_asprintf(look->incident, "system call %d", call->number);
+    wait->evidence = talloc_asprintf(look->incident, "system call %s", what->name);
     if (what->fd_argument >= 0)
         wait->fd = (int32_t)call->argument[what->fd_argument];
     if (strcmp(what->kind, "process") == 0)

@@ -19,6 +19,24 @@ static void a_ring_of_three_begins_with_who_waits_longest(void **state)
     talloc_free(incident);
 }
 
+static void threads_of_one_name_are_told_apart(void **state)
+{
+    struct rw_incident *incident = bare(4);
+
+    (void)state;
+    waits(incident, 101, "mutex", 102);
+    waits(incident, 102, "mutex", 101);
+    for (int tid = 101; tid <= 103; tid++)
+        thread_of(incident, tid)->name = tid == 103 ? "other" : "worker";
+    rw_diagnose(incident);
+    expect_in_sentence(incident, "held by 'worker' (tid 101).");
+    thread_of(incident, 102)->name = "other";
+    thread_of(incident, 103)->name = NULL;
+    rw_diagnose(incident);
+    expect_in_sentence(incident, "held by 'worker'.");
+    talloc_free(incident);
+}
+
 static void a_ring_of_a_thousand_is_told_in_a_sentence(void **state)
 {
     struct rw_incident *incident = bare(1000);
@@ -150,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_lock_is_is_said_once),
         cmocka_unit_test(a_ring_of_three_begins_with_who_waits_longest),
+        cmocka_unit_test(threads_of_one_name_are_told_apart),
         cmocka_unit_test(a_ring_of_a_thousand_is_told_in_a_sentence),
         cmocka_unit_test(who_waits_for_a_ring_is_not_in_it),
         cmocka_unit_test(a_time_limit_makes_a_ring_weak_and_says_so),

@@ -210,7 +210,9 @@ static void a_killed_deadlock_is_told_from_its_recording(void **state)
     assert_string_equal(other->name, "a-then-b");
     assert_int_equal(other->creator_tid, pid);
     assert_string_equal(other->created_in_test, "drill.py::test_two_locks");
-    assert_non_null(strstr(other->start_routine, "other_thread"));
+    assert_non_null(strstr(other->start_routine, "other_thread ("));
+    assert_non_null(
+        strstr(other->created_at, "killed_test.c:")); /* there is debug information of this file */
 
     assert_string_equal(main_thread->stack_source, "recording");
     assert_true(has_frame(main_thread, "hang"));
