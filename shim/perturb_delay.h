@@ -49,7 +49,7 @@ void rw_delay_forked(void);
 /* This process makes a thread. */
 void rw_delay_thread_made(void);
 
-/* Whether `length_ns`, log-uniform from 50 us to 15 ms, may be slept now: the budget is there (and is then
+/* Whether `length_ns`, log-uniform from 50 us to 13 ms, may be slept now: the budget is there (and is then
  * charged), and nothing forbids it. For perturb_gil.c. */
 bool rw_delay_may_sleep(uint64_t length_ns);
 uint64_t rw_delay_length(struct rw_random *random);
