@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Tests beside which a helper thread runs, a little each millisecond. At the end of each test coverage 6.5 iterates over the
-set of lines that were run, while the helper's trace function adds to it (nedbat/coveragepy, pull request 2165)."""
+"""
+Tests beside which a thread keeps house, a little every 0.1 ms. At the begin and end of each test coverage 6.5 iterates over
+the set of lines that were run, while the other thread's trace function adds to it (nedbat/coveragepy, pull request 2165).
+"""
 import threading
-import time
 
 import big
 
 FUNCTIONS = [getattr(big, name) for name in sorted(dir(big)) if name.startswith("function_")]
-OF_TESTS, OF_HELPER = FUNCTIONS[:60], FUNCTIONS[60:]
+OF_TESTS, OF_HOUSEKEEPING = FUNCTIONS[:60], FUNCTIONS[60:]
+is_over = threading.Event()
 
 
-def helper():
-    for number in range(30):
-        OF_HELPER[number % len(OF_HELPER)](number)
-        time.sleep(0.001)
+def keep_house():
+    number = 0
+    while not is_over.wait(0.0001):
+        OF_HOUSEKEEPING[number % len(OF_HOUSEKEEPING)](number)
+        number += 1
 
 
 def test_one():
@@ -26,9 +29,10 @@ def test_two():
         function(2)
 
 
-thread = threading.Thread(target=helper)
+thread = threading.Thread(target=keep_house, daemon=True)
 thread.start()
-for _ in range(3):
+for _ in range(10):
     test_one()
     test_two()
+is_over.set()
 thread.join()
