@@ -83,7 +83,7 @@ char *rw_at_place(struct rw_diagnosis *diagnosis, const struct rw_thread *thread
 }
 
 /* Who began to wait before the running test began has nothing to do with it. */
-static bool waits_since_an_earlier_test(const struct rw_process_info *process, const struct rw_thread *thread)
+bool rw_waits_since_an_earlier_test(const struct rw_process_info *process, const struct rw_thread *thread)
 {
     const struct rw_wait_on *wait = thread->waits_on;
 
@@ -97,7 +97,7 @@ void rw_finding_place(struct rw_diagnosis *diagnosis, struct rw_verdict *finding
         finding->look_at = rw_file_place(diagnosis->incident, where);
     if (finding->test)
         return;
-    if (!waits_since_an_earlier_test(process, where))
+    if (!rw_waits_since_an_earlier_test(process, where))
         finding->test = rw_running_test(process);
     if (!finding->test)
         finding->test = where->created_in_test && where->created_in_test[0] ? where->created_in_test : NULL;

@@ -220,6 +220,9 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
     rw_append(incident, &sentence, "%s%s", gone, rw_chain_words(diagnosis, index, chain, length));
     if (length)
         finding->certainty = RW_INFERRED;
+    /* It hangs in the test of who waits, whatever test made the one that is waited for. */
+    if (length && !rw_waits_since_an_earlier_test(process, subject))
+        finding->test = rw_running_test(process);
     if (end != RW_NO_NODE)
         rw_finding_place(diagnosis, finding, graph->nodes[end].process, graph->nodes[end].thread);
     other = end == RW_NO_NODE ? 0 : rw_process_to_move(diagnosis->graph, &graph->nodes[end]);

@@ -124,6 +124,8 @@ char *rw_at_place(struct rw_diagnosis *diagnosis, const struct rw_thread *thread
 
 /* The test that the process runs; NULL if none. */
 const char *rw_running_test(const struct rw_process_info *process);
+/* It began to wait before the running test began. */
+bool rw_waits_since_an_earlier_test(const struct rw_process_info *process, const struct rw_thread *thread);
 
 /* It began with a fork: only the thread that called it is there. */
 bool rw_was_forked(const struct rw_process_info *process);

@@ -58,6 +58,23 @@ static void of_one_look_at_a_thread_that_runs_nothing_is_said(void **state)
     talloc_free(incident);
 }
 
+static void it_hangs_in_the_test_of_who_waits(void **state)
+{
+    struct rw_incident *incident = bare(3);
+
+    (void)state;
+    incident->processes[0].test = "x.py::hangs";
+    incident->processes[0].test_begin_ns = incident->now_ns - 6000000000;
+    waits(incident, 100, "lock", 101);
+    waits(incident, 101, "event", -1)->since_ns = incident->now_ns - 9000000000;
+    thread_of(incident, 101)->created_in_test = "x.py::leaves";
+    waits(incident, 102, "sleep", -1);
+    rw_diagnose(incident);
+    expect(incident, "unknown", RW_INFERRED);
+    assert_string_equal(incident->verdict.test, "x.py::hangs");
+    talloc_free(incident);
+}
+
 /* The main thread waits for the one that waits: it is not said to be one that could help. */
 static void who_waits_for_a_thread_could_not_end_its_wait(void **state)
 {
@@ -79,6 +96,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_takes_the_gil_from_a_slow_thread_is_told),
         cmocka_unit_test(of_one_look_at_a_thread_that_runs_nothing_is_said),
+        cmocka_unit_test(it_hangs_in_the_test_of_who_waits),
         cmocka_unit_test(who_waits_for_a_thread_could_not_end_its_wait),
     };
 
