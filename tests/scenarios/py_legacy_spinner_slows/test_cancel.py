@@ -14,5 +14,5 @@ def run():
 def test_that_is_slowed_down():
     threading.Thread(target=run, name="inside", daemon=True).start()
     while True:
-        sum(range(20000))  # HERE is-slowed-down
+        sum(range(200000))  # HERE is-slowed-down
         time.sleep(0)  # HERE is-slowed-down
