@@ -178,6 +178,26 @@ static json_t *all_tests(struct rw_out *out, json_t *old_index, json_t *incident
     return all;
 }
 
+/* Somebody else's file of that name, or one of ours that cannot be read any more, is not ours to throw away.
+ */
+static void put_aside(struct rw_out *out)
+{
+    struct stat status;
+    char name[32];
+    if (fstatat(out->fd, INDEX, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return;
+    for (int i = 1; i <= 99; i++) {
+        snprintf(name, sizeof(name), INDEX ".%d", i);
+        if (renameat2(out->fd, INDEX, out->fd, name, RENAME_NOREPLACE) == 0) {
+            char *note = talloc_asprintf(out, "%s was here already and is none of racewatch's: it is %s now",
+                                         INDEX, name);
+            rw_out_note(out, note);
+            talloc_free(note);
+            return;
+        }
+    }
+}
+
 int rw_out_write_index(struct rw_out *out, int exit_status)
 {
     int lock = openat(out->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -185,6 +205,8 @@ int rw_out_write_index(struct rw_out *out, int exit_status)
         return -errno;
     flock(lock, LOCK_EX);
     json_t *old_index = rw_index_read(out->fd, INDEX);
+    if (old_index == NULL)
+        put_aside(out);
     json_t *index = json_object();
     json_object_set_new(index, "schema", json_integer(RW_INCIDENT_SCHEMA));
     json_object_set_new(index, "command", text(out->command));

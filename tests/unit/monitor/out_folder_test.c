@@ -192,7 +192,16 @@ static void words_from_elsewhere_do_no_harm(void **state)
     assert_string_equal(add(out, "../../a b"), "001-______a_b");
     json_t *index = index_of(folder);
     assert_int_equal(json_array_size(json_object_get(index, "incidents")), 1);
+    assert_non_null(strstr(json_string_value(json_array_get(json_object_get(index, "notes"), 0)),
+                           "is none of racewatch's: it is index.json.1 now"));
     json_decref(index);
+    /* And it is still there. */
+    char line[128] = "";
+    int kept = openat(folder->fd, "index.json.1", O_RDONLY | O_CLOEXEC);
+    assert_true(read(kept, line, sizeof(line) - 1) > 0);
+    assert_non_null(strstr(line, "\"run\":\"x\""));
+    close(kept);
+    assert_int_equal(unlinkat(folder->fd, "index.json.1", 0), 0);
     talloc_free(out);
 }
 
