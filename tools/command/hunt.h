@@ -66,7 +66,7 @@ struct hunt {
 
     double begin_s;
     size_t runs, plain_runs, failed_runs;
-    double longest_plain_s;
+    double longest_s; /* of the undisturbed runs that did not fail; of all such where none was undisturbed */
     struct hunt_failure *failures;
     size_t failure_count;
     struct hunt_candidate *candidates;

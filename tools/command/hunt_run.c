@@ -10,18 +10,24 @@
 
 #include "tools/command/hunt.h"
 
-/* How long a run may take, by what an undisturbed one takes: then it hangs. Short at least, for a hang of a
- * short program costs that much; a perturbed run may take some times longer than a plain one. */
+/* How long a run may take, by what an undisturbed one takes, or any good one where none is to be undisturbed:
+ * then it hangs. Short at least, for a hang of a short program costs that much; a perturbed run may take some
+ * times longer than a plain one. */
 #define HANG_LEAST_S 2.0
 #define HANG_FACTOR 10.0
 
 static double hang_s(const struct hunt *hunt)
 {
-    double limit = hunt->longest_plain_s * HANG_FACTOR;
+    double limit = hunt->longest_s * HANG_FACTOR;
     return limit > HANG_LEAST_S ? limit : HANG_LEAST_S;
 }
 
 /* The first run of all has nothing to go by: the user's limits hold there. */
+static bool has_limits(const struct hunt *hunt)
+{
+    return hunt->plain_runs > 0 || hunt->longest_s > 0;
+}
+
 static char **arguments(const struct hunt *hunt, void *scratch, enum hunt_how how, uint64_t seed,
                         const char *steer, const char *replay)
 {
@@ -41,7 +47,7 @@ static char **arguments(const struct hunt *hunt, void *scratch, enum hunt_how ho
         rw_argv_add(scratch, &list, talloc_asprintf(scratch, "--replay=%s", replay));
     if (steer != NULL)
         rw_argv_add(scratch, &list, talloc_asprintf(scratch, "--steer=%s", steer));
-    if (hunt->plain_runs > 0) {
+    if (has_limits(hunt)) {
         const struct {
             const char *name;
             bool is_set;
@@ -86,7 +92,7 @@ static int run(struct hunt *hunt, enum hunt_how how, uint64_t seed, const char *
         .argv = arguments(hunt, scratch, how, seed, steer, replay),
         .is_own = true,
         .output = hunt->scratch,
-        .end_s = rw_now_s() + (hunt->plain_runs > 0 ? 4 * hang_s(hunt) + 30 : 1e9),
+        .end_s = rw_now_s() + (has_limits(hunt) ? 4 * hang_s(hunt) + 30 : 1e9),
     };
     int error = rw_child_run(&child, &status);
     *is_endless = error == -ETIMEDOUT;
@@ -112,8 +118,8 @@ int rw_hunt_run(struct hunt *hunt, enum hunt_how how, uint64_t seed, char **why)
         if (hunt->aim != NULL)
             hunt->aim->runs++;
         bool has_failed = rw_hunt_judge(hunt, how, seed, code, is_endless);
-        if (how == HUNT_PLAIN && !has_failed && took > hunt->longest_plain_s)
-            hunt->longest_plain_s = took;
+        if ((how == HUNT_PLAIN || hunt->plain_runs == 0) && !has_failed && took > hunt->longest_s)
+            hunt->longest_s = took;
         error = code == 126 || code == 127 ? -ENOEXEC : 0;
         if (error != 0)
             *why = talloc_asprintf(hunt, "%s cannot be run", hunt->command[0]);
