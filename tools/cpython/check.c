@@ -118,8 +118,9 @@ static const char *wrong_interpreters(const struct rw_python *py)
     return mains == 1 ? NULL : "no interpreter is the main one";
 }
 
-/* One that has called another is behind its first instruction. Thread._bootstrap has a Thread,
- * and does nothing but call a method. */
+/* One that has called another is behind its first instruction, unless it is the interpreter's own between a
+ * class and its __init__, which 3.13 has begin there. Thread._bootstrap has a Thread, and does nothing but
+ * call a method. */
 static bool is_right_frame(struct rw_python *py, struct rw_py_frame *frame, bool is_innermost)
 {
     uint64_t self;
@@ -130,7 +131,8 @@ static bool is_right_frame(struct rw_python *py, struct rw_py_frame *frame, bool
     if (!frame->code->is_code || !rw_py_is(py, frame->globals, "dict"))
         return false;
     int32_t at = rw_py_instruction_offset(py, frame);
-    if (at == INT32_MIN || at % 2 || (!is_innermost && at <= 0))
+    int32_t least = frame->code->is_hidden ? 0 : 2;
+    if (at == INT32_MIN || at % 2 || (!is_innermost && at < least))
         return false;
     if (strcmp(rw_py_code_base(frame->code), "threading.py") || !frame->code->function ||
         strcmp(frame->code->function, "_bootstrap"))
