@@ -108,6 +108,22 @@ static void *wait_in_thread(void *which)
     return (void *)wait_for((enum wait)(intptr_t)which);
 }
 
+/* Whether a futex is a part of what is waited for. Of a join it is the thread's own. */
+static bool is_part(enum wait wait, uintptr_t address)
+{
+    static const struct {
+        const void *begin;
+        size_t size;
+    } objects[WAITS] = {
+        [SEM] = {&semaphore, sizeof semaphore},        [SEM_TIMED] = {&semaphore, sizeof semaphore},
+        [SEM_CLOCK] = {&semaphore, sizeof semaphore},  [MUTEX] = {&mutex, sizeof mutex},
+        [MUTEX_TIMED] = {&mutex, sizeof mutex},        [COND] = {&condition, sizeof condition},
+        [COND_TIMED] = {&condition, sizeof condition}, [READ_LOCK] = {&rwlock, sizeof rwlock},
+    };
+    uintptr_t begin = (uintptr_t)objects[wait].begin;
+    return begin == 0 || (address >= begin && address < begin + objects[wait].size);
+}
+
 /* Until the thread is in the system call in which it waits, and not on its way there. */
 static void wait_until_blocked(enum wait wait)
 {
@@ -124,9 +140,12 @@ static void wait_until_blocked(enum wait wait)
         ssize_t length = read(fd, state, sizeof state - 1);
         close(fd);
         state[length > 0 ? length : 0] = '\0';
-        const long present = atol(state);
+        long present = -1;
+        unsigned long argument = 0;
+        const bool is_known = sscanf(state, "%ld 0x%lx", &present, &argument) == 2; /* else it runs */
         /* A wait with a time that somebody looked at, stopped, goes on as restart_syscall. */
-        calm = state[0] != 'r' && (present == call || present == SYS_restart_syscall) ? calm + 1 : 0;
+        const bool is_it = is_known && (present == call || present == SYS_restart_syscall);
+        calm = is_it && is_part(wait, argument) ? calm + 1 : 0;
         sched_yield();
     }
 }
