@@ -118,11 +118,27 @@ static bool begin_session(void)
     return true;
 }
 
+/* The run's monitor says it, in the end: what its processes print is the program's. */
+static void leave_refusal(int error)
+{
+    char path[PATH_MAX], number[16];
+    struct rw_text text;
+    rw_text_begin(&text, number, sizeof number);
+    rw_text_add_decimal(&text, (uint64_t)error);
+    rw_text_begin(&text, path, sizeof path);
+    rw_text_add(&text, rw_session.folder);
+    rw_text_add(&text, "/" RW_REFUSAL_NAME);
+    rw_raw3(SYS_symlink, (long)number, (long)path, 0);
+}
+
 /* The monitor of a session may take its folder away just before we record in it. */
 static bool begin(void)
 {
     int result = rw_session_join() ? rw_begin_recording(&rw_self) : -ENOENT;
-    return result == 0 || (result == -ENOENT && begin_session());
+    if (result == 0 || result == -ENOENT)
+        return result == 0 || begin_session();
+    leave_refusal(-result);
+    return false;
 }
 
 __attribute__((constructor)) static void construct(void)

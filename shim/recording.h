@@ -38,6 +38,10 @@
 #include "shim/recording_orders.h"
 #include "shim/recording_races.h"
 
+/* A symbolic link in the session's folder, left by a process of the run that could make no recording there:
+ * it leads to the errno, in decimal. It takes no block of the disk. */
+#define RW_REFUSAL_NAME "refused"
+
 #define RW_RECORDING_MAGIC UINT64_C(0x31434552574b4352) /* "RCKWREC1", little endian */
 #define RW_RECORDING_VERSION 2u
 #define RW_VERSION "0.1.0"

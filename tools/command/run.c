@@ -168,7 +168,10 @@ static void say(const struct rw_monitor_result *result, char **command)
 {
     if (result->trouble != NULL)
         fprintf(stderr, "racewatch: %s\n", result->trouble);
-    if (!result->has_seen)
+    if (!result->has_seen && result->refused != 0)
+        fprintf(stderr, "racewatch: %s was not watched: it could not make a recording: %s\n", command[0],
+                strerror(result->refused));
+    else if (!result->has_seen)
         fprintf(
             stderr,
             "racewatch: %s was not watched: it is linked statically, changes its user, or drops LD_PRELOAD\n",

@@ -55,6 +55,7 @@ struct monitor {
     bool is_asked_to_end;
     bool was_signalled; /* somebody ends the run: its processes' ends are no riddle any more */
     bool has_seen;
+    int refused;
     int exit_status; /* of the first process, -1 not known */
     int wait_status;
     int signal_to_pass; /* 0 none */
@@ -312,6 +313,7 @@ static int clear_away(struct monitor *monitor)
     if (!keeps)
         rw_watch_clear_elsewhere(monitor->watch);
     rw_spares_clear(monitor->setup->session->path);
+    monitor->refused = rw_session_take_refusal(monitor->setup->session);
     int error = rw_session_remove(monitor->setup->session);
     return has_kept ? 0 : error;
 }
@@ -411,6 +413,7 @@ int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw
     finish(monitor);
     result->wait_status = monitor->wait_status;
     result->has_seen = monitor->has_seen;
+    result->refused = monitor->refused;
     result->told = monitor->publisher->told;
     result->first_sentence = talloc_strdup(parent, monitor->publisher->first_sentence);
     result->first_report = talloc_strdup(parent, monitor->publisher->first_report);

@@ -29,6 +29,7 @@ struct rw_monitor_setup {
 struct rw_monitor_result {
     int wait_status;      /* of the child */
     bool has_seen;        /* some process recorded */
+    int refused;          /* errno with which one could not; 0: none, or not known */
     size_t told;          /* incidents */
     size_t tests_told;    /* that left something behind; 0 where nobody asked */
     char *first_sentence; /* talloc children of the parent given; NULL if none */

@@ -15,6 +15,8 @@
 
 #include <talloc.h>
 
+#include "shim/recording.h"
+
 /* Room that a run needs at the least: the recordings of a few processes. */
 #define ROOM_BYTES (1024 * 1024)
 
@@ -221,6 +223,16 @@ static bool is_empty(int folder)
     if (list != NULL)
         closedir(list);
     return !found;
+}
+
+int rw_session_take_refusal(const struct rw_session *session)
+{
+    char number[16] = "";
+    ssize_t length = readlinkat(session->fd, RW_REFUSAL_NAME, number, sizeof(number) - 1);
+    if (length < 0)
+        return 0;
+    unlinkat(session->fd, RW_REFUSAL_NAME, 0);
+    return atoi(number); /* whatever stands there: it is only said */
 }
 
 void rw_session_close(struct rw_session *session)

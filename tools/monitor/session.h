@@ -29,6 +29,10 @@ int rw_session_create(void *parent, const char *dir, struct rw_session **session
 /* One that the shim has made. */
 int rw_session_open(void *parent, const char *path, bool made_out, struct rw_session **session, char **why);
 
+/* The errno with which a process of the run could make no recording in the folder, as it left it there
+ * (RW_REFUSAL_NAME); 0 where none did. It is gone afterwards. */
+int rw_session_take_refusal(const struct rw_session *session);
+
 /* Removes the folder if it is empty. 0: gone; -ENOTEMPTY: somebody uses it; or another negative errno. */
 int rw_session_remove(struct rw_session *session);
 
