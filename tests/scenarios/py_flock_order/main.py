@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import fcntl
 import os
+import shutil
 import tempfile
 
 folder = tempfile.mkdtemp()
@@ -13,6 +14,8 @@ def work(first, second, mine, others):
     fcntl.flock(one, fcntl.LOCK_EX)
     os.write(ready[mine][1], b"1")
     os.read(ready[others][0], 1)
+    if mine == 0:  # both have both open
+        shutil.rmtree(folder)
     fcntl.flock(two, fcntl.LOCK_EX)  # HERE second-lock
 
 
