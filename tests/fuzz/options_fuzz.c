@@ -7,7 +7,7 @@
 
 #include "shim/shim_options.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/command/options.h"
+#include "tools/options/options.h"
 
 static void ends(const char *string, size_t size)
 {

@@ -11,10 +11,10 @@
 
 #include "shim/schedule_given.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/command/options.h"
 #include "tools/monitor/schedules.h"
+#include "tools/options/options.h"
+#include "tools/postmortem/schedule_words.h"
 #include "tools/recording/schedule_file.h"
-#include "tools/recording/schedule_words.h"
 
 #define THREADS 3u
 #define SOURCES 2u

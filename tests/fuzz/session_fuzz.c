@@ -14,7 +14,7 @@
 #include "tools/diagnosis/diagnosis.h"
 #include "tools/incident/accounts.h"
 #include "tools/incident/model.h"
-#include "tools/recording/postmortem.h"
+#include "tools/postmortem/postmortem.h"
 #include "tools/report/report.h"
 
 #define GONE_PID 0x3ffffff /* no process has such a pid */

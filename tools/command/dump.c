@@ -14,9 +14,9 @@
 #include <talloc.h>
 
 #include "tools/command/commands.h"
-#include "tools/command/options.h"
 #include "tools/monitor/capture.h"
 #include "tools/monitor/out_folder.h"
+#include "tools/options/options.h"
 #include "tools/recording/reader.h"
 #include "tools/report/report.h"
 #include "tools/snapshot/maps.h"

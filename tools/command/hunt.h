@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 #include "tools/command/child_run.h"
-#include "tools/command/options.h"
 #include "tools/incident/incident.h"
+#include "tools/options/options.h"
 
 struct json_t;
 

@@ -18,8 +18,8 @@
 #include "tools/command/found.h"
 #include "tools/command/hunt.h"
 #include "tools/incident/json.h"
+#include "tools/postmortem/schedule_words.h"
 #include "tools/recording/schedule_file.h"
-#include "tools/recording/schedule_words.h"
 
 #define LONGEST_S 60.0 /* for each failure */
 #define FAILURES_MAX 5

@@ -12,8 +12,8 @@
 
 #include "tools/command/child_run.h"
 #include "tools/command/isolate_pytest.h"
-#include "tools/command/options.h"
 #include "tools/incident/incident.h"
+#include "tools/options/options.h"
 
 struct isolate {
     char *const *command;

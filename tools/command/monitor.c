@@ -12,8 +12,8 @@
 #include <talloc.h>
 
 #include "tools/command/commands.h"
-#include "tools/command/options.h"
 #include "tools/monitor/monitor.h"
+#include "tools/options/options.h"
 
 struct arguments {
     const char *session;

@@ -21,7 +21,7 @@
 #include "tools/incident/index_file.h"
 #include "tools/incident/json.h"
 #include "tools/incident/model.h"
-#include "tools/recording/postmortem.h"
+#include "tools/postmortem/postmortem.h"
 #include "tools/report/report.h"
 
 #define MARKDOWN_BYTES_MAX (1024u * 1024)

@@ -20,8 +20,8 @@
 #include "tools/command/command_name.h"
 #include "tools/command/commands.h"
 #include "tools/command/library.h"
-#include "tools/command/options.h"
 #include "tools/monitor/monitor.h"
+#include "tools/options/options.h"
 
 extern char **environ;
 

@@ -5,7 +5,7 @@
 #include <talloc.h>
 
 #include "tools/command/commands.h"
-#include "tools/command/options.h"
+#include "tools/options/options.h"
 #include "tools/recording/print.h"
 
 static error_t parse_path(int key, char *argument, struct argp_state *state)

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "tools/command/options.h"
 #include "tools/monitor/session.h"
+#include "tools/options/options.h"
 
 struct rw_monitor_setup {
     const struct rw_options *options;

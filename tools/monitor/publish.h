@@ -9,13 +9,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "tools/command/options.h"
 #include "tools/incident/incident.h"
 #include "tools/monitor/accounts.h"
 #include "tools/monitor/failures.h"
 #include "tools/monitor/out_folder.h"
 #include "tools/monitor/session.h"
 #include "tools/monitor/watch.h"
+#include "tools/options/options.h"
 
 struct rw_publisher {
     const struct rw_options *options;

@@ -5,8 +5,8 @@
 
 #include <talloc.h>
 
+#include "tools/postmortem/schedule_words.h"
 #include "tools/recording/schedule_file.h"
-#include "tools/recording/schedule_words.h"
 
 struct rw_schedules {
     bool is_on;

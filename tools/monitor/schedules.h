@@ -6,7 +6,7 @@
 #ifndef RACEWATCH_TOOLS_MONITOR_SCHEDULES_H
 #define RACEWATCH_TOOLS_MONITOR_SCHEDULES_H
 
-#include "tools/command/options.h"
+#include "tools/options/options.h"
 
 struct rw_schedules;
 

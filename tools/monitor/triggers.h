@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "tools/command/options.h"
 #include "tools/monitor/watch.h"
+#include "tools/options/options.h"
 
 enum rw_trigger {
     RW_TRIGGER_NONE = 0,

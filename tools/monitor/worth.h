@@ -5,9 +5,9 @@
 
 #include <stdbool.h>
 
-#include "tools/command/options.h"
 #include "tools/incident/incident.h"
 #include "tools/monitor/triggers.h"
+#include "tools/options/options.h"
 
 /* What tells a circle that two looks confirm from the other verdicts: it needs no limit to have passed. */
 bool rw_is_certain(const struct rw_options *options, const struct rw_incident *incident,

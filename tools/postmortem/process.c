@@ -7,9 +7,9 @@
 #include <talloc.h>
 
 #include "tools/incident/model.h"
-#include "tools/recording/lock_edges.h"
+#include "tools/postmortem/lock_edges.h"
+#include "tools/postmortem/postmortem.h"
 #include "tools/recording/model.h"
-#include "tools/recording/postmortem.h"
 #include "tools/snapshot/code_place.h"
 #include "tools/snapshot/image.h"
 #include "tools/snapshot/maps.h"

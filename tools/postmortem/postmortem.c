@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A session's folder: which recordings there are, and which processes they are of. */
-#include "tools/recording/postmortem.h"
+#include "tools/postmortem/postmortem.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a schedule's threads and switches are called. */
-#ifndef RACEWATCH_TOOLS_RECORDING_SCHEDULE_WORDS_H
-#define RACEWATCH_TOOLS_RECORDING_SCHEDULE_WORDS_H
+#ifndef RACEWATCH_TOOLS_POSTMORTEM_SCHEDULE_WORDS_H
+#define RACEWATCH_TOOLS_POSTMORTEM_SCHEDULE_WORDS_H
 
 #include "tools/incident/incident.h"
 #include "tools/recording/schedule_file.h"

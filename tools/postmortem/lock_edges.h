@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of lock orders of a recording, with the stacks in it. */
-#ifndef RACEWATCH_TOOLS_RECORDING_LOCK_EDGES_H
-#define RACEWATCH_TOOLS_RECORDING_LOCK_EDGES_H
+#ifndef RACEWATCH_TOOLS_POSTMORTEM_LOCK_EDGES_H
+#define RACEWATCH_TOOLS_POSTMORTEM_LOCK_EDGES_H
 
 #include "tools/incident/incident.h"
 

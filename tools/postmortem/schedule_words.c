@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tools/recording/schedule_words.h"
+#include "tools/postmortem/schedule_words.h"
 
 #include <string.h>
 

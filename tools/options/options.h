@@ -3,8 +3,8 @@
  * The options of shim/options.def as a structure: from the environment, from flags, and back into a string
  * for the processes that a run starts. One table makes the fields, the parser, the flags and the help.
  */
-#ifndef RACEWATCH_TOOLS_COMMAND_OPTIONS_H
-#define RACEWATCH_TOOLS_COMMAND_OPTIONS_H
+#ifndef RACEWATCH_TOOLS_OPTIONS_OPTIONS_H
+#define RACEWATCH_TOOLS_OPTIONS_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdio.h>

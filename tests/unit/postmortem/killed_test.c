@@ -22,7 +22,7 @@
 
 #include "tests/unit/recording/make_recording.h"
 #include "tools/incident/model.h"
-#include "tools/recording/postmortem.h"
+#include "tools/postmortem/postmortem.h"
 
 #define PATIENCE_S 30
 

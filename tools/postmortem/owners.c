@@ -4,7 +4,7 @@
 #include <talloc.h>
 
 #include "tools/incident/model.h"
-#include "tools/recording/postmortem.h"
+#include "tools/postmortem/postmortem.h"
 
 /* Those that hold their owner's TID. */
 static bool is_lock(const struct rw_wait_on *wait)

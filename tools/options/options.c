@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tools/command/options.h"
+#include "tools/options/options.h"
 
 #include <errno.h>
 #include <math.h>

@@ -3,11 +3,10 @@
  * An incident from recordings alone, after every process and the monitor are gone: `racewatch report DIR` on
  * what a SIGKILL left.
  */
-#ifndef RACEWATCH_TOOLS_RECORDING_POSTMORTEM_H
-#define RACEWATCH_TOOLS_RECORDING_POSTMORTEM_H
+#ifndef RACEWATCH_TOOLS_POSTMORTEM_POSTMORTEM_H
+#define RACEWATCH_TOOLS_POSTMORTEM_POSTMORTEM_H
 
 #include "tools/incident/incident.h"
-#include "tools/recording/print.h"
 #include "tools/recording/reader.h"
 
 /*

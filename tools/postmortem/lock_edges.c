@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tools/recording/lock_edges.h"
+#include "tools/postmortem/lock_edges.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,8 +8,8 @@
 
 #include "tools/incident/model.h"
 #include "tools/recording/reader.h"
-#include "tools/snapshot/image.h"
 #include "tools/snapshot/code_place.h"
+#include "tools/snapshot/image.h"
 #include "tools/snapshot/symbols.h"
 #include "tools/snapshot/unwind.h"
 

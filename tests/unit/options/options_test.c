@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <talloc.h>
 
-#include "tools/command/options.h"
+#include "tools/options/options.h"
 
 static int clean_environment(void **state)
 {
