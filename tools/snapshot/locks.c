@@ -18,7 +18,12 @@ struct mutex {
     uint32_t users;
     int32_t kind;
 };
+#define MUTEX_INHERITS_PRIORITY 32
 #define MUTEX_IS_SHARED 128
+
+/* The word that a refused thread waits on is a local of __pthread_mutex_lock_full (nptl/pthread_mutex_lock.c),
+ * the caller of the function that makes the call: so far above the stack's end at most. */
+#define REFUSED_ABOVE_MAX 1024
 
 struct rwlock {
     uint32_t readers, writers, wrphase_futex, writers_futex, pad3, pad4;
@@ -50,6 +55,17 @@ bool rw_lock_holds(const char *kind, uint64_t object, uint64_t address)
         if (strcmp(kind, sizes[i].kind) == 0)
             return address >= object && address - object < sizes[i].size;
     return false;
+}
+
+bool rw_lock_is_refused(struct rw_memory *memory, const char *kind, uint64_t object, uint64_t address,
+                        uint64_t stack_pointer)
+{
+    struct mutex mutex;
+
+    return strcmp(kind, "mutex") == 0 && address >= stack_pointer &&
+           address - stack_pointer < REFUSED_ABOVE_MAX &&
+           rw_memory_read(memory, object, &mutex, sizeof(mutex)) == 0 &&
+           (mutex.kind & MUTEX_INHERITS_PRIORITY) != 0;
 }
 
 /* By the names that functions have in libc's own symbol tables, without what plain_name takes off. `offset`

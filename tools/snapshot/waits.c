@@ -159,6 +159,12 @@ static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct r
         name_by_symbol(look, wait, true);
         return wait;
     }
+    if (wait && wait->kind &&
+        rw_lock_is_refused(look->image->memory, wait->kind, wait->object, address, call->stack_pointer)) {
+        wait->evidence = "recording; the kernel refused it the lock, and libc lets it wait for ever";
+        name_by_symbol(look, wait, true);
+        return wait;
+    }
     if (wait && wait->kind && strcmp(wait->kind, "fork") == 0) {
         /* The fork was recorded, the lock that it hangs in is inside of libc or of a handler. */
         wait->name = name_futex(look, thread, address);
