@@ -4,6 +4,7 @@
  * Where somebody else has it and waits in turn, that is a ring.
  */
 #include <string.h>
+#include <talloc.h>
 
 #include "tools/diagnosis/rules.h"
 #include "tools/diagnosis/stuck.h"
@@ -55,6 +56,23 @@ static char *holders(struct rw_diagnosis *diagnosis, const struct rw_node *node,
     return rw_words(ctx, "only process %d itself has the end that %s", node->process->pid, end);
 }
 
+/* The process' threads apart from the one that waits; a child of the graph. */
+static size_t other_threads(struct rw_diagnosis *diagnosis, const struct rw_node *node,
+                            const struct rw_thread ***others)
+{
+    const struct rw_process_info *process = node->process;
+    size_t count = 0;
+
+    *others = talloc_array(diagnosis->graph, const struct rw_thread *, (unsigned)process->thread_count + 1);
+    for (size_t i = 0; *others && i < process->thread_count; i++) {
+        const struct rw_thread *thread = &process->threads[i];
+
+        if (thread != node->thread && thread->tid > 0 && !rw_thread_is_gone(process, thread))
+            (*others)[count++] = thread;
+    }
+    return count;
+}
+
 static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
 {
     struct rw_incident *incident = diagnosis->incident;
@@ -70,14 +88,16 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
     /* Who should have had the other end may be a child that died. */
     const char *child = rw_failed_child_words(diagnosis, node->process,
                                               since_ns ? since_ns : rw_waits_since(incident, subject));
-    const char *others =
-        rw_alive_threads(node->process) > 1 ? ", where every other thread waits as well" : "";
+    const struct rw_thread **others;
+    size_t count = other_threads(diagnosis, node, &others);
 
-    char *sentence = rw_words(incident, "%s %s%s%s: %s%s%s", rw_thread_label(incident, thread),
+    char *sentence = rw_words(incident, "%s %s%s%s: %s%s", rw_thread_label(incident, thread),
                               rw_doing_words(incident, node->process, thread),
                               rw_for_how_long(incident, incident, rw_waits_since(incident, thread)),
-                              rw_at_place(diagnosis, thread), state, holders(diagnosis, node, first), others);
+                              rw_at_place(diagnosis, thread), state, holders(diagnosis, node, first));
 
+    if (count)
+        rw_tell_others(diagnosis, &sentence, node->process, others, count);
     rw_tell_waiting_tasks(diagnosis, node->process, thread, &sentence);
     rw_append(incident, &sentence, "%s%s.", child ? "; " : "", child ? child : "");
     finding->sentence = sentence;
@@ -94,6 +114,8 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
     rw_finding_place(diagnosis, finding, node->process, thread);
     if (subject != thread)
         rw_finding_other_side(diagnosis, finding, subject);
+    else if (count == 1)
+        rw_finding_other_side(diagnosis, finding, others[0]);
 }
 
 static bool uses(const struct rw_process_info *process, int fd)

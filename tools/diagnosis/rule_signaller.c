@@ -7,7 +7,6 @@
  * waits for an event that a signal handler sets is idle, not stuck: so only while a test runs, the process
  * ends, or there is no such handler.
  */
-#include <string.h>
 #include <talloc.h>
 
 #include "tools/diagnosis/rules.h"
@@ -15,8 +14,6 @@
 #include "tools/incident/model.h"
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
-
-#define NAMED_OTHERS 3
 
 /* Nobody in particular has to end it: any thread that has the memory could. Or one of them has to, and it is
  * not known which: who reads under a rwlock, who runs an initialisation, who took a Python lock. None of them
@@ -56,83 +53,22 @@ static bool in_chain(const struct rw_graph *graph, const size_t *chain, size_t l
     return false;
 }
 
-static bool is_parked(const struct rw_thread *thread)
-{
-    return rw_wait_kind_of(thread->waits_on)->ends == RW_ENDS_NEVER;
-}
-
-/* Those that will never run again, before those that only wait. */
-static size_t move_parked_ahead(const struct rw_thread **others, size_t count)
-{
-    size_t parked = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct rw_thread *thread = others[i];
-
-        if (!is_parked(thread))
-            continue;
-        memmove(&others[parked + 1], &others[parked], (i - parked) * sizeof *others);
-        others[parked++] = thread;
-    }
-    return parked;
-}
-
-/* "'w' (tid 7) waits on condition `c` at x.py:3 in job" */
-static char *other_words(struct rw_diagnosis *diagnosis, const struct rw_process_info *process,
-                         const struct rw_thread *other, const char *between)
+static void append_who_is_left(struct rw_diagnosis *diagnosis, char **sentence,
+                               const struct rw_process_info *process, const struct rw_thread **others,
+                               size_t count, bool is_shared)
 {
     struct rw_incident *incident = diagnosis->incident;
-
-    return rw_words(incident, "%s%s %s%s", rw_thread_label(incident, other), between,
-                    rw_doing_words(incident, process, other), rw_at_place(diagnosis, other));
-}
-
-/* " ('a', 'b', 'c', ...)": too many to say of each what it does. */
-static void append_names(struct rw_incident *incident, char **sentence, const struct rw_process_info *process,
-                         const struct rw_thread **others, size_t count, size_t parked)
-{
-    size_t all = parked ? parked : count, named = all < NAMED_OTHERS ? all : NAMED_OTHERS;
-
-    for (size_t i = 0; i < named; i++)
-        rw_append(incident, sentence, "%s%s", i ? ", " : " (",
-                  rw_thread_short_label(incident, process, others[i]));
-    rw_append(incident, sentence, "%s%s)", all > named ? ", ..." : "",
-              parked > 1 ? " for ever: Python has parked them"
-              : parked   ? " for ever: Python has parked it"
-                         : "");
-}
-
-/* "; the only other thread, 'w' (tid 7), waits on condition `c` at x.py:3 in job, so nobody is left who could
- * end this wait" */
-static void append_others(struct rw_diagnosis *diagnosis, char **sentence,
-                          const struct rw_process_info *process, const struct rw_thread **others,
-                          size_t count, bool is_shared)
-{
-    struct rw_incident *incident = diagnosis->incident;
-    size_t parked = move_parked_ahead(others, count);
 
     if (is_shared) {
-        rw_append(incident, sentence,
-                  "; all who share its memory wait as well, so nobody is left who could end this wait");
-        return;
-    }
-    if (count == 0) {
+        rw_append(incident, sentence, "; all who share its memory wait as well");
+    } else if (count == 0) {
         const char *ended = rw_last_ended_words(diagnosis, process);
 
         rw_append(incident, sentence, "; no other thread is left in the process that could end this wait%s%s",
                   ended ? ": " : "", ended ? ended : "");
         return;
-    }
-    if (count == 1) {
-        rw_append(incident, sentence, "; the only other thread, %s",
-                  other_words(diagnosis, process, others[0], ","));
-    } else if (count == 2 && !parked) {
-        rw_append(incident, sentence, "; the two other threads wait as well: %s, and %s",
-                  other_words(diagnosis, process, others[0], ""),
-                  other_words(diagnosis, process, others[1], ""));
     } else {
-        rw_append(incident, sentence, "; all %zu other threads wait as well", count);
-        append_names(incident, sentence, process, others, count, parked);
+        rw_tell_others(diagnosis, sentence, process, others, count);
     }
     rw_append(incident, sentence, ", so nobody is left who could end this wait");
 }
@@ -157,13 +93,13 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     }
     rw_tell_blocked_loop(diagnosis, process, last, &sentence);
     rw_tell_waiting_tasks(diagnosis, process, last, &sentence);
-    append_others(diagnosis, &sentence, process, others, count,
-                  last->waits_on->channel_count > 0 && !rw_is_loop_asleep(process, last));
+    append_who_is_left(diagnosis, &sentence, process, others, count,
+                       last->waits_on->channel_count > 0 && !rw_is_loop_asleep(process, last));
     rw_append(incident, &sentence, "%s%s.", child ? "; " : "", child ? child : "");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, "waits");
     /* One of many that wait, each for something of its own, is nobody to blame. */
-    for (size_t i = 0; i < count && count <= NAMED_OTHERS; i++)
+    for (size_t i = 0; i < count && count <= RW_NAMED_OTHERS; i++)
         rw_verdict_culprit(incident, finding, process->pid, others[i], "waits", "%s%s",
                            rw_doing_words(incident, process, others[i]), rw_at_place(diagnosis, others[i]));
     rw_verdict_evidence(incident, finding,

@@ -254,6 +254,9 @@ static char *bare_wait_words(void *ctx, const struct rw_process_info *process, c
     /* Who waits for items, and who waits for them to be done, wait for different threads. */
     if (kind->kind && strcmp(kind->kind, "queue") == 0 && wait->call && strcmp(wait->call, "Queue.join") == 0)
         return rw_words(ctx, "waits for task_done() of queue %s", object);
+    /* A program sees the future, and not the condition in it. */
+    if (wait->call && strncmp(wait->call, "Future.", strlen("Future.")) == 0)
+        return rw_words(ctx, "waits for the result of future %s", object);
     return rw_words(ctx, "%s%s%s", kind->phrase, object[0] ? " " : "", object);
 }
 
