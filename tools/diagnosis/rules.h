@@ -102,8 +102,8 @@ void rw_tell_waiting_tasks(struct rw_diagnosis *diagnosis, const struct rw_proce
 bool rw_is_loop_asleep(const struct rw_process_info *process, const struct rw_thread *thread);
 /* So many of the others are named at most. */
 #define RW_NAMED_OTHERS 3
-/* Appends "; the only other thread, 'w' (tid 7), waits for lock `a` held by MainThread at x.py:3 in job", or the
- * names of so many. All of the others wait, and there is one at least; their order may be changed. */
+/* Appends "; the only other thread, 'w' (tid 7), waits for lock `a` held by MainThread at x.py:3 in job", or
+ * the names of so many. All of the others wait, and there is one at least; their order may be changed. */
 void rw_tell_others(struct rw_diagnosis *diagnosis, char **sentence, const struct rw_process_info *process,
                     const struct rw_thread **others, size_t count);
 /* "'setter' (tid 12) ended 3.0 s ago", of the thread that ended last, as far as the recording goes back; NULL

@@ -21,8 +21,9 @@ struct mutex {
 #define MUTEX_INHERITS_PRIORITY 32
 #define MUTEX_IS_SHARED 128
 
-/* The word that a refused thread waits on is a local of __pthread_mutex_lock_full (nptl/pthread_mutex_lock.c),
- * the caller of the function that makes the call: so far above the stack's end at most. */
+/* The word that a refused thread waits on is a local of __pthread_mutex_lock_full
+ * (nptl/pthread_mutex_lock.c), the caller of the function that makes the call: so far above the stack's end
+ * at most. */
 #define REFUSED_ABOVE_MAX 1024
 
 struct rwlock {

@@ -17,8 +17,8 @@ struct rw_reader;
  * "semaphore", "barrier", "join") at `object`. */
 bool rw_lock_holds(const char *kind, uint64_t object, uint64_t address);
 
-/* Whether a thread that asked for the mutex at `object`, and waits on the futex at `address` with its stack at
- * `stack_pointer`, is one that will never get it: the kernel refused it a mutex with priority inheritance,
+/* Whether a thread that asked for the mutex at `object`, and waits on the futex at `address` with its stack
+ * at `stack_pointer`, is one that will never get it: the kernel refused it a mutex with priority inheritance,
  * for a ring or an owner that is gone, and libc lets it wait for ever on a word of its own stack. */
 bool rw_lock_is_refused(struct rw_memory *memory, const char *kind, uint64_t object, uint64_t address,
                         uint64_t stack_pointer);
