@@ -21,7 +21,7 @@ struct rw_child_run {
     char *const *argv;
     bool is_own;                      /* it is racewatch itself; else argv[0] is looked for in PATH */
     const char *output;               /* an existing folder: the files `stdout` and `stderr` are made in it */
-    double end_s;                     /* on rw_now_s()'s clock: it is ended then */
+    double end_s;                     /* on rw_now_s()'s clock (tools/basics/clock.h): it is ended then */
     bool (*is_enough)(void *context); /* asked once a second, ends it when true; NULL: never */
     void *context;
 };
@@ -31,13 +31,8 @@ struct rw_child_run {
  * negative errno: it could not be started. */
 int rw_child_run(const struct rw_child_run *run, int *status);
 
-double rw_now_s(void); /* CLOCK_MONOTONIC */
-
 /* As a shell has it: 128 + n for a signal. */
 int rw_child_code(int status);
-
-/* A folder with all that is in it. Nothing happens where there is none. */
-void rw_remove_tree(const char *path);
 
 /* Appends to a talloc array that ends with NULL. */
 void rw_argv_add(void *parent, char ***list, const char *item);

@@ -6,15 +6,11 @@
 
 #include <talloc.h>
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
+#include "tools/basics/paths.h"
 
 char *rw_command_name(void *parent, char *const *argv)
 {
-    const char *program = base_name(argv[0]);
+    const char *program = rw_base_name(argv[0]);
     for (size_t i = 1; argv[i] != NULL; i++) {
         if (strcmp(argv[i], "-c") == 0)
             break; /* what follows is a program's text */
@@ -23,7 +19,7 @@ char *rw_command_name(void *parent, char *const *argv)
         if (argv[i][0] != '-') {
             if (access(argv[i], F_OK) != 0)
                 break;
-            return talloc_asprintf(parent, "%s %s", program, base_name(argv[i]));
+            return talloc_asprintf(parent, "%s %s", program, rw_base_name(argv[i]));
         }
     }
     return talloc_strdup(parent, program);

@@ -12,6 +12,7 @@
 
 #include <talloc.h>
 
+#include "tools/basics/paths.h"
 #include "tools/incident/index_file.h"
 #include "tools/monitor/session.h"
 
@@ -79,7 +80,7 @@ static bool add_session(void *parent, struct rw_found *found, const char *path, 
 {
     size_t count, recordings = 0;
     char **names = list(parent, path, &count);
-    const char *slash = strrchr(path, '/'), *session = slash != NULL ? slash + 1 : path;
+    const char *session = rw_base_name(path);
     struct rw_found_session result = {.path = path, .is_watched = rw_session_is_watched(path)};
     for (size_t i = 0; i < count; i++) {
         if (!ends_with(names[i], ".rec"))

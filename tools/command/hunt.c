@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <talloc.h>
 
+#include "tools/basics/clock.h"
+#include "tools/basics/folders.h"
+#include "tools/basics/paths.h"
 #include "tools/command/command_name.h"
 #include "tools/command/commands.h"
 #include "tools/command/duration.h"
@@ -133,32 +135,15 @@ enum hunt_how rw_hunt_how(const struct hunt *hunt, uint64_t seed)
     return hunt->alternates && seed % 2 == 0 ? HUNT_SERIAL : hunt->how;
 }
 
-/* Makes the folder, and those above it. */
-static int make_folder(struct hunt *hunt, const char *path)
+static int make_folder(struct hunt *hunt, const char *dir)
 {
-    if (path[0] != '/') {
-        char *cwd = getcwd(NULL, 0);
-        if (cwd == NULL)
-            return -errno;
-        hunt->out = talloc_asprintf(hunt, "%s/%s", cwd, path);
-        free(cwd);
-    } else {
-        hunt->out = talloc_strdup(hunt, path);
-    }
-    char *part = talloc_strdup(hunt, hunt->out);
-    for (char *at = part + 1; *at != '\0'; at++)
-        if (*at == '/') {
-            *at = '\0';
-            mkdir(part, 0777);
-            *at = '/';
-        }
-    if (mkdir(hunt->out, 0700) != 0 && errno != EEXIST)
+    char *out = rw_absolute_path(hunt, dir);
+    if (out == NULL)
         return -errno;
-    struct stat status;
-    if (stat(hunt->out, &status) != 0)
-        return -errno;
-    hunt->scratch = talloc_asprintf(hunt, "%s/hunt-%d", hunt->out, (int)getpid());
-    return S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
+    bool made;
+    hunt->out = out;
+    hunt->scratch = talloc_asprintf(hunt, "%s/hunt-%d", out, (int)getpid());
+    return rw_make_folders(out, &made);
 }
 
 static bool is_time_over(const struct hunt *hunt)

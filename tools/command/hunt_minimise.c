@@ -14,6 +14,7 @@
 
 #include <talloc.h>
 
+#include "tools/basics/clock.h"
 #include "tools/command/ddmin.h"
 #include "tools/command/found.h"
 #include "tools/command/hunt.h"

@@ -2,6 +2,7 @@
 /* How often the seed of a failure fails again. With delays the machine has a say in it, so it is counted. */
 #include <errno.h>
 
+#include "tools/basics/clock.h"
 #include "tools/command/hunt.h"
 
 #define LONGEST_S 20.0 /* for each failure; a hang costs seconds */

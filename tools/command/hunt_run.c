@@ -8,6 +8,8 @@
 
 #include <talloc.h>
 
+#include "tools/basics/clock.h"
+#include "tools/basics/folders.h"
 #include "tools/command/hunt.h"
 
 /* How long a run may take, by what an undisturbed one takes, or any good one where none is to be undisturbed:

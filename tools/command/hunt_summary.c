@@ -10,6 +10,7 @@
 
 #include <talloc.h>
 
+#include "tools/basics/clock.h"
 #include "tools/command/hunt.h"
 #include "tools/incident/json.h"
 

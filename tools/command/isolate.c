@@ -9,6 +9,9 @@
 
 #include <talloc.h>
 
+#include "tools/basics/clock.h"
+#include "tools/basics/folders.h"
+#include "tools/basics/paths.h"
 #include "tools/command/commands.h"
 #include "tools/command/duration.h"
 #include "tools/command/isolate.h"
@@ -66,21 +69,15 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 /* OUT/isolate-<pid>, and the folders above it. */
 static int make_folder(struct isolate *isolate, const char *dir)
 {
-    char *cwd = getcwd(NULL, 0);
-    if (cwd == NULL)
+    char *out = rw_absolute_path(isolate, dir);
+    if (out == NULL)
         return -errno;
-    isolate->out = dir[0] == '/' ? talloc_asprintf(isolate, "%s/isolate-%d", dir, (int)getpid())
-                                 : talloc_asprintf(isolate, "%s/%s/isolate-%d", cwd, dir, (int)getpid());
-    free(cwd);
-    char *part = talloc_strdup(isolate, isolate->out);
-    for (char *at = part + 1; *at != '\0'; at++)
-        if (*at == '/') {
-            *at = '\0';
-            mkdir(part, 0700);
-            *at = '/';
-        }
-    talloc_free(part);
-    return mkdir(isolate->out, 0700) != 0 && errno != EEXIST ? -errno : 0;
+    bool made;
+    int error = rw_make_folders(out, &made);
+    isolate->out = talloc_asprintf(isolate, "%s/isolate-%d", out, (int)getpid());
+    if (error == 0 && mkdir(isolate->out, 0700) != 0 && errno != EEXIST)
+        error = -errno;
+    return error;
 }
 
 static int find_target(struct isolate *isolate, char **why)

@@ -11,6 +11,8 @@
 
 #include <talloc.h>
 
+#include "tools/basics/paths.h"
+
 #define PYTEST_USAGE_ERROR 4
 
 enum what { KEEP = 0, SELECTS, PARALLEL };
@@ -87,7 +89,7 @@ static const struct option *find(const char *name, size_t length)
 
 static bool is_pytest(const char *word)
 {
-    const char *slash = strrchr(word, '/'), *base = slash != NULL ? slash + 1 : word;
+    const char *base = rw_base_name(word);
     return strcmp(base, "pytest") == 0 || strcmp(base, "py.test") == 0 || strncmp(base, "pytest-3", 8) == 0;
 }
 

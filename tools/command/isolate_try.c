@@ -8,6 +8,8 @@
 #include <talloc.h>
 
 #include "shim/recording.h"
+#include "tools/basics/clock.h"
+#include "tools/basics/folders.h"
 #include "tools/command/found.h"
 #include "tools/command/isolate.h"
 #include "tools/incident/json.h"

@@ -5,6 +5,7 @@
 
 #include <talloc.h>
 
+#include "tools/basics/paths.h"
 #include "tools/cpython/lines.h"
 #include "tools/cpython/object.h"
 
@@ -129,6 +130,5 @@ bool rw_py_is_asyncio(const struct rw_py_code *code)
 
 const char *rw_py_code_base(const struct rw_py_code *code)
 {
-    const char *slash = code->file ? strrchr(code->file, '/') : NULL;
-    return slash ? slash + 1 : code->file ? code->file : "";
+    return code->file ? rw_base_name(code->file) : "";
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Walks over the wait-for graph: its cycles, and the chain of blame from one thread. */
-#include <stdlib.h>
 #include <talloc.h>
 
+#include "tools/basics/need.h"
 #include "tools/diagnosis/graph.h"
 
 enum colour { UNSEEN = 0, ON_PATH, DONE };
@@ -13,31 +13,24 @@ struct step {
     size_t edge; /* offset among the node's edges */
 };
 
-static void *need(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
-
 static void keep_cycle(void *ctx, const struct rw_graph *graph, const struct step *path, size_t depth,
                        size_t start, struct rw_cycle **cycles, size_t *count)
 {
     struct rw_cycle *cycle;
 
-    *cycles = need(talloc_realloc(ctx, *cycles, struct rw_cycle, (unsigned)*count + 1));
+    *cycles = rw_need(talloc_realloc(ctx, *cycles, struct rw_cycle, (unsigned)*count + 1));
     cycle = &(*cycles)[(*count)++];
     cycle->length = depth - start;
-    cycle->edges = need(talloc_array(ctx, size_t, (unsigned)cycle->length));
+    cycle->edges = rw_need(talloc_array(ctx, size_t, (unsigned)cycle->length));
     for (size_t i = start; i < depth; i++)
         cycle->edges[i - start] = graph->nodes[path[i].node].first_edge + path[i].edge;
 }
 
 size_t rw_graph_cycles(void *ctx, const struct rw_graph *graph, struct rw_cycle **cycles)
 {
-    unsigned char *colour = need(talloc_zero_array(ctx, unsigned char, (unsigned)graph->node_count + 1));
-    bool *in_cycle = need(talloc_zero_array(ctx, bool, (unsigned)graph->node_count + 1));
-    struct step *path = need(talloc_array(ctx, struct step, (unsigned)graph->node_count + 1));
+    unsigned char *colour = rw_need(talloc_zero_array(ctx, unsigned char, (unsigned)graph->node_count + 1));
+    bool *in_cycle = rw_need(talloc_zero_array(ctx, bool, (unsigned)graph->node_count + 1));
+    struct step *path = rw_need(talloc_array(ctx, struct step, (unsigned)graph->node_count + 1));
     size_t count = 0;
 
     *cycles = NULL;
@@ -88,11 +81,11 @@ size_t rw_graph_cycles(void *ctx, const struct rw_graph *graph, struct rw_cycle 
 
 size_t rw_graph_chain(void *ctx, const struct rw_graph *graph, size_t node, size_t **chain)
 {
-    bool *seen = need(talloc_zero_array(ctx, bool, (unsigned)graph->node_count + 1));
+    bool *seen = rw_need(talloc_zero_array(ctx, bool, (unsigned)graph->node_count + 1));
     size_t length = 0, room = 8;
 
     /* Most chains are short, and there is one for each thread. */
-    *chain = need(talloc_array(ctx, size_t, (unsigned)room));
+    *chain = rw_need(talloc_array(ctx, size_t, (unsigned)room));
     while (node != RW_NO_NODE && !seen[node] && graph->nodes[node].edge_count) {
         size_t best = graph->nodes[node].first_edge;
 
@@ -101,7 +94,7 @@ size_t rw_graph_chain(void *ctx, const struct rw_graph *graph, size_t node, size
             if (graph->edges[graph->nodes[node].first_edge + i].certainty > graph->edges[best].certainty)
                 best = graph->nodes[node].first_edge + i;
         if (length == room)
-            *chain = need(talloc_realloc(ctx, *chain, size_t, (unsigned)(room *= 2)));
+            *chain = rw_need(talloc_realloc(ctx, *chain, size_t, (unsigned)(room *= 2)));
         (*chain)[length++] = best;
         node = graph->edges[best].to;
     }

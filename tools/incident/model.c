@@ -5,25 +5,19 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "tools/basics/need.h"
 #include "tools/incident/thread_index.h"
 #include "tools/incident/words.h"
 
 /* Returns `memory`, which must be there. */
-static void *need(void *memory)
-{
-    if (memory == NULL)
-        abort();
-    return memory;
-}
-
 void *rw_grow(struct rw_incident *incident, void *array, size_t count, size_t size)
 {
     size_t room = array ? talloc_get_size(array) / size : 0;
 
     if (count >= room) {
         room = count + count / 2 + 4;
-        array = need(array ? talloc_realloc_size(incident, array, room * size)
-                           : talloc_size(incident, room * size));
+        array = rw_need(array ? talloc_realloc_size(incident, array, room * size)
+                              : talloc_size(incident, room * size));
     }
     memset((char *)array + count * size, 0, size);
     return array;
@@ -35,7 +29,7 @@ void *rw_grow(struct rw_incident *incident, void *array, size_t count, size_t si
 
 struct rw_incident *rw_incident_new(void *talloc_parent)
 {
-    struct rw_incident *incident = need(talloc_zero(talloc_parent, struct rw_incident));
+    struct rw_incident *incident = rw_need(talloc_zero(talloc_parent, struct rw_incident));
 
     incident->schema = RW_INCIDENT_SCHEMA;
     return incident;
@@ -232,7 +226,7 @@ struct rw_interpreter_info *rw_process_find_interpreter(const struct rw_process_
 
 static const char *format_string(struct rw_incident *incident, const char *format, va_list arguments)
 {
-    return need(talloc_vasprintf(incident, format, arguments));
+    return rw_need(talloc_vasprintf(incident, format, arguments));
 }
 
 static void add_note(struct rw_incident *incident, const char ***notes, size_t *count, const char *text)
@@ -268,7 +262,7 @@ void rw_incident_note(struct rw_incident *incident, const char *format, ...)
 struct rw_wait_on *rw_thread_wait_on(struct rw_incident *incident, struct rw_thread *thread)
 {
     if (!thread->waits_on) {
-        thread->waits_on = need(talloc_zero(incident, struct rw_wait_on));
+        thread->waits_on = rw_need(talloc_zero(incident, struct rw_wait_on));
         thread->waits_on->owner.tid = -1;
         thread->waits_on->owner.pid = -1;
         thread->waits_on->peer_pid = -1;

@@ -4,12 +4,7 @@
 
 #include <string.h>
 
-static const char *base_name(const char *path)
-{
-    const char *slash = path ? strrchr(path, '/') : NULL;
-
-    return slash ? slash + 1 : path;
-}
+#include "tools/basics/paths.h"
 
 bool rw_is_library_file(const char *file)
 {
@@ -47,7 +42,7 @@ bool rw_is_plumbing(const struct rw_frame *frame)
     static const char *const libraries[] = {"libc.so",      "libc-2.",   "libpthread",  "ld-linux",
                                             "libstdc++.so", "libgcc_s.", "libpython3.", "libdl.so",
                                             "librt.so.",    "[vdso]"};
-    const char *module = base_name(frame->module);
+    const char *module = rw_base_name(frame->module);
 
     if (frame->is_shim || frame->is_python_eval || !module || is_toolchain_source(frame->file))
         return true;
@@ -76,8 +71,8 @@ static char *native_place(void *ctx, const struct rw_frame *frame)
                         frame->function ? frame->function : "?");
     if (frame->function)
         return rw_words(ctx, "%s+0x%llx (%s)", frame->function, (unsigned long long)frame->offset,
-                        frame->module ? base_name(frame->module) : "?");
-    return rw_words(ctx, "%s+0x%llx", frame->module ? base_name(frame->module) : "?",
+                        frame->module ? rw_base_name(frame->module) : "?");
+    return rw_words(ctx, "%s+0x%llx", frame->module ? rw_base_name(frame->module) : "?",
                     (unsigned long long)frame->module_offset);
 }
 

@@ -6,6 +6,7 @@
 
 #include <talloc.h>
 
+#include "tools/basics/paths.h"
 #include "tools/incident/accounts.h"
 #include "tools/incident/json.h"
 #include "tools/incident/model.h"
@@ -147,9 +148,8 @@ static void take_process(struct rw_accounts *accounts, const struct rw_watched *
             rw_process_add_account(accounts->book, process, talloc_strdup(accounts->book, header->test));
         accounts->count++;
     }
-    const char *slash = strrchr(header->executable, '/');
     rw_account_add_child(accounts->book, account, watched->pid,
-                         talloc_strdup(accounts->book, slash != NULL ? slash + 1 : header->executable));
+                         talloc_strdup(accounts->book, rw_base_name(header->executable)));
 }
 
 static void take_processes(struct rw_accounts *accounts)

@@ -2,20 +2,18 @@
 #include "tools/monitor/bare_incident.h"
 
 #include <string.h>
-#include <time.h>
 
 #include <talloc.h>
 
+#include "tools/basics/clock.h"
 #include "tools/incident/model.h"
 
 struct rw_incident *rw_bare_incident(void *parent, const struct rw_watch *watch, const struct rw_want *want,
                                      const char *command, uint64_t now_ns)
 {
     struct rw_incident *incident = rw_incident_new(parent);
-    struct timespec real;
-    clock_gettime(CLOCK_REALTIME, &real);
     incident->now_ns = now_ns;
-    incident->realtime_s = (double)real.tv_sec + (double)real.tv_nsec / 1e9;
+    incident->realtime_s = rw_realtime_s();
     incident->version = RW_VERSION;
     incident->trigger = rw_trigger_word(want->trigger);
     incident->trigger_detail = talloc_strdup(incident, want->detail);

@@ -13,11 +13,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <talloc.h>
 
+#include "tools/basics/clock.h"
 #include "tools/cpython/cpython.h"
 #include "tools/diagnosis/diagnosis.h"
 #include "tools/incident/accounts.h"
@@ -40,13 +40,6 @@
 
 /* A child that its parent has forgotten still ends. */
 #define CHILD_SECONDS_MAX 60
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void add_gone(struct rw_incident *incident, const struct rw_capture_target *target)
 {
@@ -135,10 +128,8 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
 {
     struct rw_incident *incident = rw_incident_new(parent);
     struct rw_shared_places *places = rw_shared_places_new(NULL);
-    struct timespec real;
-    clock_gettime(CLOCK_REALTIME, &real);
-    incident->now_ns = now_ns();
-    incident->realtime_s = (double)real.tv_sec + (double)real.tv_nsec / 1e9;
+    incident->now_ns = rw_now_ns();
+    incident->realtime_s = rw_realtime_s();
     incident->version = RW_VERSION;
     incident->trigger = talloc_strdup(incident, plan->trigger);
     incident->trigger_detail = talloc_strdup(incident, plan->trigger_detail);
@@ -165,7 +156,7 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
     rw_accounts_complete(incident);
     rw_diagnose(incident);
     rw_incident_fold(incident);
-    incident->took_ms = (double)(now_ns() - incident->now_ns) / 1e6;
+    incident->took_ms = (double)(rw_now_ns() - incident->now_ns) / 1e6;
     return incident;
 }
 

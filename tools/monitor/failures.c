@@ -2,11 +2,11 @@
 #include "tools/monitor/failures.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 
 #include <talloc.h>
 
+#include "tools/basics/paths.h"
 #include "tools/incident/model.h"
 #include "tools/recording/reader.h"
 #include "tools/snapshot/proc.h"
@@ -60,8 +60,7 @@ void rw_failures_note(struct rw_failures *failures, const struct rw_watched *wat
     struct failure failure = {header->ppid, {.pid = watched->pid, .ended_ns = now_ns}};
     if (!has_failed(watched, header, &failure.child.signal, &failure.child.status))
         return;
-    const char *slash = strrchr(header->executable, '/');
-    failure.child.name = talloc_strdup(failures, slash != NULL ? slash + 1 : header->executable);
+    failure.child.name = talloc_strdup(failures, rw_base_name(header->executable));
     struct failure *place = &failures->items[failures->written++ % FAILURES_MAX];
     talloc_free((void *)place->child.name);
     *place = failure;

@@ -4,10 +4,10 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <talloc.h>
 
+#include "tools/basics/clock.h"
 #include "tools/incident/model.h"
 #include "tools/incident/words.h"
 #include "tools/monitor/bare_incident.h"
@@ -320,25 +320,18 @@ void rw_looks_step(struct rw_looks *looks, uint64_t now_ns)
         take_result(looks, took_too_long, now_ns);
 }
 
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
-
 void rw_looks_finish(struct rw_looks *looks, uint64_t limit_ns)
 {
-    uint64_t until_ns = clock_ns() + limit_ns;
-    for (uint64_t now_ns = clock_ns(); looks->is_busy && now_ns < until_ns; now_ns = clock_ns()) {
+    uint64_t until_ns = rw_now_ns() + limit_ns;
+    for (uint64_t now_ns = rw_now_ns(); looks->is_busy && now_ns < until_ns; now_ns = rw_now_ns()) {
         uint64_t due_ns = rw_looks_due_ns(looks);
         uint64_t next_ns = due_ns < until_ns ? due_ns : until_ns;
         struct pollfd poll_fd = {.fd = rw_looks_fd(looks), .events = POLLIN};
         poll(&poll_fd, 1, next_ns > now_ns ? (int)((next_ns - now_ns) / MS) + 1 : 0);
-        rw_looks_step(looks, clock_ns());
+        rw_looks_step(looks, rw_now_ns());
     }
     if (looks->is_busy)
-        end(looks, false, clock_ns());
+        end(looks, false, rw_now_ns());
 }
 
 void rw_looks_gone(struct rw_looks *looks, const struct rw_watched *watched, uint64_t now_ns)

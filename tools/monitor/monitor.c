@@ -14,6 +14,7 @@
 
 #include <talloc.h>
 
+#include "tools/basics/clock.h"
 #include "tools/monitor/looks.h"
 #include "tools/monitor/out_folder.h"
 #include "tools/monitor/privileges.h"
@@ -62,13 +63,6 @@ struct monitor {
     uint64_t pass_ns;   /* at the latest */
     uint64_t start_ns, tick_ns, last_tick_ns, interval_ns, rescan_ns;
 };
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
 
 /* A tree's first process is often a wrapper that execs what it is about: its name is asked for when it is
  * needed. */
@@ -167,7 +161,7 @@ static void tick(struct monitor *monitor, uint64_t now_ns)
     if (monitor->names != NULL)
         rw_thread_names_step(monitor->names, monitor->watch, monitor->publisher->accounts, now_ns);
     monitor->last_tick_ns = now_ns;
-    uint64_t took_ns = clock_ns() - now_ns;
+    uint64_t took_ns = rw_now_ns() - now_ns;
     monitor->interval_ns = took_ns * TICK_SHARE < TICK_MIN_NS   ? TICK_MIN_NS
                            : took_ns * TICK_SHARE > TICK_MAX_NS ? TICK_MAX_NS
                                                                 : took_ns * TICK_SHARE;
@@ -232,7 +226,7 @@ static void pass_when_looked(struct monitor *monitor, uint64_t now_ns)
 
 static void wait_for_something(struct monitor *monitor)
 {
-    uint64_t now_ns = clock_ns(), due_ns = monitor->tick_ns, looks_ns = rw_looks_due_ns(monitor->looks);
+    uint64_t now_ns = rw_now_ns(), due_ns = monitor->tick_ns, looks_ns = rw_looks_due_ns(monitor->looks);
     due_ns = looks_ns < due_ns ? looks_ns : due_ns;
     struct pollfd fds[] = {
         {.fd = monitor->child_fd, .events = POLLIN},
@@ -255,7 +249,7 @@ static void wait_for_something(struct monitor *monitor)
         waitpid(monitor->setup->child, &monitor->wait_status, WNOHANG) == monitor->setup->child)
         monitor->child_ended = true;
     if (fds[1].revents != 0)
-        take_signals(monitor, clock_ns());
+        take_signals(monitor, rw_now_ns());
 }
 
 static bool is_over(const struct monitor *monitor, uint64_t now_ns)
@@ -272,9 +266,9 @@ static bool is_over(const struct monitor *monitor, uint64_t now_ns)
 static void loop(struct monitor *monitor)
 {
     struct rw_want want;
-    while (!is_over(monitor, clock_ns())) {
+    while (!is_over(monitor, rw_now_ns())) {
         wait_for_something(monitor);
-        uint64_t now_ns = clock_ns();
+        uint64_t now_ns = rw_now_ns();
         rw_looks_step(monitor->looks, now_ns);
         pass_when_looked(monitor, now_ns);
         if (now_ns < monitor->tick_ns)
@@ -294,7 +288,7 @@ static void loop(struct monitor *monitor)
 static int clear_away(struct monitor *monitor)
 {
     bool keeps = strcmp(monitor->setup->options->keep, "always") == 0;
-    uint64_t now_ns = clock_ns();
+    uint64_t now_ns = rw_now_ns();
     if (monitor->setup->child != 0)
         rw_watch_ends(monitor->watch);
     rw_watch_update(monitor->watch, now_ns, true);
@@ -345,7 +339,7 @@ static void finish(struct monitor *monitor)
     if (monitor->publisher->told == 0 && !keeps && !tells_accounts)
         return;
     rw_out_set_tests(monitor->out, rw_accounts_json(monitor->publisher->accounts,
-                                                    monitor->setup->session->name, clock_ns()));
+                                                    monitor->setup->session->name, rw_now_ns()));
     rw_out_write_index(monitor->out, status);
 }
 
@@ -354,7 +348,7 @@ static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
     const char *command = setup->command;
     monitor->setup = setup;
     monitor->exit_status = -1;
-    monitor->start_ns = monitor->last_tick_ns = clock_ns();
+    monitor->start_ns = monitor->last_tick_ns = rw_now_ns();
     monitor->interval_ns = TICK_MIN_NS;
     monitor->child_fd = setup->child != 0 ? (int)syscall(SYS_pidfd_open, setup->child, 0) : -1;
     if (setup->child != 0 && monitor->child_fd < 0)

@@ -16,6 +16,8 @@
 #include <talloc.h>
 
 #include "shim/recording.h"
+#include "tools/basics/folders.h"
+#include "tools/basics/paths.h"
 
 /* Room that a run needs at the least: the recordings of a few processes. */
 #define ROOM_BYTES (1024 * 1024)
@@ -37,36 +39,6 @@ static struct rw_session *new_session(void *parent)
     session->fd = session->out_fd = -1;
     talloc_set_destructor(session, destroy);
     return session;
-}
-
-static char *absolute(void *parent, const char *dir)
-{
-    if (*dir == '/')
-        return talloc_strdup(parent, dir);
-    char *cwd = getcwd(NULL, 0);
-    char *path = cwd != NULL ? talloc_asprintf(parent, "%s/%s", cwd, dir) : NULL;
-    free(cwd);
-    return path;
-}
-
-/* mkdir -p; only the last part is ours to close to others. */
-static int make_folders(char *path, bool *made)
-{
-    *made = false;
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        int error = mkdir(path, 0777) != 0 && errno != EEXIST ? -errno : 0;
-        *slash = '/';
-        if (error == -EROFS || error == -EACCES) /* may exist all the same: the next step tells */
-            continue;
-        if (error != 0)
-            return error;
-    }
-    if (mkdir(path, 0700) == 0)
-        *made = true;
-    else if (errno != EEXIST)
-        return -errno;
-    return 0;
 }
 
 static int open_folder(int at, const char *name)
@@ -133,14 +105,10 @@ int rw_session_create(void *parent, const char *dir, struct rw_session **result,
     struct rw_session *session = new_session(parent);
     *result = NULL;
     *why = NULL;
-    char *out = absolute(session, dir);
+    char *out = rw_absolute_path(session, dir);
     int error = out == NULL ? -errno : 0;
-    if (error == 0) {
-        size_t length = strlen(out);
-        while (length > 1 && out[length - 1] == '/')
-            out[--length] = '\0';
-        error = make_folders(out, &session->made_out);
-    }
+    if (error == 0)
+        error = rw_make_folders(out, &session->made_out);
     if (error == 0) {
         session->out = out;
         session->out_fd = open(out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -165,12 +133,9 @@ int rw_session_open(void *parent, const char *path, bool made_out, struct rw_ses
     struct rw_session *session = new_session(parent);
     *result = NULL;
     *why = NULL;
-    char *copy = absolute(session, path);
+    char *copy = rw_absolute_path(session, path);
     int error = copy == NULL ? -errno : 0;
     if (error == 0) {
-        size_t length = strlen(copy);
-        while (length > 1 && copy[length - 1] == '/')
-            copy[--length] = '\0';
         session->path = copy;
         session->made_out = made_out;
         session->fd = open_folder(AT_FDCWD, copy);

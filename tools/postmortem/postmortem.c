@@ -10,6 +10,7 @@
 #include <talloc.h>
 #include <unistd.h>
 
+#include "tools/basics/paths.h"
 #include "tools/incident/model.h"
 #include "tools/incident/words.h"
 #include "tools/recording/reader.h"
@@ -127,12 +128,6 @@ static const struct rw_header *next_of_pid(const struct session *session, size_t
     return NULL;
 }
 
-static const char *program(const struct rw_header *header)
-{
-    const char *slash = strrchr(header->executable, '/');
-    return slash != NULL ? slash + 1 : header->executable;
-}
-
 /* The images that this process had before: a program that it executed took the place of each. */
 static void tell_former_images(struct session *session, size_t index, struct rw_process_info *process)
 {
@@ -141,7 +136,7 @@ static void tell_former_images(struct session *session, size_t index, struct rw_
         if (is_of_one_process(&session->found[i], &session->found[index]) && header->exec_ns != 0)
             rw_process_note(session->incident, process,
                             "the process was %s before, and executed the program that is told of here",
-                            program(header));
+                            rw_base_name(header->executable));
     }
 }
 
@@ -179,7 +174,7 @@ static void add_processes(struct session *session)
         const struct rw_header *next = next_of_pid(session, i);
         if (next != NULL && header->exec_ns == 0)
             rw_incident_note(incident, "an earlier process %d (%s) ended, and its pid was used again",
-                             header->pid, program(header));
+                             header->pid, rw_base_name(header->executable));
         if (next != NULL)
             continue;
         spaces[incident->process_count] = namespace_of(&session->found[i]);

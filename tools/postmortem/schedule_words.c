@@ -5,6 +5,7 @@
 
 #include <talloc.h>
 
+#include "tools/basics/paths.h"
 #include "tools/snapshot/image.h"
 
 struct rw_schedule_words {
@@ -43,18 +44,11 @@ const char *rw_schedule_thread_name(struct rw_schedule_words *words, uint32_t th
     const char *name = name_in_incident(words, words->schedule->threads[thread].tid);
     if (thread == 0)
         return "main thread";
-    const char *comm = words->schedule->header.executable;
-    comm = strrchr(comm, '/') != NULL ? strrchr(comm, '/') + 1 : comm;
+    const char *comm = rw_base_name(words->schedule->header.executable);
     /* A thread that nobody named is called as its program. */
     if (name != NULL && strncmp(name, comm, 15) != 0)
         return talloc_asprintf(words, "'%s'", name);
     return talloc_asprintf(words, "thread %u", thread);
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
 }
 
 const char *rw_schedule_place_of(struct rw_schedule_words *words, uint64_t return_address)
@@ -64,7 +58,7 @@ const char *rw_schedule_place_of(struct rw_schedule_words *words, uint64_t retur
     if (words->image != NULL &&
         rw_symbols_frames(words->image->symbols, return_address, true, words, &frames, &count) == 0 &&
         count > 0 && frames[0].file != NULL && frames[0].function != NULL)
-        return talloc_asprintf(words, "%s:%d in %s", base_name(frames[0].file), frames[0].line,
+        return talloc_asprintf(words, "%s:%d in %s", rw_base_name(frames[0].file), frames[0].line,
                                frames[0].function);
     const char *text =
         words->image != NULL ? rw_symbols_describe(words->image->symbols, return_address, words) : NULL;
@@ -77,5 +71,5 @@ const char *rw_schedule_place(struct rw_schedule_words *words, const struct rw_s
     if (item->source == 0 || item->line == 0)
         return rw_schedule_place_of(words, item->return_address);
     const struct rw_schedule_source *source = &words->schedule->sources[item->source - 1];
-    return talloc_asprintf(words, "%s:%u in %s", base_name(source->file), item->line, source->function);
+    return talloc_asprintf(words, "%s:%u in %s", rw_base_name(source->file), item->line, source->function);
 }

@@ -19,13 +19,6 @@ struct rw_described {
     UT_hash_handle hh;
 };
 
-void *rw_need(void *memory)
-{
-    if (memory == NULL)
-        abort();
-    return memory;
-}
-
 const char *rw_fill_describe(struct rw_fill *fill, uint64_t address)
 {
     if (address == 0 || fill->describe == NULL)

@@ -3,6 +3,7 @@
 #ifndef RACEWATCH_TOOLS_RECORDING_MODEL_INTERNAL_H
 #define RACEWATCH_TOOLS_RECORDING_MODEL_INTERNAL_H
 
+#include "tools/basics/need.h"
 #include "tools/incident/model.h"
 #include "tools/recording/model.h"
 
@@ -57,8 +58,5 @@ void rw_fill_misuses(struct rw_fill *fill);
 void rw_fill_history(struct rw_fill *fill, unsigned index, struct rw_thread *thread);
 /* Sorts the process's history by time, and keeps the newest where it is too long. */
 void rw_fill_order_history(struct rw_fill *fill);
-
-/* An incident with holes that nobody knows of would be wrong: see tools/incident/model.h. */
-void *rw_need(void *memory);
 
 #endif

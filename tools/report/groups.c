@@ -4,6 +4,7 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "tools/basics/need.h"
 #include "tools/incident/words.h"
 #include "tools/report/sections.h"
 #include "tools/report/stack.h"
@@ -68,18 +69,11 @@ static int compare_looks(const void *left, const void *right)
     return order ? order : (a->position > b->position) - (a->position < b->position);
 }
 
-static void *need(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
-
 static struct rw_thread_group single(void *ctx, const struct entry *entry)
 {
     struct rw_thread_group group = {.lines = entry->lines, .line_count = entry->line_count, .count = 1};
 
-    group.threads = need(talloc_array(ctx, const struct rw_thread *, 1));
+    group.threads = rw_need(talloc_array(ctx, const struct rw_thread *, 1));
     group.threads[0] = entry->thread;
     return group;
 }
@@ -95,7 +89,7 @@ static int compare_groups(const void *left, const void *right)
  */
 static size_t group_others(void *ctx, struct entry *entries, size_t count, struct rw_thread_group *groups)
 {
-    const struct entry **sorted = need(talloc_array(ctx, const struct entry *, (unsigned)count + 1));
+    const struct entry **sorted = rw_need(talloc_array(ctx, const struct entry *, (unsigned)count + 1));
     size_t group_count = 0;
 
     for (size_t i = 0; i < count; i++)
@@ -109,7 +103,7 @@ static size_t group_others(void *ctx, struct entry *entries, size_t count, struc
             end++;
         *group = single(ctx, sorted[i]);
         group->threads =
-            need(talloc_realloc(ctx, group->threads, const struct rw_thread *, (unsigned)(end - i)));
+            rw_need(talloc_realloc(ctx, group->threads, const struct rw_thread *, (unsigned)(end - i)));
         group->count = end - i;
         for (size_t j = i; j < end; j++)
             group->threads[j - i] = sorted[j]->thread;
@@ -123,9 +117,9 @@ size_t rw_group_threads(void *ctx, const struct rw_incident *incident, const str
                         struct rw_thread_group **groups)
 {
     size_t count = process->thread_count, shown = 0;
-    struct entry *entries = need(talloc_zero_array(ctx, struct entry, (unsigned)count + 1));
+    struct entry *entries = rw_need(talloc_zero_array(ctx, struct entry, (unsigned)count + 1));
 
-    *groups = need(talloc_zero_array(ctx, struct rw_thread_group, (unsigned)count + 1));
+    *groups = rw_need(talloc_zero_array(ctx, struct rw_thread_group, (unsigned)count + 1));
     for (size_t i = 0; i < count; i++) {
         struct entry *entry = &entries[i];
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "tools/basics/paths.h"
 #include "tools/incident/words.h"
 
 #define NAME_COLUMN 42
@@ -17,13 +18,6 @@ struct lines {
     size_t folded;
     const struct rw_frame *first_folded;
 };
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
 
 static void add(struct lines *lines, char *text)
 {
@@ -39,7 +33,7 @@ static void add(struct lines *lines, char *text)
 
 static char *native_line(void *ctx, const struct rw_frame *frame)
 {
-    const char *module = frame->module ? base_name(frame->module) : NULL;
+    const char *module = rw_base_name(frame->module);
     const char *inlined = frame->is_inlined ? " (inlined)" : "";
     char *name, *where;
 
@@ -106,7 +100,7 @@ static void flush(struct lines *lines, bool is_outer_end)
     if (lines->folded && is_outer_end)
         add(lines,
             rw_words(lines->ctx, "  ... %zu frame%s of %s", lines->folded, lines->folded == 1 ? "" : "s",
-                     lines->first_folded->module ? base_name(lines->first_folded->module) : "Python"));
+                     lines->first_folded->module ? rw_base_name(lines->first_folded->module) : "Python"));
     lines->folded = 0;
 }
 

@@ -4,13 +4,13 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "tools/basics/paths.h"
 #include "tools/incident/incident.h"
 #include "tools/snapshot/symbols.h"
 
 static bool is_python(const char *module)
 {
-    const char *slash = module != NULL ? strrchr(module, '/') : NULL;
-    const char *name = slash != NULL ? slash + 1 : module;
+    const char *name = rw_base_name(module);
     return name != NULL && (strncmp(name, "python", 6) == 0 || strncmp(name, "libpython", 9) == 0);
 }
 

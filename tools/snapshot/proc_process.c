@@ -11,6 +11,7 @@
 #include <talloc.h>
 #include <unistd.h>
 
+#include "tools/basics/paths.h"
 #include "tools/snapshot/proc.h"
 
 /* Adds the numbers in /proc/PID/task/TID/children, which a kernel without CONFIG_PROC_CHILDREN does not have.
@@ -72,13 +73,6 @@ static bool is_interpreter(const char *name)
     return false;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 int rw_proc_command(void *parent, int pid, const char **command)
 {
     char path[64], text[4096];
@@ -97,7 +91,7 @@ int rw_proc_command(void *parent, int pid, const char **command)
         return length < 0 ? -errno : -ESRCH;
     text[length] = '\0';
     const char *end = text + length, *argument = text + strlen(text) + 1, *script = NULL, *how = "";
-    if (is_interpreter(base_name(text)))
+    if (is_interpreter(rw_base_name(text)))
         for (; argument < end && !script; argument += strlen(argument) + 1) {
             if (strcmp(argument, "-m") == 0) {
                 how = "-m ";

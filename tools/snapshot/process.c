@@ -7,6 +7,7 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "tools/basics/paths.h"
 #include "tools/incident/model.h"
 #include "tools/recording/reader.h"
 #include "tools/snapshot/owner_by_stack.h"
@@ -19,13 +20,6 @@
 /* How long threads that were let go may take, all together, to be back in their calls on a machine that is
  * busy. */
 #define BACK_PATIENCE_MS 500
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
 
 /* Signals whose handlers do no work of the program's: those that tell of a fault; SIGINT, which Python always
  * catches; SIGPIPE; glibc's own two; the one that racewatch may have installed. */
@@ -57,7 +51,7 @@ static void fill_identity(struct rw_look *look)
     }
     if (rw_proc_executable(look->incident, process->pid, &text) == 0) {
         process->executable = text;
-        process->name = talloc_strdup(look->incident, base_name(text));
+        process->name = talloc_strdup(look->incident, rw_base_name(text));
     }
     for (size_t i = 0; process->executable && i < look->image->maps->count; i++) {
         const struct rw_mapping *mapping = &look->image->maps->items[i];

@@ -8,18 +8,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tools/basics/clock.h"
+
 #define WAKER SIGRTMAX /* this program has no other use for it */
 
 /* A processor that did not let this thread in for so long is somebody's with a priority of its own. */
 #define LATE_NS UINT64_C(5000000)
-
-uint64_t rw_quick_now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void wake(int signal)
 {
@@ -67,13 +61,13 @@ void rw_quick_go_to(struct rw_quick *quick, int cpu)
     if (cpu >= 0 && cpu == quick->cpu)
         return;
     if (cpu >= 0 && cpu < CPU_SETSIZE && CPU_ISSET(cpu, &quick->usable)) {
-        uint64_t begin = rw_quick_now_ns();
+        uint64_t begin = rw_now_ns();
         cpu_set_t only;
         CPU_ZERO(&only);
         CPU_SET(cpu, &only);
         if (sched_setaffinity(0, sizeof(only), &only) == 0) {
             quick->cpu = cpu;
-            if (rw_quick_now_ns() - begin < LATE_NS)
+            if (rw_now_ns() - begin < LATE_NS)
                 return;
         }
         CPU_CLR(cpu, &quick->usable);

@@ -30,6 +30,4 @@ void rw_quick_end(struct rw_quick *quick);
  * perhaps, or is found busy. */
 void rw_quick_go_to(struct rw_quick *quick, int cpu);
 
-uint64_t rw_quick_now_ns(void); /* of CLOCK_MONOTONIC */
-
 #endif

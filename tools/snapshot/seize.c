@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/basics/clock.h"
 #include "tools/snapshot/quick.h"
 
 #define PAGE UINT64_C(4096)
@@ -69,7 +70,7 @@ static bool may_be_made_again(uint64_t number)
 static int wait_for_stop(int tid, unsigned timeout_ms, bool is_woken, int *status)
 {
     const int how = WSTOPPED | WEXITED | WNOWAIT | __WALL | (is_woken ? 0 : WNOHANG);
-    uint64_t begin = rw_quick_now_ns();
+    uint64_t begin = rw_now_ns();
 
     for (;;) {
         siginfo_t info = {0};
@@ -81,7 +82,7 @@ static int wait_for_stop(int tid, unsigned timeout_ms, bool is_woken, int *statu
             *status = info.si_status;
             return 0;
         }
-        uint64_t waited = rw_quick_now_ns() - begin;
+        uint64_t waited = rw_now_ns() - begin;
         if (waited > timeout_ms * UINT64_C(1000000))
             return -ETIMEDOUT;
         /* Not sched_yield: on a machine that is busy it gives the processor away for milliseconds, and the
@@ -196,7 +197,7 @@ static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, bool is_woken
         copy->error = refused(copy->tid, errno);
         return;
     }
-    uint64_t begin = rw_quick_now_ns();
+    uint64_t begin = rw_now_ns();
     if (ptrace(PTRACE_INTERRUPT, copy->tid, NULL, NULL) < 0) {
         copy->error = -ESRCH;
         return;
@@ -209,7 +210,7 @@ static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, bool is_woken
      */
     long signal = status >> 8 == 0 ? status & 0x7f : 0;
     ptrace(PTRACE_DETACH, copy->tid, NULL, signal);
-    copy->stopped_us = (double)(rw_quick_now_ns() - begin) / 1000.0;
+    copy->stopped_us = (double)(rw_now_ns() - begin) / 1000.0;
     uint8_t *bytes = copy->error == 0 ? malloc(length + 1) : NULL;
     if (bytes) {
         memcpy(bytes, buffer, length);
@@ -236,10 +237,10 @@ static void *run(void *opaque)
         if (patience_ns == 0)
             timeout_ms = IMPATIENT_MS;
         rw_quick_go_to(&quick, job->copies[i].cpu);
-        uint64_t begin = rw_quick_now_ns();
+        uint64_t begin = rw_now_ns();
         copy_thread(&job->copies[i], timeout_ms, quick.is_woken, buffer);
         if (job->copies[i].error == -ETIMEDOUT) {
-            uint64_t took = rw_quick_now_ns() - begin;
+            uint64_t took = rw_now_ns() - begin;
             patience_ns = took < patience_ns ? patience_ns - took : 0;
         }
     }

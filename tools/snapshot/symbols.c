@@ -11,6 +11,7 @@
 
 #include <uthash.h>
 
+#include "tools/basics/paths.h"
 #include "tools/snapshot/debug_file.h"
 #include "tools/snapshot/demangle.h"
 #include "tools/snapshot/shared_places.h"
@@ -84,16 +85,9 @@ Dwfl_Module *rw_symbols_module(struct rw_symbols *symbols, struct rw_module *mod
     return module->dwfl;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 static bool is_shim(const char *path)
 {
-    return strcmp(base_name(path), "libracewatch.so") == 0;
+    return strcmp(rw_base_name(path), "libracewatch.so") == 0;
 }
 
 static bool is_python_eval(const char *function)
@@ -310,5 +304,5 @@ const char *rw_symbols_describe(void *opaque, uint64_t address, void *talloc_par
         frame = place ? &place->frames[place->count - 1] : frame;
     }
     return talloc_asprintf(talloc_parent, "%s (%s+0x%llx)", frame->function ? frame->function : "??",
-                           base_name(frame->module), (unsigned long long)frame->module_offset);
+                           rw_base_name(frame->module), (unsigned long long)frame->module_offset);
 }

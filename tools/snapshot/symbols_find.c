@@ -6,6 +6,7 @@
 #include <talloc.h>
 #include <uthash.h>
 
+#include "tools/basics/paths.h"
 #include "tools/snapshot/symbols_internal.h"
 
 static Elf_Scn *section_of_type(Elf *elf, GElf_Word type, GElf_Shdr *header)
@@ -54,13 +55,6 @@ static bool has_name(void *opaque, const char *name, const GElf_Sym *symbol)
     return true;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 uint64_t rw_symbols_address_in(struct rw_symbols *symbols, const char *module_name, const char *name)
 {
     static const GElf_Word tables[] = {SHT_DYNSYM, SHT_SYMTAB};
@@ -70,7 +64,7 @@ uint64_t rw_symbols_address_in(struct rw_symbols *symbols, const char *module_na
         for (size_t i = 0; i < modules->count; i++) {
             struct rw_module *module = &modules->items[i];
             struct by_name wanted = {.name = name};
-            if (module_name && strncmp(base_name(module->path), module_name, strlen(module_name)) != 0)
+            if (module_name && strncmp(rw_base_name(module->path), module_name, strlen(module_name)) != 0)
                 continue;
             if (rw_module_open(modules, module) == 0 && module->elf &&
                 each_symbol(module->elf, tables[t], has_name, &wanted))

@@ -12,6 +12,7 @@
 #include <talloc.h>
 #include <time.h>
 
+#include "tools/basics/paths.h"
 #include "tools/incident/model.h"
 #include "tools/snapshot/calls.h"
 #include "tools/snapshot/demangle.h"
@@ -28,13 +29,6 @@
 #define OPENED_MAX 256 /* bytes of a path that is being opened */
 #define PAGE 4096u
 #define BACK_TRIES 20 /* a millisecond apart */
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
 
 static struct rw_wait_on *fresh(const struct rw_wait_look *look, struct rw_thread *thread, const char *kind)
 {
@@ -77,8 +71,8 @@ static char *name_futex(const struct rw_wait_look *look, const struct rw_thread 
         if (strcmp(thread->native[i].function ? thread->native[i].function : "syscall", "syscall") != 0)
             function = thread->native[i].function;
     if (rw_symbols_data(look->image->symbols, address, look->incident, &object, &module) == 0)
-        return object ? talloc_asprintf(look->incident, "%s in %s", object, base_name(module))
-                      : talloc_asprintf(look->incident, "a lock inside %s%s%s", base_name(module),
+        return object ? talloc_asprintf(look->incident, "%s in %s", object, rw_base_name(module))
+                      : talloc_asprintf(look->incident, "a lock inside %s%s%s", rw_base_name(module),
                                         function ? ", waited for by " : "", function ? function : "");
     return talloc_asprintf(look->incident, "futex 0x%" PRIx64, address);
 }
