@@ -30,11 +30,13 @@ static void own_by_pthread(struct rw_python *py, struct rw_wait_on *wait, uint64
                            enum rw_certainty certainty, const char *how)
 {
     int tid = rw_py_tid_of_pthread(py, pthread);
-    if (tid > 0)
+    if (tid > 0) {
         rw_py_set_owner(py, wait, tid, certainty, how);
-    else
-        rw_py_set_owner(py, wait, -1, RW_UNKNOWN,
-                        pthread ? "it names a thread that is not there any more" : NULL);
+        return;
+    }
+    rw_py_set_owner(py, wait, -1, RW_UNKNOWN,
+                    pthread ? "it names a thread that is not there any more" : NULL);
+    wait->owner.pthread = pthread;
 }
 
 static void own_by_with_block(struct rw_python *py, struct rw_wait_on *wait, uint64_t lock)
@@ -147,6 +149,18 @@ static void own_by_ended(struct rw_python *py, struct rw_wait_on *wait, uint64_t
         rw_py_set_owner(py, wait, last->tid, RW_EXACT, "the thread that is joined, which has ended");
 }
 
+/* A thread that is not among threading's any more, or not yet, but whose Thread another one has at hand. */
+static void name_by_object(struct rw_python *py, int tid, uint64_t object)
+{
+    struct rw_thread *thread = tid > 0 && object ? rw_process_find_thread(py->process, tid) : NULL;
+    const char *name;
+    if (!thread || (thread->name && !(thread->comm && !strcmp(thread->name, thread->comm))))
+        return;
+    name = rw_py_string(py, py->incident, rw_py_attribute(py, object, "_name"));
+    if (name)
+        thread->name = name;
+}
+
 static void own_join(struct rw_python *py, struct rw_wait_on *wait, uint64_t thread, uint64_t lock,
                      uint64_t semaphore)
 {
@@ -162,6 +176,7 @@ static void own_join(struct rw_python *py, struct rw_wait_on *wait, uint64_t thr
     own_by_pthread(py, wait, pthread, RW_EXACT, "the thread that is joined");
     if (wait->owner.tid <= 0)
         own_by_ended(py, wait, pthread);
+    name_by_object(py, wait->owner.tid, thread);
     if (!wait->name && wait->owner.tid > 0) {
         const struct rw_thread *joined = rw_process_find_thread(py->process, wait->owner.tid);
         wait->name = joined && joined->name ? talloc_asprintf(py->incident, "thread %s", joined->name) : NULL;
@@ -181,9 +196,7 @@ static void own_start(struct rw_python *py, struct rw_wait_on *wait, uint64_t ob
     }
     if (!started || started->tid <= 0)
         return;
-    const char *name = rw_py_string(py, py->incident, rw_py_attribute(py, object, "_name"));
-    if (name && (!started->name || (started->comm && !strcmp(started->name, started->comm))))
-        started->name = name;
+    name_by_object(py, started->tid, object);
     rw_py_set_owner(py, wait, started->tid, RW_INFERRED, "the thread that it created last");
 }
 

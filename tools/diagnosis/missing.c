@@ -184,6 +184,6 @@ char *rw_last_ended_words(struct rw_diagnosis *diagnosis, const struct rw_proces
     if (ago < 0)
         return NULL;
     return rw_words(incident, count > 1 ? "the last to end, %s, ended %s ago" : "%s ended %s ago",
-                    thread ? rw_thread_label(incident, thread) : rw_words(incident, "thread %d", end->tid),
+                    thread ? rw_thread_label(incident, thread) : rw_gone_thread_label(incident, end),
                     rw_duration(incident, ago));
 }

@@ -130,6 +130,17 @@ static char *reason(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
     return rw_words(ctx, "cannot run");
 }
 
+static char *owner_label(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
+{
+    struct rw_incident *incident = diagnosis->incident;
+    const struct rw_transition *end;
+
+    if (edge->to != RW_NO_NODE)
+        return rw_thread_label(incident, diagnosis->graph->nodes[edge->to].thread);
+    end = recorded_end(diagnosis->graph->nodes[edge->from].process, edge->owner_tid);
+    return end ? rw_gone_thread_label(incident, end) : rw_words(incident, "thread %d", edge->owner_tid);
+}
+
 static void report(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
 {
     struct rw_incident *incident = diagnosis->incident;
@@ -137,8 +148,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
     const struct rw_thread *owner = edge->to == RW_NO_NODE ? NULL : diagnosis->graph->nodes[edge->to].thread;
     bool is_lock = edge->kind == RW_EDGE_HOLDS && edge->end != RW_END_PARKED;
     enum rw_certainty certainty = edge->certainty;
-    char *owner_name =
-        owner ? rw_thread_label(incident, owner) : rw_words(incident, "thread %d", edge->owner_tid);
+    char *owner_name = owner_label(diagnosis, edge);
     char *why = reason(diagnosis, edge);
     struct rw_verdict *finding;
 

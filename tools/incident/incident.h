@@ -66,6 +66,7 @@ struct rw_owner {
     enum rw_certainty certainty;
     const char *how;      /* "the mutex's owner field", "an open `with` block at x.py:12", ... */
     const char *taken_at; /* "file:line" where the owner took it, NULL if not known */
+    uint64_t pthread;     /* what names an owner that the process does not have; 0 else. Not in the JSON */
 };
 
 /* A descriptor (fd -1: a mapping, or the process itself) by which a process has a hand on a channel. */
@@ -123,6 +124,7 @@ struct rw_transition {
     uint64_t end_ns; /* for waits; 0 while it lasts */
     uint32_t count;  /* equal waits in a row */
     int tid;
+    const char *name; /* of a thread that has ended and is not among the process' threads; else NULL */
     const char
         *event; /* "thread-create", "join-begin", "interpreter-destroy-begin", "test-begin", "wait", ... */
     const char *detail; /* a short sentence for people, without the thread and the time */

@@ -91,10 +91,9 @@ RECORD(wait_on_record, wait_on_fields);
 
 #define THIS rw_transition
 static const struct rw_field transition_fields[] = {
-    ROW("event", STRING, event), ROW("time", TIME, time_ns),
-    ROW("end", TIME, end_ns),    ROW("count", UINT32, count),
-    ROW("tid", INT, tid),        ROW("detail", STRING, detail),
-    ROW("where", STRING, where), END,
+    ROW("event", STRING, event),   ROW("time", TIME, time_ns),  ROW("end", TIME, end_ns),
+    ROW("count", UINT32, count),   ROW("tid", INT, tid),        ROW("name", STRING, name),
+    ROW("detail", STRING, detail), ROW("where", STRING, where), END,
 };
 RECORD(transition_record, transition_fields);
 #undef THIS

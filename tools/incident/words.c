@@ -128,6 +128,12 @@ char *rw_thread_label(void *ctx, const struct rw_thread *thread)
     return rw_words(ctx, "%s (tid %d)", label, thread->tid);
 }
 
+char *rw_gone_thread_label(void *ctx, const struct rw_transition *transition)
+{
+    return transition->name ? rw_words(ctx, "'%s' (tid %d)", transition->name, transition->tid)
+                            : rw_words(ctx, "thread %d", transition->tid);
+}
+
 static bool has_namesake(const struct rw_process_info *process, const struct rw_thread *thread)
 {
     for (size_t i = 0; thread->name && i < process->thread_count; i++) {

@@ -34,6 +34,8 @@ char *rw_thread_label(void *ctx, const struct rw_thread *thread);
  * same name, with it, and "the main thread". All have one name that were given none: the kernel calls a
  * thread as it calls its creator. */
 char *rw_thread_short_label(void *ctx, const struct rw_process_info *process, const struct rw_thread *thread);
+/* "'worker-1' (tid 12)" of a thread that is not among the process' any more, by what was recorded of it. */
+char *rw_gone_thread_label(void *ctx, const struct rw_transition *transition);
 
 /* What is waited for: "`self.lock_a`", "0x55d0", "fd 7 (socket:[123])"; "" if there is nothing to name. Where
  * others in the process wait for another object of the same name, "`y` (0x55d0)". */

@@ -22,6 +22,7 @@
 #include "tools/diagnosis/diagnosis.h"
 #include "tools/incident/accounts.h"
 #include "tools/incident/fold.h"
+#include "tools/incident/inherited.h"
 #include "tools/incident/json.h"
 #include "tools/incident/model.h"
 #include "tools/monitor/deltas.h"
@@ -145,6 +146,7 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
     }
     talloc_free(places);
     rw_postmortem_find_owners(incident, NULL);
+    rw_find_inherited_owners(incident);
     if (!plan->recordings_only)
         rw_peers_fill(incident);
     if (incident->test == NULL && incident->process_count > 0)

@@ -193,6 +193,7 @@ void rw_fill_history(struct rw_fill *fill, unsigned index, struct rw_thread *thr
         return;
     struct telling telling = {.fill = fill, .slot = slot};
     uint64_t joined_pthread = 0, join_begin_ns = 0;
+    const char *name = slot->name[0] != '\0' ? rw_need(talloc_strdup(fill->incident, slot->name)) : NULL;
     size_t first = history.count > fill->history_max ? history.count - fill->history_max : 0;
     for (size_t i = first; i < history.count; i++) {
         const struct rw_event *event = &history.events[i];
@@ -206,6 +207,7 @@ void rw_fill_history(struct rw_fill *fill, unsigned index, struct rw_thread *thr
             .end_ns = event->kind == RW_EVENT_WAIT ? event->end_ns : 0,
             .count = event->count != 0 ? event->count : 1,
             .tid = slot->tid,
+            .name = thread == NULL ? name : NULL,
             .event = word,
             .detail = rw_need(tell(&telling)),
             .where = rw_fill_describe(fill, event->return_address),

@@ -64,9 +64,10 @@ static void write_transition(struct rw_page *page, const struct rw_incident *inc
     const struct rw_thread *thread = rw_process_find_thread(process, transition->tid);
     int64_t ago_us = (int64_t)(incident->now_ns - transition->time_ns) / 1000;
     double ago_s = (double)ago_us / 1e6;
-    char *who = thread            ? rw_thread_short_label(page->ctx, process, thread)
-                : transition->tid ? rw_words(page->ctx, "thread %d", transition->tid)
-                                  : "";
+    char *who = thread             ? rw_thread_short_label(page->ctx, process, thread)
+                : transition->name ? rw_words(page->ctx, "'%s'", transition->name)
+                : transition->tid  ? rw_words(page->ctx, "thread %d", transition->tid)
+                                   : "";
     char *text = rw_words(page->ctx, "%s",
                           transition->detail  ? transition->detail
                           : transition->event ? transition->event
