@@ -301,7 +301,9 @@ const char *rw_symbols_describe(void *opaque, uint64_t address, void *talloc_par
     const struct rw_frame *frame = &place->frames[place->count - 1];
     if (!frame->function || frame->offset != 0) {
         place = place_of(symbols, address, true);
-        frame = place ? &place->frames[place->count - 1] : frame;
+        /* At a module's first byte nothing is before it. */
+        if (place && place->frames[place->count - 1].module)
+            frame = &place->frames[place->count - 1];
     }
     return talloc_asprintf(talloc_parent, "%s (%s+0x%llx)", frame->function ? frame->function : "??",
                            rw_base_name(frame->module), (unsigned long long)frame->module_offset);
