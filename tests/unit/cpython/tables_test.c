@@ -109,6 +109,35 @@ static void a_block_starts_behind_its_with(void **state)
     assert_false(rw_exception_block_start(exceptions, sizeof exceptions, 64, 3, &start));
 }
 
+/* Of 2^26 slots, each of which somebody would look at. */
+static void an_entry_of_a_depth_that_cannot_be_is_none(void **state)
+{
+    (void)state;
+    static const uint8_t table[] = {128 | 1, 10, 20, 64 | 8, 64, 64, 64, 0};
+    struct rw_exception_entry entry;
+    assert_false(rw_exception_covering(table, sizeof table, 4, &entry));
+}
+
+/* Every entry covers the place, and each has a handler of its own: in a quarter of a million of them, whoever
+ * compares each with each is still at it tomorrow. */
+static void a_table_that_is_made_to_be_slow_is_given_up(void **state)
+{
+    (void)state;
+    enum { ENTRY = 8, ENTRIES = 1 << 17 };
+    uint8_t *table = malloc((size_t)ENTRY * ENTRIES);
+    assert_non_null(table);
+    for (uint32_t i = 0; i < ENTRIES; i++) {
+        uint32_t target = 1000 + i;
+        const uint8_t entry[ENTRY] = {
+            128, 1, 64 | (target >> 18 & 63), 64 | (target >> 12 & 63), 64 | (target >> 6 & 63), target & 63,
+            64,  2};
+        memcpy(table + (size_t)i * ENTRY, entry, ENTRY);
+    }
+    uint32_t start;
+    assert_false(rw_exception_block_start(table, (size_t)ENTRY * ENTRIES, 100, 1, &start));
+    free(table);
+}
+
 static void strings_become_utf8(void **state)
 {
     (void)state;
@@ -161,6 +190,8 @@ int main(void)
         cmocka_unit_test(a_table_of_any_bytes_ends),
         cmocka_unit_test(an_instruction_is_covered_by_its_handler),
         cmocka_unit_test(a_block_starts_behind_its_with),
+        cmocka_unit_test(an_entry_of_a_depth_that_cannot_be_is_none),
+        cmocka_unit_test(a_table_that_is_made_to_be_slow_is_given_up),
         cmocka_unit_test(strings_become_utf8),
         cmocka_unit_test(a_string_tells_its_width_in_every_layout),
         cmocka_unit_test(debug_offsets_that_make_no_sense_are_refused),
