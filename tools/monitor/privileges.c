@@ -10,10 +10,11 @@
 #define BIT(capability) (UINT64_C(1) << (capability))
 
 /* To trace and to read memory; files of a program that changed its user, or that are deleted and still
- * mapped; on_hang=kill of such a program. */
+ * mapped; on_hang=kill of such a program; priority for the thread for which others stand still
+ * (snapshot/quick.h). */
 #define NEEDED                                                                                               \
     (BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_SYS_ADMIN) |           \
-     BIT(CAP_CHECKPOINT_RESTORE) | BIT(CAP_KILL))
+     BIT(CAP_CHECKPOINT_RESTORE) | BIT(CAP_KILL) | BIT(CAP_SYS_NICE))
 
 static uint64_t both(uint32_t low, uint32_t high)
 {
