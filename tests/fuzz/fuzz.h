@@ -7,6 +7,7 @@
 #ifndef RACEWATCH_TESTS_FUZZ_H
 #define RACEWATCH_TESTS_FUZZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,7 +25,10 @@ struct fuzz_patched {
     const uint8_t *good; /* what it is when nothing is changed; not owned */
     size_t size;
     int fd;
-    const char *path; /* which the target never frees: a sanitizer finds it here */
+    uint8_t *bytes;    /* the file, mapped; NULL if the good one is empty */
+    size_t length;     /* of it, now */
+    bool is_in_memory; /* in_memory.h: `bytes` is a copy, all of it whatever the length */
+    const char *path;  /* which the target never frees: a sanitizer finds it here */
 };
 
 /* Writes the good bytes to a new file of that name in the target's own folder, which is removed at exit. Its

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <talloc.h>
 
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/in_memory.h"
 #include "tests/unit/recording/make_recording.h"
 #include "tools/incident/model.h"
 #include "tools/recording/model.h"
@@ -83,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (path == NULL) {
         make_rich_recording(&made);
         path = fuzz_patched_open(&file, "1.rec", made.bytes, made.size);
+        fuzz_in_memory(&file);
     }
     fuzz_patch(&file, bytes, size);
     use(path);

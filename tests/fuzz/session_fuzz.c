@@ -9,7 +9,7 @@
 #include <string.h>
 #include <talloc.h>
 
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/in_memory.h"
 #include "tests/unit/recording/make_recording.h"
 #include "tools/diagnosis/diagnosis.h"
 #include "tools/incident/accounts.h"
@@ -36,6 +36,8 @@ static const char *open_session(struct fuzz_patched *file)
     fuzz_patched_open(&rest[0], "67108863-1.maps", (const uint8_t *)maps, sizeof(maps) - 1);
     fuzz_patched_open(&rest[1], "67108862-1.rec", other.bytes, other.size);
     fuzz_patched_open(&rest[2], "67108862-1.maps", (const uint8_t *)maps, sizeof(maps) - 1);
+    fuzz_in_memory(file);
+    fuzz_in_memory(&rest[1]);
     const char *slash = strrchr(path, '/');
     return strndup(path, (size_t)(slash - path));
 }

@@ -99,8 +99,9 @@ static const char *wrong_function(struct rw_python *py, const struct rw_py_inter
     if (!code || !next)
         return "a known function is not where it should be";
     const char *why = wrong_code(py, code);
-    if (!why && (code->first_line < 10 || next->first_line > 2000 ||
-                 last_line(py, code) <= code->first_line || last_line(py, code) >= next->first_line))
+    int last = why ? 0 : last_line(py, code);
+    if (!why && (code->first_line < 10 || next->first_line > 2000 || last <= code->first_line ||
+                 last >= next->first_line))
         why = "known functions are not at their lines";
     return why ? why : wrong_sizes(py, in, code);
 }

@@ -13,6 +13,7 @@
 #include "tools/cpython/python.h"
 
 #include <stdlib.h>
+#include <wchar.h>
 
 #include <talloc.h>
 
@@ -20,6 +21,8 @@
 
 #define ROWS 65u     /* Py_NSIG on Linux */
 #define ROW_WORDS 2u /* of 8 bytes */
+#define ROWS_WORDS ((size_t)ROWS * ROW_WORDS)
+#define PART_WORDS ((size_t)8192) /* that are read at once */
 #define DEFAULTS_MIN 16u
 #define DATA_MAX (UINT64_C(16) << 20) /* bytes; Python's data with its .bss has up to 2 MiB */
 
@@ -61,6 +64,30 @@ static bool are_rows(const uint64_t *words, uint64_t by_default)
     return defaults >= DEFAULTS_MIN;
 }
 
+/* Of the rows of which one has the function at words[at]. */
+static const uint64_t *rows_around(const uint64_t *words, size_t count, size_t at, uint64_t by_default)
+{
+    for (size_t row = 1; row < ROWS; row++) {
+        size_t before = row * ROW_WORDS + 1;
+        if (before <= at && at - before + ROWS_WORDS <= count && are_rows(words + (at - before), by_default))
+            return words + (at - before);
+    }
+    return NULL;
+}
+
+static const uint64_t *rows_in(const uint64_t *words, size_t count, uint64_t by_default)
+{
+    /* By halves of a word: libc looks at many of them at once. */
+    const wchar_t *halves = (const wchar_t *)words, *end = halves + 2 * count, *half = halves;
+    const uint64_t *rows = NULL;
+    while (!rows && (half = wmemchr(half, (wchar_t)by_default, (size_t)(end - half))) != NULL) {
+        size_t at = (size_t)(half++ - halves);
+        if (at % 2 == 0 && words[at / 2] == by_default)
+            rows = rows_around(words, count, at / 2, by_default);
+    }
+    return rows;
+}
+
 /* The rows as they are now, a copy under py->scratch; NULL if they are not found. */
 static const uint64_t *find_rows(struct rw_python *py)
 {
@@ -68,19 +95,25 @@ static const uint64_t *find_rows(struct rw_python *py)
     uint64_t module = in ? rw_py_module_dict(py, in, "_signal") : 0;
     uint64_t by_default = module ? rw_py_dict_get(py, module, "SIG_DFL") : 0;
     struct range range = data_of_python(py);
-    size_t count = (range.end - range.start) / sizeof(uint64_t);
     uint64_t *words;
 
-    if (!by_default || count < (size_t)ROWS * ROW_WORDS)
+    if (!by_default)
         return NULL;
-    words = talloc_array(py->scratch, uint64_t, count);
+    words = talloc_array(py->scratch, uint64_t, PART_WORDS);
     if (!words)
         abort();
-    if (rw_py_read(py, range.start, words, count * sizeof *words))
-        return NULL;
-    for (size_t i = 0; i + (size_t)ROWS * ROW_WORDS <= count; i++)
-        if (are_rows(words + i, by_default))
-            return words + i;
+    /* Parts overlap, so that the rows are whole in one of them. */
+    for (uint64_t at = range.start; at < range.end; at += (PART_WORDS - ROWS_WORDS) * sizeof *words) {
+        size_t count = (range.end - at) / sizeof *words;
+        const uint64_t *rows;
+        if (count > PART_WORDS)
+            count = PART_WORDS;
+        if (rw_py_read(py, at, words, count * sizeof *words))
+            return NULL;
+        rows = rows_in(words, count, by_default);
+        if (rows)
+            return rows;
+    }
     return NULL;
 }
 
