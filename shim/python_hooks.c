@@ -188,11 +188,6 @@ void rw_python_creator_interpreter(const void *return_address, uint64_t *interpr
         rw_python_note_main(current->interpreter, *id);
 }
 
-void rw_python_current_interpreter(uint64_t *interpreter, uint64_t *id)
-{
-    rw_python_creator_interpreter(NULL, interpreter, id);
-}
-
 bool rw_python_is_attached(void)
 {
     return rw_python_current(0) != NULL;

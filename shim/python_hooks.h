@@ -22,16 +22,11 @@
 void rw_python_hooks_install(void);
 
 /*
- * The interpreter that the calling thread is attached to, and its id. Stores 0 and UINT64_MAX where there is
- * none or where it is not known: without Python, in a thread that holds no thread state, once finalisation
- * has begun. Any thread, not in signal handlers; takes no lock and allocates nothing.
- */
-void rw_python_current_interpreter(uint64_t *interpreter, uint64_t *id);
-
-/*
- * The same for the creator of a thread, where more can be told: up to Python 3.11 a thread in a
- * subinterpreter is recognised only if `return_address` (of pthread_create) shows that Python itself makes
- * the thread.
+ * The interpreter that the creator of a thread is attached to, and its id. Stores 0 and UINT64_MAX where
+ * there is none or where it is not known: without Python, in a thread that holds no thread state, once
+ * finalisation has begun. Up to Python 3.11 a thread in a subinterpreter is recognised only if
+ * `return_address` (of pthread_create) shows that Python itself makes the thread. Any thread, not in signal
+ * handlers; takes no lock and allocates nothing.
  */
 void rw_python_creator_interpreter(const void *return_address, uint64_t *interpreter, uint64_t *id);
 

@@ -23,16 +23,6 @@ bool rw_is_vfork_child(void)
            rw_live->pid != (int32_t)rw_raw0(SYS_getpid);
 }
 
-const struct rw_slot *rw_recorder_slot(void)
-{
-    struct rw_self *self = rw_enter();
-    if (!self)
-        return NULL;
-    const struct rw_slot *slot = &self->area->slot;
-    rw_leave(self);
-    return slot;
-}
-
 uint64_t rw_recorder_now(void)
 {
     struct timespec now;
@@ -113,21 +103,6 @@ void rw_interpreter_call_begin(struct rw_interpreter_call *outer, enum rw_interp
         .return_address = (uint64_t)return_address,
     };
     rw_write_end(&slot->sequence);
-    rw_leave(self);
-}
-
-void rw_interpreter_call_interpreter(uint64_t interpreter, uint64_t interpreter_id)
-{
-    struct rw_self *self = rw_enter();
-    if (!self)
-        return;
-    struct rw_slot *slot = &self->area->slot;
-    if (slot->interpreter_call.depth > 0) {
-        rw_write_begin(&slot->sequence);
-        slot->interpreter_call.interpreter = interpreter;
-        slot->interpreter_call.interpreter_id = interpreter_id;
-        rw_write_end(&slot->sequence);
-    }
     rw_leave(self);
 }
 

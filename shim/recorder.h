@@ -22,10 +22,6 @@
 /* True if this process is being recorded. Cheap. */
 bool rw_recorder_is_on(void);
 
-/* The current thread's slot, NULL if there is none to be had. For reading only; valid until the thread ends.
- */
-const struct rw_slot *rw_recorder_slot(void);
-
 /* Now, in ns of CLOCK_MONOTONIC, by libc's own clock whatever else is preloaded. */
 uint64_t rw_recorder_now(void);
 
@@ -38,11 +34,9 @@ void rw_record_event(enum rw_event_kind kind, uint64_t object, uint64_t arg, con
 /* Enters and leaves a call that makes, destroys or finalises an interpreter. `outer` is the caller's storage
  * (on its stack, until the end) for the call that this one is nested in. Writes rw_slot.interpreter_call
  * only: events, milestones and the interpreter table are the caller's to record. A call that never returns
- * may leave out the end. rw_interpreter_call_interpreter() adds what was not known at the begin to the
- * innermost call. */
+ * may leave out the end. */
 void rw_interpreter_call_begin(struct rw_interpreter_call *outer, enum rw_interpreter_op op,
                                uint64_t interpreter, uint64_t interpreter_id, const void *return_address);
-void rw_interpreter_call_interpreter(uint64_t interpreter, uint64_t interpreter_id);
 void rw_interpreter_call_end(const struct rw_interpreter_call *outer);
 
 /* Sets the state of the interpreter at `address` (not 0) in the interpreter table, with its time and the

@@ -74,8 +74,9 @@ void rw_serial_after(const volatile void *object)
     rw_serial_leave(self);
 }
 
-enum rw_serial_outcome rw_serial_block(bool (*is_ready)(const struct rw_serial_thread *),
-                                       const volatile void *object, uint64_t deadline)
+/* Waits until `is_ready` says yes, or the deadline. */
+static enum rw_serial_outcome block(bool (*is_ready)(const struct rw_serial_thread *),
+                                    const volatile void *object, uint64_t deadline)
 {
     struct rw_serial_thread *self = rw_serial_enter();
     if (!self)
@@ -119,7 +120,7 @@ void rw_serial_outside_end(void)
         int result = attempt;                                                                                \
         if (result != (busy))                                                                                \
             return result;                                                                                   \
-        enum rw_serial_outcome outcome = rw_serial_block(ready, object, deadline);                           \
+        enum rw_serial_outcome outcome = block(ready, object, deadline);                                     \
         if (outcome == RW_SERIAL_TIMED_OUT)                                                                  \
             return timed_out;                                                                                \
         if (outcome == RW_SERIAL_NOT_OURS)                                                                   \
@@ -284,7 +285,7 @@ static int semaphore_wait(sem_t *semaphore, clockid_t clock, const struct timesp
     while (rw_serial_libc.sem_trywait(semaphore) != 0) {
         if (errno != EAGAIN)
             return -1;
-        enum rw_serial_outcome outcome = rw_serial_block(semaphore_is_ready, semaphore, until);
+        enum rw_serial_outcome outcome = block(semaphore_is_ready, semaphore, until);
         if (outcome == RW_SERIAL_NOT_OURS)
             return deadline ? rw_serial_libc.sem_clockwait(semaphore, clock, deadline)
                             : rw_serial_libc.sem_wait(semaphore);

@@ -14,10 +14,6 @@ void rw_serial_before(const volatile void *object);
 /* One after it was given back. The object may be gone. errno is kept. */
 void rw_serial_after(const volatile void *object);
 
-/* Waits until `is_ready` says yes, or the deadline. */
-enum rw_serial_outcome rw_serial_block(bool (*is_ready)(const struct rw_serial_thread *),
-                                       const volatile void *object, uint64_t deadline);
-
 /* Around a call that waits where the model does not see. */
 void rw_serial_outside_begin(void);
 void rw_serial_outside_end(void);

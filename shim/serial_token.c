@@ -83,7 +83,8 @@ static void await(struct rw_serial_thread *self)
     }
 }
 
-void rw_serial_await(struct rw_serial_thread *self)
+/* Has the token, which `self` does not hold, when it returns. */
+static void ask_for_token(struct rw_serial_thread *self)
 {
     if (rw_serial.is_idle)
         rw_serial_tell(rw_serial.holder);
@@ -157,7 +158,7 @@ struct rw_serial_thread *rw_serial_enter(void)
     rw_serial_lock();
     if (rw_serial.holder != self) {
         self->state = RW_SERIAL_READY;
-        rw_serial_await(self);
+        ask_for_token(self);
     }
     return self;
 }

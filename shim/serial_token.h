@@ -15,9 +15,6 @@ void rw_serial_pass_on(struct rw_serial_thread *self);
 /* The same to a thread that is able to. */
 void rw_serial_pass_to(struct rw_serial_thread *self, struct rw_serial_thread *next);
 
-/* Waits for the token, which `self` does not hold. */
-void rw_serial_await(struct rw_serial_thread *self);
-
 /* Counts a point of the thread, of the kind that it is at. What it did before there was another thread hangs
  * on the surroundings (what a standard stream is, say), so counting begins with the second one. */
 void rw_serial_count(struct rw_serial_thread *self, enum rw_schedule_point kind);

@@ -130,7 +130,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
-enum hunt_how rw_hunt_how(const struct hunt *hunt, uint64_t seed)
+/* How the run of this seed is perturbed. */
+static enum hunt_how how_of_seed(const struct hunt *hunt, uint64_t seed)
 {
     return hunt->alternates && seed % 2 == 0 ? HUNT_SERIAL : hunt->how;
 }
@@ -189,7 +190,7 @@ static int hunt_all(struct hunt *hunt, char **why)
         if (is_plain_due(hunt)) {
             error = rw_hunt_run(hunt, HUNT_PLAIN, 0, why);
         } else {
-            error = rw_hunt_run(hunt, rw_hunt_how(hunt, seed), seed, why);
+            error = rw_hunt_run(hunt, how_of_seed(hunt, seed), seed, why);
             seed++;
         }
         rw_hunt_show_progress(hunt, seed - 1, hunt->failure_count > known);

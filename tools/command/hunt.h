@@ -77,9 +77,6 @@ struct hunt {
     bool is_interrupted; /* SIGINT, SIGTERM or SIGHUP came */
 };
 
-/* How the run of this seed is perturbed. */
-enum hunt_how rw_hunt_how(const struct hunt *hunt, uint64_t seed);
-
 /* One run; counts it, and what it failed by. 0; -EINTR: a signal to us ended it, and it counts for nothing;
  * another negative errno: it could not be run. *why is then a talloc child of hunt. */
 int rw_hunt_run(struct hunt *hunt, enum hunt_how how, uint64_t seed, char **why);

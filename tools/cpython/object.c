@@ -13,7 +13,7 @@
 #define BASES_MAX 32
 #define SET_MAX (1u << 20)
 
-uint64_t rw_py_type_address(struct rw_python *py, uint64_t object)
+static uint64_t type_address(struct rw_python *py, uint64_t object)
 {
     return object ? rw_py_kept_word(py, object + py->layout.object.type) : 0;
 }
@@ -69,7 +69,7 @@ const struct rw_py_type *rw_py_type_at(struct rw_python *py, uint64_t address)
 
 const struct rw_py_type *rw_py_type_of(struct rw_python *py, uint64_t object)
 {
-    return rw_py_type_at(py, rw_py_type_address(py, object));
+    return rw_py_type_at(py, type_address(py, object));
 }
 
 bool rw_py_is(struct rw_python *py, uint64_t object, const char *type_name)

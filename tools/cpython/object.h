@@ -22,7 +22,6 @@ struct rw_py_type {
     UT_hash_handle hh;
 };
 
-uint64_t rw_py_type_address(struct rw_python *py, uint64_t object);
 const struct rw_py_type *rw_py_type_at(struct rw_python *py, uint64_t type);
 const struct rw_py_type *rw_py_type_of(struct rw_python *py, uint64_t object);
 bool rw_py_is(struct rw_python *py, uint64_t object, const char *type_name);

@@ -64,7 +64,7 @@ void rw_account_add_descriptor(struct rw_incident *incident, struct rw_test_acco
     *APPEND(incident, account->descriptors, account->descriptor_count) = *descriptor;
 }
 
-bool rw_account_is_empty(const struct rw_test_account *account)
+static bool is_empty(const struct rw_test_account *account)
 {
     return account->thread_count + account->interpreter_count + account->child_count +
                account->descriptor_count ==
@@ -76,7 +76,7 @@ void rw_process_drop_empty_accounts(struct rw_process_info *process)
     size_t kept = 0;
 
     for (size_t i = 0; i < process->test_count; i++)
-        if (!rw_account_is_empty(&process->tests[i]))
+        if (!is_empty(&process->tests[i]))
             process->tests[kept++] = process->tests[i];
     process->test_count = kept;
 }

@@ -19,7 +19,6 @@ void rw_account_add_child(struct rw_incident *incident, struct rw_test_account *
 void rw_account_add_descriptor(struct rw_incident *incident, struct rw_test_account *account,
                                const struct rw_left_open *descriptor);
 
-bool rw_account_is_empty(const struct rw_test_account *account);
 /* Takes out those of the process that are empty. */
 void rw_process_drop_empty_accounts(struct rw_process_info *process);
 

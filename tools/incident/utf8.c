@@ -7,7 +7,9 @@
 #include <string.h>
 #include <talloc.h>
 
-unsigned rw_utf8_length(const char *text)
+/* Bytes of the well-formed UTF-8 character at the start of `text` (RFC 3629: shortest form, no surrogates,
+ * up to U+10FFFF), 0 if there is none. Never reads past a terminating NUL; a NUL is no character. */
+static unsigned utf8_length(const char *text)
 {
     const unsigned char *byte = (const unsigned char *)text;
     unsigned char low = 0x80,
@@ -56,7 +58,7 @@ static char *escape(void *ctx, const char *text, bool controls)
     if (!result)
         abort();
     while (*text) {
-        unsigned bytes = rw_utf8_length(text);
+        unsigned bytes = utf8_length(text);
 
         if (bytes && !(controls && is_control(text))) {
             memcpy(out, text, bytes);

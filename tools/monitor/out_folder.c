@@ -70,11 +70,6 @@ void rw_out_note(struct rw_out *out, const char *note)
     json_array_append_new(out->notes, json_string(note));
 }
 
-size_t rw_out_incidents(const struct rw_out *out)
-{
-    return json_array_size(out->incidents) + out->counted;
-}
-
 /* A string of the program's may be no UTF-8; the incident's own JSON has it escaped, the index leaves it out.
  */
 static json_t *text(const char *string)

@@ -36,8 +36,6 @@ void rw_out_set_tests(struct rw_out *out, json_t *tests);
 /* A sentence about the run for the index. */
 void rw_out_note(struct rw_out *out, const char *note);
 
-size_t rw_out_incidents(const struct rw_out *out); /* of this run, counted ones included */
-
 /* Writes the index; `exit_status` -1 while the run lasts. */
 int rw_out_write_index(struct rw_out *out, int exit_status);
 

@@ -51,7 +51,7 @@ const char *rw_schedule_thread_name(struct rw_schedule_words *words, uint32_t th
     return talloc_asprintf(words, "thread %u", thread);
 }
 
-const char *rw_schedule_place_of(struct rw_schedule_words *words, uint64_t return_address)
+static const char *place_of(struct rw_schedule_words *words, uint64_t return_address)
 {
     struct rw_frame *frames = NULL;
     size_t count = 0;
@@ -69,7 +69,7 @@ const char *rw_schedule_place_of(struct rw_schedule_words *words, uint64_t retur
 const char *rw_schedule_place(struct rw_schedule_words *words, const struct rw_schedule_switch *item)
 {
     if (item->source == 0 || item->line == 0)
-        return rw_schedule_place_of(words, item->return_address);
+        return place_of(words, item->return_address);
     const struct rw_schedule_source *source = &words->schedule->sources[item->source - 1];
     return talloc_asprintf(words, "%s:%u in %s", rw_base_name(source->file), item->line, source->function);
 }

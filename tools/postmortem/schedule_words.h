@@ -20,7 +20,4 @@ const char *rw_schedule_thread_name(struct rw_schedule_words *words, uint32_t th
  * address. */
 const char *rw_schedule_place(struct rw_schedule_words *words, const struct rw_schedule_switch *item);
 
-/* The same for a return address. */
-const char *rw_schedule_place_of(struct rw_schedule_words *words, uint64_t return_address);
-
 #endif

@@ -54,10 +54,6 @@ struct rw_thread_group {
 size_t rw_group_threads(void *ctx, const struct rw_incident *incident, const struct rw_process_info *process,
                         struct rw_thread_group **groups);
 
-/* "created 12.3 s ago by MainThread in test t.py::x" and the like; NULL if nothing is known. */
-char *rw_origin_words(void *ctx, const struct rw_incident *incident, const struct rw_process_info *process,
-                      const struct rw_thread *thread);
-
 /* Processes that look alike: the same program, and threads that do the same at the same places. */
 struct rw_process_group {
     const struct rw_process_info **processes; /* the first one stands for all */

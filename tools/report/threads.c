@@ -14,8 +14,9 @@ static const char *or_null(const char *text)
     return text && text[0] ? text : NULL;
 }
 
-char *rw_origin_words(void *ctx, const struct rw_incident *incident, const struct rw_process_info *process,
-                      const struct rw_thread *thread)
+/* "created 12.3 s ago by MainThread in test t.py::x" and the like; NULL if nothing is known. */
+static char *origin_words(void *ctx, const struct rw_incident *incident,
+                          const struct rw_process_info *process, const struct rw_thread *thread)
 {
     const struct rw_thread *creator = rw_process_find_thread(process, thread->creator_tid);
     double age_s = rw_seconds_since(incident, thread->created_ns);
@@ -159,7 +160,7 @@ size_t rw_step_lines(void *ctx, const struct rw_incident *incident, const struct
         add_line(ctx, lines, &count, rw_words(ctx, "at %s", place));
     if (thread->waits_on)
         add_line(ctx, lines, &count, owner_words(ctx, incident, process, thread));
-    origin = thread->is_main ? NULL : rw_origin_words(ctx, incident, process, thread);
+    origin = thread->is_main ? NULL : origin_words(ctx, incident, process, thread);
     add_line(ctx, lines, &count, origin);
     return count;
 }
@@ -207,7 +208,7 @@ static void write_one(struct rw_page *page, const struct rw_incident *incident,
                       const struct rw_process_info *process, const struct rw_thread *thread)
 {
     const char *role = rw_role_of(incident, process, thread);
-    char *origin = rw_origin_words(page->ctx, incident, process, thread);
+    char *origin = origin_words(page->ctx, incident, process, thread);
     char *nature = nature_words(page->ctx, thread, process->interpreter_count > 1);
     char *owner = thread->waits_on ? owner_words(page->ctx, incident, process, thread) : NULL;
 

@@ -248,11 +248,6 @@ void rw_memory_forget(struct rw_memory *memory)
     }
 }
 
-int rw_memory_word(struct rw_memory *memory, uint64_t address, uint64_t *value)
-{
-    return rw_memory_read(memory, address, value, sizeof(*value));
-}
-
 uint64_t rw_memory_reads(const struct rw_memory *memory)
 {
     return memory->reads + (memory->below ? rw_memory_reads(memory->below) : 0);

@@ -37,9 +37,6 @@ int rw_memory_read(struct rw_memory *memory, uint64_t address, void *buffer, siz
 int rw_memory_read_cached(struct rw_memory *memory, uint64_t address, void *buffer, size_t length);
 void rw_memory_forget(struct rw_memory *memory);
 
-/* An aligned or unaligned word, uncached. */
-int rw_memory_word(struct rw_memory *memory, uint64_t address, uint64_t *value);
-
 /* Calls into the kernel made so far, layers below included. */
 uint64_t rw_memory_reads(const struct rw_memory *memory);
 

@@ -102,32 +102,6 @@ int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW
     return 0;
 }
 
-int rw_proc_threads_cpu(void *parent, int pid, struct rw_thread_times **threads, size_t *count)
-{
-    int *tids;
-    size_t all, used = 0;
-
-    *threads = NULL;
-    *count = 0;
-    int result = rw_proc_threads(parent, pid, &tids, &all);
-    if (result < 0)
-        return result;
-    struct rw_thread_times *list = talloc_array(parent, struct rw_thread_times, all);
-    for (size_t i = 0; list && i < all; i++)
-        if (rw_proc_thread(pid, tids[i], &list[used], NULL) == 0)
-            used++;
-    talloc_free(tids);
-    if (!list)
-        return -ENOMEM;
-    if (used == 0) {
-        talloc_free(list);
-        return -ESRCH;
-    }
-    *threads = list;
-    *count = used;
-    return 0;
-}
-
 static bool is_gone(char state)
 {
     return state == 'Z' || state == 'X' || state == 'x';

@@ -26,10 +26,7 @@ struct rw_thread_times {
 /* The threads' TIDs in the order of the kernel: the leader first. */
 int rw_proc_threads(void *parent, int pid, int **tids, size_t *count);
 
-/* Times and states of all threads; for looking often: two small reads a thread. */
-int rw_proc_threads_cpu(void *parent, int pid, struct rw_thread_times **threads, size_t *count);
-
-/* One thread's. `comm` may be NULL. */
+/* One thread's times and state: two small reads. `comm` may be NULL. */
 int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW_COMM_MAX]);
 
 /* Whether some thread of the process can still run (a leader that ended by pthread_exit is a zombie, and its

@@ -61,7 +61,8 @@ struct rw_symbols *rw_symbols_new(void *parent, struct rw_modules *modules)
     return symbols;
 }
 
-Dwfl_Module *rw_symbols_module(struct rw_symbols *symbols, struct rw_module *module)
+/* The module as libdw knows it; NULL where it has no believed file. */
+static Dwfl_Module *dwfl_module(struct rw_symbols *symbols, struct rw_module *module)
 {
     if (module->dwfl_tried)
         return module->dwfl;
@@ -205,7 +206,7 @@ static size_t find_place(struct rw_symbols *symbols, uint64_t pc, uint64_t look,
     frame->module_offset = pc - module->bias;
     if (module->build_id[0])
         frame->build_id = talloc_strdup(ctx, module->build_id);
-    Dwfl_Module *dwfl = rw_symbols_module(symbols, module);
+    Dwfl_Module *dwfl = dwfl_module(symbols, module);
     if (!dwfl)
         return 1;
     GElf_Off offset;

@@ -22,9 +22,6 @@ struct rw_symbols {
     struct rw_shared_places *shared; /* NULL: with nobody */
 };
 
-/* The module as libdw knows it; NULL where it has no believed file. */
-Dwfl_Module *rw_symbols_module(struct rw_symbols *symbols, struct rw_module *module);
-
 /* Empties the tables that symbols_find.c keeps. */
 void rw_symbols_forget_found(struct rw_symbols *symbols);
 

@@ -76,7 +76,7 @@ static void cache_forgets_when_told(void **state)
     word = 2;
     assert_int_equal(rw_memory_read_cached(live, address, &seen, sizeof(seen)), 0);
     assert_int_equal(seen, 1);
-    assert_int_equal(rw_memory_word(live, address, &seen), 0);
+    assert_int_equal(rw_memory_read(live, address, &seen, sizeof(seen)), 0);
     assert_int_equal(seen, 2);
     rw_memory_forget(live);
     assert_int_equal(rw_memory_read_cached(live, address, &seen, sizeof(seen)), 0);
@@ -155,11 +155,13 @@ static void reads_files_of_a_process_that_is_gone(void **state)
     fclose(saved);
     assert_int_equal(rw_image_saved(NULL, 1, path, &image), 0);
     assert_false(rw_memory_is_live(image->memory));
-    assert_int_equal(rw_memory_word(image->memory, (uint64_t)(uintptr_t)describes_code, &word), 0);
+    assert_int_equal(rw_memory_read(image->memory, (uint64_t)(uintptr_t)describes_code, &word, sizeof(word)),
+                     0);
     assert_memory_equal(&word, (const void *)(uintptr_t)describes_code, sizeof(word));
-    assert_int_equal(rw_memory_word(image->memory, (uint64_t)(uintptr_t)&image_test_variable, &word),
-                     -EFAULT);
-    assert_int_equal(rw_memory_word(image->memory, (uint64_t)(uintptr_t)&word, &word), -EFAULT);
+    assert_int_equal(
+        rw_memory_read(image->memory, (uint64_t)(uintptr_t)&image_test_variable, &word, sizeof(word)),
+        -EFAULT);
+    assert_int_equal(rw_memory_read(image->memory, (uint64_t)(uintptr_t)&word, &word, sizeof(word)), -EFAULT);
     talloc_free(image);
     unlink(path);
 }
