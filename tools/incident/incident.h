@@ -66,7 +66,7 @@ struct rw_owner {
     enum rw_certainty certainty;
     const char *how;      /* "the mutex's owner field", "an open `with` block at x.py:12", ... */
     const char *taken_at; /* "file:line" where the owner took it, NULL if not known */
-    uint64_t pthread;     /* what names an owner that the process does not have; 0 else. Not in the JSON */
+    uint64_t pthread;     /* of an owner that the process does not have; 0 else */
 };
 
 /* A descriptor (fd -1: a mapping, or the process itself) by which a process has a hand on a channel. */

@@ -80,6 +80,7 @@ static const struct rw_field wait_on_fields[] = {
     ROW("owner_pid", INT_M1, owner.pid),
     ROW("owner_how", STRING, owner.how),
     ROW("owner_taken_at", STRING, owner.taken_at),
+    ROW("owner_pthread", ADDRESS, owner.pthread),
     ROW("peer_pid", INT_M1, peer_pid),
     ROW("fd", INT_M1, fd),
     ROW("evidence", STRING, evidence),
