@@ -186,8 +186,11 @@ struct rw_serial_thread *rw_serial_new_thread(struct rw_serial_thread *creator)
     struct rw_serial_thread *thread = &rw_serial.threads[index];
     uint64_t path = creator ? creator->path : 0;
     mix(&path, creator ? ++creator->children : 1);
-    *thread = (struct rw_serial_thread){
-        .index = index, .path = path, .kind = RW_SCHEDULE_WAIT, .fired_at = RW_SERIAL_NEVER};
+    *thread = (struct rw_serial_thread){.index = index,
+                                        .path = path,
+                                        .kind = RW_SCHEDULE_WAIT,
+                                        .fired_at = RW_SERIAL_NEVER,
+                                        .is_coming = true};
     rw_serial_policy_add(&rw_serial.policy, &thread->candidate);
     thread->state = RW_SERIAL_READY;
     rw_serial.alive++;
@@ -230,6 +233,7 @@ void rw_serial_begin(uint64_t seed, const char *replay)
     main->pthread = pthread_self();
     main->tid = (int32_t)rw_raw0(SYS_gettid);
     rw_serial_log_tid(main);
+    main->is_coming = false;
     rw_serial.holder = main;
     rw_serial_self.thread = main;
     rw_serial_sync_install();

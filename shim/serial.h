@@ -52,6 +52,7 @@ struct rw_serial_thread {
     int32_t tid;
     pthread_t pthread;
     bool is_detached;
+    bool is_coming;                      /* waits for the token or begins: none of the program's code runs */
     enum rw_schedule_point kind;         /* of the point that it is at */
     uint32_t points[RW_SCHEDULE_POINTS]; /* that it came to so far */
     uint64_t path;                       /* hash of its place in the tree of creation */

@@ -21,6 +21,8 @@
 #define STUCK_NS (20 * MS)
 /* One that computes keeps the token longer: mostly it comes to a point by itself. */
 #define SPINNING_NS (300 * MS)
+/* One that has been given the token and has no processor yet: it comes, unless a signal handler spins. */
+#define COMING_NS (3000 * MS)
 #define FIRST_NAP_NS (MS / 20)
 #define LAST_NAP_NS (5 * MS)
 #define STUCK_NAP_NS (999 * MS)
@@ -172,9 +174,12 @@ void rw_serial_watch_holder(struct rw_serial_thread *self)
     if (age < STUCK_NS || (!rw_serial_anybody_able() && !rw_serial_earliest(false)))
         return;
     char state = state_of(holder->tid);
-    if (state != 'S' && state != 'D' && age < SPINNING_NS)
+    bool is_ready = state == 'R' && holder->is_coming;
+    if (state != 'S' && state != 'D' && age < (is_ready ? COMING_NS : SPINNING_NS))
         return;
     rw_serial_log_takeover();
-    holder->state = RW_SERIAL_OUTSIDE;
+    /* One that is still on its way stays what it was: it comes back for the token, and not from outside. */
+    if (!holder->is_coming)
+        holder->state = RW_SERIAL_OUTSIDE;
     rw_serial.holder = self;
 }

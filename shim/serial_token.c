@@ -10,6 +10,7 @@
 
 /* How long a thread waits for the token before it looks what its holder does. */
 #define LOOK_NS UINT64_C(20000000)
+#define WAKES_MAX 1000
 
 void rw_serial_lock(void)
 {
@@ -39,8 +40,12 @@ void rw_serial_tell(struct rw_serial_thread *thread)
 {
     __atomic_store_n(&thread->go, thread->go + 1, __ATOMIC_SEQ_CST);
     rw_raw4(SYS_futex, (long)&thread->go, FUTEX_WAKE_PRIVATE, 1, 0);
-    if (__atomic_load_n(&thread->is_on_word, __ATOMIC_SEQ_CST))
+    /* It may be about to wait there: until it has been woken. Not for ever: a signal handler may hold it. */
+    for (int i = 0; i < WAKES_MAX && __atomic_load_n(&thread->is_on_word, __ATOMIC_SEQ_CST); i++) {
+        if (i > 0)
+            rw_raw0(SYS_sched_yield);
         rw_raw4(SYS_futex, (long)thread->word, FUTEX_WAKE_PRIVATE, INT32_MAX, 0);
+    }
 }
 
 /* The token goes to `next`, NULL: to nobody; whoever wakes up takes it then. */
@@ -55,6 +60,7 @@ static void hand_to(struct rw_serial_thread *next)
  * token as well: to idle, and to choose. */
 static void await(struct rw_serial_thread *self)
 {
+    self->is_coming = true;
     while (rw_serial.holder != self || self->state != RW_SERIAL_READY) {
         if (!rw_serial.holder)
             rw_serial.holder = self;
@@ -81,6 +87,7 @@ static void await(struct rw_serial_thread *self)
             rw_serial_watch_holder(self);
         }
     }
+    self->is_coming = false;
 }
 
 /* Has the token, which `self` does not hold, when it returns. */

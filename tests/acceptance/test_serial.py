@@ -108,6 +108,12 @@ class Serial(Case):
                     run = self.run_once([compiled("serial.c"), name], "--seed=%d" % seed)
                     self.assertEqual((run.status, run.stderr), (RIGHT, ""))
 
+    def test_who_is_chosen_while_a_signal_handler_holds_it_has_its_turn_later(self):
+        for seed in range(1, 6):
+            with self.subTest(seed=seed):
+                run = self.run_once([compiled("interrupted.c")], "--seed=%d" % seed)
+                self.assertEqual((run.status, run.stderr), (RIGHT, ""))
+
     def test_a_replay_goes_the_same_way(self):
         argv = [compiled("serial.c"), "check_then_act"]
         _, first = self.first_lost(argv, LOST)
