@@ -9,6 +9,7 @@
 #include "shim/begin.h"
 #include "shim/crash.h"
 #include "shim/lock_order.h"
+#include "shim/lock_pipes.h"
 #include "shim/maps_file.h"
 #include "shim/perturb.h"
 #include "shim/python_hooks.h"
@@ -175,6 +176,8 @@ __attribute__((constructor)) static void construct(void)
         if (options.is_crash_told)
             rw_crash_prepare();
         rw_python_hooks_install();
+        if (rw_lock_order_on)
+            rw_lock_pipes_install();
         if (rw_perturb_mode == RW_PERTURB_SERIAL)
             rw_serial_begin(rw_perturb_seed, options.replay);
         __atomic_store_n(&rw_header->ready, 1, __ATOMIC_RELEASE);

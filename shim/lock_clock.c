@@ -47,9 +47,8 @@ bool rw_clocks_prepare(void)
     return true;
 }
 
-/* The part of a clock that is not 0. A fork child begins with none; what its parent had of them is emptied
- * before the first one is given. */
-static uint32_t lanes_in_use(void)
+/* A fork child begins with none; what its parent had of them is emptied before the first one is given. */
+uint32_t rw_lanes_in_use(void)
 {
     uint32_t used = __atomic_load_n(&lanes_used, __ATOMIC_ACQUIRE);
     return used != 0 && lanes_epoch == rw_live->epoch ? used : 0;
@@ -143,7 +142,7 @@ bool rw_clock_join_lanes(const struct rw_self *self, struct rw_clock *clock)
 
 void rw_clocks_least(uint32_t least[RW_LANES])
 {
-    uint32_t used = lanes_in_use(), slots = rw_slot_count();
+    uint32_t used = rw_lanes_in_use(), slots = rw_slot_count();
     for (uint32_t i = 0; i < used; i++)
         least[i] = UINT32_MAX;
     for (uint32_t slot = 0; slot < slots; slot++) {
@@ -219,7 +218,7 @@ static bool has_seen(const struct rw_clock *clock, uint32_t used)
 
 void rw_clock_send(const struct rw_self *self, uint64_t number)
 {
-    uint32_t used = lanes_in_use();
+    uint32_t used = rw_lanes_in_use();
     struct rw_clock *clock = used != 0 ? rw_clock_of(self) : NULL;
     if (!clock || !has_seen(clock, used))
         return;
@@ -241,7 +240,7 @@ void rw_clock_send(const struct rw_self *self, uint64_t number)
 
 void rw_clock_receive(const struct rw_self *self, uint64_t number)
 {
-    if (lanes_in_use() == 0)
+    if (rw_lanes_in_use() == 0)
         return;
     struct set *set = set_of(number);
     if (!rw_table_begin(&set->writing))
@@ -257,7 +256,7 @@ void rw_clock_receive(const struct rw_self *self, uint64_t number)
 void rw_clock_forget(uint64_t number)
 {
     struct set *set = set_of(number);
-    if (lanes_in_use() == 0 || !find(set, number) || !rw_table_begin(&set->writing))
+    if (rw_lanes_in_use() == 0 || !find(set, number) || !rw_table_begin(&set->writing))
         return;
     struct object *object = find(set, number);
     if (object)
@@ -267,7 +266,7 @@ void rw_clock_forget(uint64_t number)
 
 void rw_clock_create(const struct rw_self *self, uint32_t slot, uint32_t generation)
 {
-    uint32_t used = lanes_in_use();
+    uint32_t used = rw_lanes_in_use();
     struct rw_clock *clock = clock_at(slot, generation);
     if (used == 0)
         return;
@@ -277,7 +276,7 @@ void rw_clock_create(const struct rw_self *self, uint32_t slot, uint32_t generat
 
 void rw_clock_join(const struct rw_self *self, uint32_t slot, uint32_t generation)
 {
-    uint32_t used = lanes_in_use();
+    uint32_t used = rw_lanes_in_use();
     if (used != 0 && is_of(&clocks[slot], generation))
         merge(rw_clock_of(self), clocks[slot].seen, used);
 }

@@ -30,6 +30,9 @@ struct rw_clock {
 /* In the constructor. False where there is no memory. */
 bool rw_clocks_prepare(void);
 
+/* How many lanes are in use: the part of a clock that is not 0. */
+uint32_t rw_lanes_in_use(void);
+
 /* The calling thread's. */
 struct rw_clock *rw_clock_of(const struct rw_self *self);
 

@@ -4,6 +4,7 @@
 #include "shim/lock_held.h"
 #include "shim/lock_order.h"
 #include "shim/lock_places.h"
+#include "shim/python_hooks.h"
 
 /* A Lock that its holder takes once more was released by another thread meanwhile: a signal. */
 static void take_signal(struct rw_self *self, struct rw_locks *locks, uint64_t lock, struct rw_held *again)
@@ -59,6 +60,19 @@ void rw_order_python_asked(const void *lock)
     rw_leave(self);
 }
 
+/* Of a barrier the last one to come does not wait: that the others came before it goes on it learns as it
+ * takes the lock that they gave back to wait. Names are read the first time that somebody waits there. */
+static void send_if_gathering(struct rw_self *self, const struct rw_held *held)
+{
+    uint64_t functions = held->return_address;
+    if (!rw_place_is_waiting(functions) && rw_python_waits_in_barrier())
+        rw_place_python_gathers(functions);
+    if (!rw_place_is_gathering(functions))
+        return;
+    rw_lock_mark(held->lock, RW_WORD_MONITOR);
+    rw_clock_send(self, held->lock);
+}
+
 static void give_asked(struct rw_self *self, struct rw_locks *locks, const struct rw_held *held)
 {
     locks->asked_for = 0;
@@ -67,6 +81,7 @@ static void give_asked(struct rw_self *self, struct rw_locks *locks, const struc
         rw_clock_send(self, held->lock);
     } else {
         rw_lock_mark(held->lock, RW_WORD_WAITED);
+        send_if_gathering(self, held);
         rw_place_python_waits(held->return_address);
         locks->waits_with = held->lock;
     }

@@ -15,6 +15,7 @@ struct place {
 static struct place places[PLACES];
 static uint64_t waited[PLACES]; /* conditions that somebody waited for */
 static uint64_t waiting[PLACES];
+static uint64_t gathering[PLACES];
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
@@ -113,4 +114,14 @@ void rw_place_python_waits(uint64_t functions)
 bool rw_place_is_waiting(uint64_t functions)
 {
     return functions != 0 && has(waiting, functions);
+}
+
+void rw_place_python_gathers(uint64_t functions)
+{
+    put(gathering, functions);
+}
+
+bool rw_place_is_gathering(uint64_t functions)
+{
+    return functions != 0 && has(gathering, functions);
 }

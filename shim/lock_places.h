@@ -23,5 +23,8 @@ uint64_t rw_place_condition(uint64_t mutex, uint64_t return_address);
 /* In Python, whose conditions are made of locks: the functions took a lock to wait with it. */
 void rw_place_python_waits(uint64_t functions);
 bool rw_place_is_waiting(uint64_t functions);
+/* And all that wait there go on together, once the last one has come. */
+void rw_place_python_gathers(uint64_t functions);
+bool rw_place_is_gathering(uint64_t functions);
 
 #endif

@@ -102,10 +102,11 @@ static void describe(const struct reader *reader, uintptr_t frame, uintptr_t cod
     to->line = offset < UNKNOWN_OFFSET ? rw_python_line((void *)code, offset) : 0;
 }
 
-/* The interpreter's own frames have the same text for file and function. */
+/* The interpreter's own frames have the same text for file and function, or are of 3.12's "<shim>". */
 static bool is_own_code(const struct rw_lock_frame *frame)
 {
-    return frame->file[0] != '\0' && !(frame->file[0] == '<' && rw_text_equal(frame->file, frame->function));
+    return frame->file[0] != '\0' && !rw_text_equal(frame->file, "<shim>") &&
+           !(frame->file[0] == '<' && rw_text_equal(frame->file, frame->function));
 }
 
 uint32_t rw_python_frames(bool has_gil, struct rw_lock_frame *frames, uint32_t max)

@@ -11,6 +11,7 @@
 #include "shim/entry_patch.h"
 #include "shim/got_patch.h"
 #include "shim/lock_order.h"
+#include "shim/lock_pipes.h"
 #include "shim/python_api.h"
 #include "shim/python_calls.h"
 #include "shim/python_lines.h"
@@ -57,8 +58,12 @@ static int patch_opened_module(struct dl_phdr_info *info, size_t size, void *arg
         return 0;
     opened->result = patch_module(info, 0);
     struct rw_elf_module module;
-    if (opened->has_queues && rw_elf_module_open(&module, info))
+    if (!rw_elf_module_open(&module, info))
+        return 1;
+    if (opened->has_queues)
         rw_python_queues_install(&module);
+    if (rw_lock_order_on)
+        rw_lock_pipes_see(&module);
     return 1;
 }
 

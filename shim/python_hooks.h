@@ -53,6 +53,10 @@ static inline bool rw_python_is_caller(const void *return_address)
  */
 uint32_t rw_python_frames(bool has_gil, struct rw_lock_frame *frames, uint32_t max);
 
+/* The calling thread, which holds the GIL and waits with a condition, does so in threading.Barrier.wait() for
+ * the others to come. As slow as rw_python_frames(). */
+bool rw_python_waits_in_barrier(void);
+
 /* The calling thread makes a thread, as it was asked to at `return_address`: its lines of Python code are
  * seen as well (python_lines.h). */
 void rw_python_lines_thread_comes(const void *return_address);

@@ -182,10 +182,14 @@ struct rw_python_place rw_python_place(void)
 }
 
 /* 3.12 has a code object of its own between Python and C (_Py_MakeShimCode in Objects/codeobject.c), whose
- * texts are all the same. */
+ * file is "<shim>". */
 static bool is_trampoline(uintptr_t code)
 {
-    return here(code + python.fields.code_filename) == here(code + python.fields.code_name);
+    if (python.fields.minor != 12 || rw_python_text_type() == 0)
+        return false;
+    void *file = (void *)here(code + python.fields.code_filename);
+    return rw_python_text_length(file) == 6 && rw_python_text_character(file, 0) == '<' &&
+           rw_python_text_character(file, 2) == 'h';
 }
 
 uint64_t rw_python_functions(void)

@@ -389,7 +389,7 @@ int main(int count, char **arguments)
         sem_init(&units, 0, 2), AT_ONCE(unit_then_a, a_then_unit);
     else if (strcmp(name, "with_units") == 0)
         sem_init(&units, 0, 2), AT_ONCE(a_then_b_with_unit, b_then_a_with_unit);
-    else if (!run_told(name))
+    else if (!run_told(name) && !run_pipes(name))
         return 2;
     return 0;
 }

@@ -21,7 +21,8 @@ void at_once(int count, void *(*const threads[])(void *));
 #define AT_ONCE(...)                                                                                         \
     at_once(sizeof((void *(*[])(void *)){__VA_ARGS__}) / sizeof(void *), (void *(*[])(void *)){__VA_ARGS__})
 
-/* told.c: false: it has no kernel of that name. */
+/* told.c and pipes.c. False: it has no kernel of that name. */
 bool run_told(const char *name);
+bool run_pipes(const char *name);
 
 #endif

@@ -4,7 +4,9 @@ in its run: python3 kernels.py NAME EXTENSION.so"""
 import ctypes
 import concurrent.futures
 import gc
+import os
 import queue
+import socket
 import sys
 import threading
 import time
@@ -201,6 +203,18 @@ def by_semaphores():
     turns([s.release for s in semaphores], [s.acquire for s in semaphores])
 
 
+def by_files(make, wrap):
+    """The same with two of what has ends to read from and to write to."""
+    ends = make(), make()
+    files = [(wrap(read, "rb", 0), wrap(write, "wb", 0)) for read, write in ends]
+    turns([lambda f=f: f[1].write(b"x") for f in files], [lambda f=f: f[0].read(1) for f in files])
+
+
+def by_sockets():
+    pairs = socket.socketpair(), socket.socketpair()
+    turns([lambda p=p: p[0].send(b"x") for p in pairs], [lambda p=p: p[1].recv(1) for p in pairs])
+
+
 def executor():
     """A thread that was there before does what it is given, and gives the result back."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -208,6 +222,62 @@ def executor():
         nested(a, b)()
         pool.submit(nested(b, a)).result()
         nested(a, b)()
+
+
+def at_barrier(before, after, is_last=True):
+    """One order before a barrier, the other one behind it. Who comes last does not wait."""
+    def arrive():
+        before()
+        arrived.append(True)
+        barrier.wait()
+
+    def depart():
+        while is_last and not (arrived and barrier.n_waiting):
+            time.sleep(.0005)
+        barrier.wait()
+        after()
+    arrived, barrier = [], threading.Barrier(2)
+    at_once(arrive, depart)
+
+
+def barrier_in_rounds(rounds=20):
+    """Each round a turn: nobody is in the next one before all have left this one."""
+    barrier = threading.Barrier(3)
+
+    def take(mine, *locks):
+        for i in range(rounds):
+            if i % 3 == mine:
+                nested(*locks)()
+            barrier.wait()
+    at_once(lambda: take(0, a, b), lambda: take(1, b, a), lambda: take(2, b, a))
+
+
+def barrier_action():
+    """Which runs when all have come, before anybody goes on."""
+    def wait(*functions):
+        for function in functions:
+            function()
+        barrier.wait()
+    barrier = threading.Barrier(2, action=nested(b, a))
+    at_once(lambda: wait(nested(a, b)), wait)
+
+
+def beside_barrier(is_before):
+    """On the same side of it nothing keeps them apart."""
+    def take(*functions):
+        for function in functions:
+            function()
+
+    def first():
+        nested(a, b)()
+        first_done.append(True)
+
+    def second():
+        while not first_done:
+            time.sleep(.0005)
+        nested(b, a)()
+    first_done, barrier = [], threading.Barrier(2)
+    at_once(*(lambda f=f: take(*((f, barrier.wait) if is_before else (barrier.wait, f))) for f in (first, second)))
 
 
 def extension(*kinds):
@@ -240,7 +310,15 @@ KERNELS = {
     "bounded_queue": lambda: by_queues(lambda: queue.Queue(1)),
     "simple_queue": lambda: by_queues(queue.SimpleQueue),
     "semaphores": by_semaphores,
+    "pipe": lambda: by_files(os.pipe, os.fdopen),
+    "socket_pair": by_sockets,
     "executor": executor,
+    "barrier": lambda: at_barrier(nested(a, b), nested(b, a)),
+    "barrier_waited": lambda: at_barrier(nested(a, b), nested(b, a), is_last=False),
+    "barrier_in_rounds": barrier_in_rounds,
+    "barrier_action": barrier_action,
+    "before_barrier": lambda: beside_barrier(True),
+    "behind_barrier": lambda: beside_barrier(False),
     "reused_address": reused_address,
     "gil_released": lambda: in_turn(*extension(ctypes.CDLL, ctypes.CDLL)),
     "gil_one_after_the_other": lambda: one_after_the_other(*extension(ctypes.CDLL, ctypes.PyDLL)),

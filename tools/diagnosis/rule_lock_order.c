@@ -135,6 +135,11 @@ static void report(void *context, const struct rw_process_info *process,
                         "No lock that both hold and nothing that one of them waited for keeps them apart, as "
                         "far as was seen: "
                         "inferred");
+    rw_verdict_evidence(
+        incident, finding,
+        "Possible, and not more: what one thread hands on to another by an atomic variable, a "
+        "flag or a futex of the program's own is not seen; where that keeps them apart, they "
+        "cannot meet");
 }
 
 void rw_rule_lock_order(struct rw_diagnosis *diagnosis)
