@@ -42,6 +42,13 @@ class Hunt(Case):
         self.assertEqual((told["failures"][0]["reruns"], told["failures"][0]["rerun_failures"]), (10, 10))
         self.assertEqual(names, ["hunt-001-exit", "hunt.json"])
 
+    def test_what_it_leaves_is_for_its_user_alone(self):
+        with processes.Program(hunt("--runs", "2", "--again", "1", "--", "false")) as program:
+            self.assertEqual(program.wait(PATIENCE_S), 1, program.stderr())
+            left = [os.path.join(folder, name) for folder, _, names in os.walk(program.out) for name in names]
+            self.assertIn(program.out + "/hunt.json", left)
+            self.assertEqual([path for path in left if os.stat(path).st_mode & 0o077], [])
+
     def test_what_always_fails_is_no_find_of_the_hunt(self):
         raises = "import os; raise KeyError('%d at %#x' % (os.getpid(), id(os)))"
         lines, told, _ = self.found("--runs", "3", "--again", "2", "--", "/usr/bin/python3", "-c", raises)

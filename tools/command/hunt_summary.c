@@ -2,6 +2,7 @@
 /* What a hunt says: where it is, and what it found. */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,8 +182,11 @@ static void write_json(const struct hunt *hunt)
     json_object_set_new(json, "failures", failures);
     json_object_set_new(json, "lock_orders", candidates);
     char *path = talloc_asprintf((void *)hunt, "%s/hunt.json", hunt->out);
-    if (json_dump_file(json, path, RW_JSON_FLAGS) != 0)
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 || json_dumpfd(json, fd, RW_JSON_FLAGS) != 0)
         fprintf(stderr, "racewatch hunt: cannot write %s: %s\n", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
     json_decref(json);
 }
 
