@@ -220,8 +220,10 @@ static void add_channel_edge(struct builder *builder, size_t from, const struct 
 
     if (to == RW_NO_NODE || !graph->nodes[to].is_stuck)
         return;
-    /* That a process has both ends says nothing of which of its threads should use the other one. */
-    if (process == node->process && !is_lock && !uses(other, holder->fd))
+    /* That a process has both ends says nothing of which of its threads should use the other one. Who waits
+     * on an eventfd wants what the others want that do: its two ends are one descriptor. */
+    if (process == node->process && !is_lock &&
+        (other == node->thread || !uses(other, holder->fd) || strcmp(channel->kind, "eventfd") == 0))
         return;
     /* Who has many of the ends is told by the first of them. */
     if (builder->reached[to] == from + 1)
