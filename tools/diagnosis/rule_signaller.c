@@ -108,7 +108,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
                         count + length + 1, count + length == 0 ? " is" : "s are");
     rw_verdict_evidence(incident, finding, "%s",
                         process->has_handlers == 0
-                            ? "the program catches no signal whose handler could end the wait"
+                            ? "no signal could come to a handler that ends the wait"
                             : "a handler of a signal could still end the wait, should one come");
     tell_of_fork(diagnosis, finding, process);
     rw_finding_place(diagnosis, finding, process, last);

@@ -388,7 +388,7 @@ struct rw_process_info {
     size_t lock_edge_count;
     size_t misuse_count;
     int has_handlers; /* 1: a signal could make it act: it has handlers, fatal signals, SIGINT and racewatch's
-                         own apart; 0: none; -1 not known */
+                         own apart, of signals that some thread does not block; 0: none; -1 not known */
     const char **notes; /* what could not be had: hooks that failed, slots refused, tracing refused, ... */
     size_t note_count;
 };

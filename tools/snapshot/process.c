@@ -35,6 +35,25 @@ static uint64_t not_for_work(const struct rw_look *look)
     return own > 0 && own <= 64 ? mask | UINT64_C(1) << (own - 1) : mask;
 }
 
+/* Some thread lets one of these signals through: who runs the handler of one blocks it meanwhile, and in a
+ * process of that thread alone it can come to nobody. */
+static bool can_be_delivered(int pid, uint64_t signals)
+{
+    struct rw_proc_status status;
+    uint64_t blocked = signals;
+    size_t count;
+    int *tids;
+
+    if (signals == 0)
+        return false;
+    if (rw_proc_threads(NULL, pid, &tids, &count) < 0)
+        return true;
+    for (size_t i = 0; i < count && blocked == signals; i++)
+        blocked &= rw_proc_status(pid, tids[i], &status) == 0 ? status.blocked : 0;
+    talloc_free(tids);
+    return blocked != signals;
+}
+
 static void fill_identity(struct rw_look *look)
 {
     struct rw_process_info *process = look->process;
@@ -47,7 +66,7 @@ static void fill_identity(struct rw_look *look)
     if (tid > 0 && rw_proc_status(process->pid, tid, &status) == 0) {
         process->ppid = status.ppid;
         look->tracer_pid = status.tracer_pid;
-        process->has_handlers = (status.caught & ~not_for_work(look)) != 0;
+        process->has_handlers = can_be_delivered(process->pid, status.caught & ~not_for_work(look));
     }
     if (rw_proc_executable(look->incident, process->pid, &text) == 0) {
         process->executable = text;
