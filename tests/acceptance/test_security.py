@@ -85,6 +85,9 @@ class Privileges(Case):
                 effective = int(re.search(r"CapEff:\s+(\w+)", status)[1], 16)
                 if effective >> 19 & 1:  # it may trace anybody; without that it needs each capability of the program's
                     self.assertEqual([n for n in (0, 6, 7, 12, 13, 16, 17, 18) if effective >> n & 1], [])
+                    with open("/proc/self/status", encoding="ascii") as f:
+                        ours = int(re.search(r"CapEff:\s+(\w+)", f.read())[1], 16)
+                    self.assertEqual(effective >> 23 & 1, ours >> 23 & 1, "priority over others while a thread stands still")
 
     def test_program_lets_the_monitor_alone_trace_it(self):
         strace = machine.tool("strace")

@@ -20,6 +20,7 @@ CALLS = {
     "readlink": 89, "access": 21, "getdents64": 217, "symlink": 88, "lstat": 6, "stat": 4, "getppid": 110, "fcntl": 72, "poll": 7,
     "clock_gettime": 228, "capset": 126, "prlimit64": 302, "pidfd_getfd": 438, "setrlimit": 160, "getcwd": 79,
     "timer_create": 222, "timer_settime": 223, "sched_setaffinity": 203, "sched_getaffinity": 204, "setpriority": 141,
+    "sched_setscheduler": 144, "sched_setattr": 314,
 }
 
 

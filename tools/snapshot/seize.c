@@ -3,8 +3,11 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -187,7 +190,31 @@ static int refused(int tid, int error)
     return error == ESRCH ? -ESRCH : -EPERM;
 }
 
-static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, bool is_woken, uint8_t *buffer)
+/* Of a thread's /proc/TID/schedstat, open: how long it could have run so far and waited for a processor.
+ * False where the kernel does not say. */
+static bool read_queued(int schedstat, uint64_t *queued_ns)
+{
+    char text[96];
+
+    ssize_t length = schedstat < 0 ? -1 : pread(schedstat, text, sizeof(text) - 1, 0);
+    if (length <= 0)
+        return false;
+    text[length] = '\0';
+    return sscanf(text, "%*u %" SCNu64, queued_ns) == 1;
+}
+
+static int open_schedstat(int tid)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/schedstat", tid);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* What it waited for a processor before it could stop is no part of stopped_us: it went on sleeping
+ * meanwhile, or stood in the queue with everybody else. */
+static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, bool is_woken, int schedstat,
+                        uint8_t *buffer)
 {
     size_t length = 0;
     int status = 0;
@@ -197,6 +224,8 @@ static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, bool is_woken
         copy->error = refused(copy->tid, errno);
         return;
     }
+    uint64_t queued_before = 0, queued_after = 0;
+    bool is_known = read_queued(schedstat, &queued_before);
     uint64_t begin = rw_now_ns();
     if (ptrace(PTRACE_INTERRUPT, copy->tid, NULL, NULL) < 0) {
         copy->error = -ESRCH;
@@ -205,12 +234,15 @@ static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, bool is_woken
     copy->error = wait_for_stop(copy->tid, timeout_ms, is_woken, &status);
     if (copy->error < 0)
         return;
+    uint64_t seen = rw_now_ns();
+    is_known = is_known && read_queued(schedstat, &queued_after);
     copy->error = copy_stopped(copy, status, buffer, &length);
     /* A signal on its way to the thread when it stopped is handed on: then this is the stop for that signal.
      */
     long signal = status >> 8 == 0 ? status & 0x7f : 0;
     ptrace(PTRACE_DETACH, copy->tid, NULL, signal);
-    copy->stopped_us = (double)(rw_now_ns() - begin) / 1000.0;
+    uint64_t end = rw_now_ns(), since = is_known ? begin + (queued_after - queued_before) : begin;
+    copy->stopped_us = (double)(end - (since < seen ? since : seen)) / 1000.0;
     uint8_t *bytes = copy->error == 0 ? malloc(length + 1) : NULL;
     if (bytes) {
         memcpy(bytes, buffer, length);
@@ -238,7 +270,10 @@ static void *run(void *opaque)
             timeout_ms = IMPATIENT_MS;
         rw_quick_go_to(&quick, job->copies[i].cpu);
         uint64_t begin = rw_now_ns();
-        copy_thread(&job->copies[i], timeout_ms, quick.is_woken, buffer);
+        int schedstat = open_schedstat(job->copies[i].tid);
+        copy_thread(&job->copies[i], timeout_ms, quick.is_woken, schedstat, buffer);
+        if (schedstat >= 0)
+            close(schedstat);
         if (job->copies[i].error == -ETIMEDOUT) {
             uint64_t took = rw_now_ns() - begin;
             patience_ns = took < patience_ns ? patience_ns - took : 0;
@@ -259,6 +294,9 @@ int rw_seize_copy(struct rw_copy *copies, size_t count, unsigned timeout_ms)
     pthread_t tracer;
 
     sigfillset(&all);
+    /* Each stop sends a SIGCHLD. Where the tracer blocks it, it goes to another thread of this program, which
+     * is woken to ignore it, by the thread that is to stop. Nobody here waits for that signal meanwhile. */
+    sigdelset(&all, SIGCHLD);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&tracer, NULL, run, &job);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

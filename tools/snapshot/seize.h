@@ -20,7 +20,7 @@ struct rw_copy {
     int cpu;            /* where it ran last, -1 if not known */
     uint64_t stack_end; /* of the mapping that holds the stack, 0 if not known */
     int error;          /* 0; -EPERM refused; -ESRCH gone; -ETIMEDOUT it did not stop; -ENOTSUP 32-bit code */
-    double stopped_us;
+    double stopped_us;  /* from when it could stop to its release */
     struct rw_stack stack;       /* bytes are the copy's own */
     struct rw_proc_syscall call; /* what it was blocked in: number -2 if it was not */
     bool was_restarted; /* a call that would have returned EINTR because of the stop was made to go on */
