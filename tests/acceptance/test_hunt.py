@@ -35,7 +35,7 @@ class Hunt(Case):
 
     def test_a_failure_is_counted_in_both_kinds_of_runs(self):
         lines, told, names = self.found("--runs", "5", "--plain", "4", "--seed", "11", "--", "sh", "-c", ONLY_BENT)
-        self.assertEqual(lines[0], "sh fails (exit status 1) with seed 11: 5 of 5 perturbed runs, 0 of 4 plain ones; "
+        self.assertEqual(lines[0], "sh fails (exit status 1) with seed 11: 5 of 5 perturbed runs, 0 of 4 plain runs; "
                                    "again in 10 of 10 runs of racewatch run --seed 11 -- sh -c '%s'" % ONLY_BENT)
         self.assertEqual((told["perturbed"], told["plain"], len(told["failures"])), (5, 4, 1))
         self.assertEqual((told["failures"][0]["perturbed"], told["failures"][0]["plain"]), (5, 0))
@@ -53,7 +53,7 @@ class Hunt(Case):
         raises = "import os; raise KeyError('%d at %#x' % (os.getpid(), id(os)))"
         lines, told, _ = self.found("--runs", "3", "--again", "2", "--", "/usr/bin/python3", "-c", raises)
         self.assertRegex(lines[0], r"^python3 fails \(exit status 1, KeyError: .*\) with seed 1: 3 of 3 perturbed runs, "
-                                   "3 of 3 plain ones; ")
+                                   "3 of 3 plain runs; ")
         self.assertEqual(len(told["failures"]), 1, "numbers that differ make no other failure")
 
     def test_two_ways_to_fail_are_two(self):
@@ -68,14 +68,14 @@ class Hunt(Case):
     def test_nothing_found_leaves_nothing(self):
         seen = self.seen("--runs", "3", "--seed", "5", "true")
         self.assertEqual((seen.status, seen.left), (0, []))
-        self.assertEqual(seen.stdout, "nothing found in 3 perturbed runs (seeds 5 to 7) and 3 plain ones of true\n")
+        self.assertEqual(seen.stdout, "nothing found in 3 perturbed runs (seeds 5 to 7) and 3 plain runs of true\n")
 
     def test_a_deadlock_is_made_ended_and_reported(self):
         with processes.Program(hunt("--runs", "400", "--plain", "2", "--first", "--", compiled(os.path.join(RACES, "opposite_orders.c")))) as program:
             self.assertEqual(program.wait(4 * PATIENCE_S), 1, program.stderr())
             lines = program.stdout().splitlines()
             self.assertRegex(lines[0], r"^opposite_orders_c hangs \(cycle: Deadlock: .*[^.]\) with seed \d+: 1 of \d+ "
-                                       r"perturbed runs, 0 of \d plain ones?; again in \d+ of \d+ runs of racewatch run --seed \d+ -- ")
+                                       r"perturbed runs, 0 of \d plain runs?; again in \d+ of \d+ runs of racewatch run --seed \d+ -- ")
             report = lines[1].split("report: ")[1]
             with open(report, encoding="utf-8") as f:
                 self.assertIn("racewatch: cycle", f.read())
@@ -158,10 +158,32 @@ class Hunt(Case):
         self.is_confirmed(said, told, "in call_back", "in count")
 
     def test_what_cannot_meet_is_not_confirmed(self):
-        kernels, others = (os.path.join(TESTS, "lock_order", name) for name in ("kernels.c", "told.c"))
-        said, told = self.candidates(compiled(kernels, others, name="kernels_c"), "opposite", runs="4")
+        kernels, *others = (os.path.join(TESTS, "lock_order", name) for name in ("kernels.c", "told.c", "pipes.c"))
+        said, told = self.candidates(compiled(kernels, *others, name="kernels_c"), "opposite", runs="4")
         self.assertEqual([(order["confirmed"], order["runs"]) for order in told["lock_orders"]], [(False, 4)])
         self.assertRegex(said, r"kernels_c races \(lock-order: (.*\n)*.*: not confirmed in 4 runs\n")
+
+    def test_a_hang_that_no_rule_explains_is_ended_and_told_by_its_report(self):
+        with tempfile.TemporaryDirectory(prefix="racewatch-hunt-") as folder:
+            fifo = os.path.join(folder, "fifo")
+            os.mkfifo(fifo)
+            said, told, _ = self.found("--runs", "1", "--plain", "1", "--again", "0", "--", "sh", "-c",
+                                    'test -z "$RACEWATCH_PLACE" || read line < ' + fifo)
+        self.assertEqual([f["class"] for f in told["failures"]], ["unknown"], said)
+
+    def test_minimising_that_ends_early_says_so(self):
+        lines, told, _ = self.found("--perturb", "serial", "--runs", "100", "--plain", "0", "--first", "--again", "0",
+                                    "--minimise", "2", "--", compiled(os.path.join(RACES, "check_then_act.c")))
+        words = "perhaps fewer are enough: minimising ended after 2 runs, as many as it may make"
+        self.assertEqual(told["failures"][0]["unminimised"], words, lines)
+        self.assertIn("  " + words, lines)
+
+    def test_of_several_processes_one_is_minimised_and_that_is_said(self):
+        race = compiled(os.path.join(RACES, "check_then_act.c"))
+        each = "for i in 1 2; do %s || lost=1$lost; done; test \"$lost\" != 11" % race
+        lines, told, _ = self.found("--perturb", "serial", "--runs", "300", "--plain", "0", "--first", "--again", "0", "--",
+                                    "sh", "-c", each)
+        self.assertRegex(told["failures"][0]["unminimised"], "^these are of one process alone: 2 have switches, ", lines)
 
     def test_an_interrupt_ends_it_with_the_summary(self):
         sleeps = 'test -z "$RACEWATCH_PLACE" || exec sleep 1000'
@@ -169,7 +191,7 @@ class Hunt(Case):
             program.wait_until(lambda: "1 plain" in program.stderr(), PATIENCE_S)
             program.kill(signal.SIGINT)
             self.assertEqual(program.wait(PATIENCE_S), 130)
-            self.assertRegex(program.stdout(), "^nothing found in 0 perturbed runs .* and 1 plain one of sh\n$")
+            self.assertRegex(program.stdout(), "^nothing found in 0 perturbed runs .* and 1 plain run of sh\n$")
             self.assertTrue(processes.wait_for_orphans(PATIENCE_S), "the run goes on")
 
     def test_usage(self):

@@ -35,6 +35,7 @@ struct hunt_failure {
     size_t again, reruns;       /* of that seed: how many failed alike, of how many */
     const char *minimal;        /* a schedule that is enough to fail so; NULL: none was looked for or found */
     const char *switches;       /* what it takes, for people */
+    const char *unminimised;    /* why there is no such schedule, or perhaps a smaller one; NULL: neither */
     struct json_t *switch_list; /* the same for hunt.json; released with it */
 };
 
@@ -90,6 +91,10 @@ bool rw_hunt_judge(struct hunt *hunt, enum hunt_how how, uint64_t seed, int stat
  * alike; 0: it did not; a negative errno as above. Counts nothing. What the run left is in the folder
  * `scratch` until the next one. */
 int rw_hunt_rerun(struct hunt *hunt, const struct hunt_failure *failure, const char *replay, char **why);
+
+/* Whether the run that goes on was found to hang, and no rule says why: on_hang leaves it alone then. `hunt`:
+ * struct hunt. */
+bool rw_hunt_is_unexplained(void *hunt);
 
 /* Whether the run that has just ended failed as `key` says. */
 bool rw_hunt_failed_alike(const struct hunt *hunt, const char *key, int status, bool is_endless);

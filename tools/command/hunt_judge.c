@@ -197,6 +197,35 @@ static struct told read_told(const struct hunt *hunt, void *scratch)
     return told;
 }
 
+static bool is_unknown(const struct rw_incident *incident)
+{
+    return incident != NULL && strcmp(incident->verdict.class_name, "unknown") == 0;
+}
+
+bool rw_hunt_is_unexplained(void *context)
+{
+    const struct hunt *hunt = context;
+    void *scratch = talloc_new(NULL);
+    struct told told = read_told(hunt, scratch);
+    bool is_unexplained = false;
+    for (size_t i = 0; i < told.folder.incident_count; i++)
+        is_unexplained |= is_unknown(told.incidents[i]);
+    talloc_free(scratch);
+    return is_unexplained;
+}
+
+/* What a run that had to be ended is to be told by, where no rule explains it. */
+static void add_unknown(const struct hunt *hunt, void *parent, const struct told *told, struct found *found)
+{
+    for (size_t i = 0; i < told->folder.incident_count && found->count == 0; i++) {
+        if (!is_unknown(told->incidents[i]))
+            continue;
+        struct hunt_failure failure =
+            by_incident(hunt, parent, told->folder.incidents[i], told->incidents[i]);
+        add(parent, found, &failure);
+    }
+}
+
 /* What is merely slow, idle or not understood is no failure; the run's end tells. */
 static struct found look(const struct hunt *hunt, void *parent, const struct told *told, int status,
                          bool is_endless)
@@ -209,6 +238,8 @@ static struct found look(const struct hunt *hunt, void *parent, const struct tol
         struct hunt_failure failure = by_incident(hunt, parent, told->folder.incidents[i], incident);
         add(parent, &found, &failure);
     }
+    if (found.count == 0 && is_endless)
+        add_unknown(hunt, parent, told, &found);
     if (found.count == 0 && (status != 0 || is_endless)) {
         struct hunt_failure failure = by_status(hunt, parent, status, is_endless);
         add(parent, &found, &failure);

@@ -71,18 +71,22 @@ static int drop_pairs(struct minimising *minimising, size_t *kept, size_t *count
 }
 
 /* The schedule of a folder that `is_it`; of several processes', the one with the most switches. `place` 0:
- * any process. */
-static struct rw_schedule *find_schedule(void *parent, const char *folder, uint64_t place, char **path)
+ * any process. *switching: how many processes have switches. */
+static struct rw_schedule *find_schedule(void *parent, const char *folder, uint64_t place, char **path,
+                                         size_t *switching)
 {
     char *pattern = talloc_asprintf(parent, "%s/recordings/*/*.schedule", folder);
     struct rw_schedule *best = NULL;
     glob_t paths;
+    *switching = 0;
     if (glob(pattern, 0, NULL, &paths) != 0)
         return NULL;
     for (size_t i = 0; i < paths.gl_pathc; i++) {
         struct rw_schedule *schedule = NULL;
-        if (rw_schedule_read(parent, paths.gl_pathv[i], &schedule) != 0 ||
-            (place != 0 && schedule->header.place != place) ||
+        if (rw_schedule_read(parent, paths.gl_pathv[i], &schedule) != 0)
+            continue;
+        *switching += schedule->header.switch_count > 0;
+        if ((place != 0 && schedule->header.place != place) ||
             (best != NULL && best->header.switch_count >= schedule->header.switch_count)) {
             talloc_free(schedule);
             continue;
@@ -138,7 +142,8 @@ static void tell(struct hunt *hunt, struct hunt_failure *failure, uint64_t place
 {
     void *scratch = talloc_new(NULL);
     char *path = NULL, *why = NULL;
-    struct rw_schedule *schedule = find_schedule(scratch, hunt->scratch, place, &path);
+    size_t switching;
+    struct rw_schedule *schedule = find_schedule(scratch, hunt->scratch, place, &path, &switching);
     struct rw_found folder = {0};
     const struct rw_incident *incident = NULL;
     if (schedule == NULL) {
@@ -164,14 +169,52 @@ static void tell(struct hunt *hunt, struct hunt_failure *failure, uint64_t place
     talloc_free(scratch);
 }
 
+/* Why there is no smallest set of switches, of those of the run that failed. */
+static void tell_not(struct minimising *minimising, struct hunt_failure *failure, bool fails,
+                     size_t switching)
+{
+    struct hunt *hunt = minimising->hunt;
+    if (fails)
+        failure->unminimised = talloc_asprintf(
+            hunt,
+            "not minimised: what was left of its switches did not make it fail alike again, after %zu runs",
+            minimising->runs);
+    else if (switching > 1)
+        failure->unminimised = talloc_asprintf(
+            hunt,
+            "not minimised: %zu of its processes have switches, and a replay of those of one does "
+            "not fail alike",
+            switching);
+    else
+        failure->unminimised = talloc_strdup(
+            hunt, minimising->schedule != NULL ? "not minimised: a replay of its switches does not fail alike"
+                                               : "not minimised: the run left no file of its choices");
+}
+
+static void tell_limits(const struct minimising *minimising, struct hunt_failure *failure, bool is_cut,
+                        size_t runs, size_t switching)
+{
+    struct hunt *hunt = minimising->hunt;
+    if (!is_cut && switching > 1)
+        failure->unminimised = talloc_asprintf(
+            hunt, "these are of one process alone: %zu have switches, and the others go as the seed says",
+            switching);
+    if (!is_cut)
+        return;
+    failure->unminimised =
+        talloc_asprintf(hunt, "perhaps fewer are enough: minimising ended after %zu runs, %s", runs,
+                        runs >= hunt->minimise_limit ? "as many as it may make" : "when its minute was over");
+}
+
 static int minimise(struct hunt *hunt, struct hunt_failure *failure, char **why)
 {
     void *scratch = talloc_new(NULL);
     char *path = NULL;
+    size_t switching;
     struct minimising minimising = {
         .hunt = hunt,
         .failure = failure,
-        .schedule = find_schedule(scratch, failure->path, 0, &path),
+        .schedule = find_schedule(scratch, failure->path, 0, &path, &switching),
         .trial = talloc_asprintf(scratch, "%s/hunt-%d.schedule", hunt->out, (int)getpid()),
         .end_s = rw_now_s() + LONGEST_S,
         .why = why,
@@ -196,12 +239,19 @@ static int minimise(struct hunt *hunt, struct hunt_failure *failure, char **why)
     }
     /* The last try need not have been the one that stays. */
     if (fails && (result >= 0 || result == -ETIME)) {
+        bool is_cut = result == -ETIME;
+        size_t runs = minimising.runs;
         minimising.end_s += LONGEST_S;
         minimising.runs = 0;
         result = probe(&minimising, kept, count);
         if (result == 1)
             tell(hunt, failure, minimising.schedule->header.place);
+        if (result == 1)
+            tell_limits(&minimising, failure, is_cut, runs, switching);
+        minimising.runs = runs + 1;
     }
+    if (result == 0)
+        tell_not(&minimising, failure, fails, switching);
     unlink(minimising.trial);
     talloc_free(scratch);
     return result == -EINTR || result == -ETIME || result > 0 ? 0 : result;

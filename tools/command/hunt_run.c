@@ -95,12 +95,14 @@ static int run(struct hunt *hunt, enum hunt_how how, uint64_t seed, const char *
         .is_own = true,
         .output = hunt->scratch,
         .end_s = rw_now_s() + (has_limits(hunt) ? 4 * hang_s(hunt) + 30 : 1e9),
+        .is_enough = rw_hunt_is_unexplained,
+        .context = hunt,
     };
     int error = rw_child_run(&child, &status);
-    *is_endless = error == -ETIMEDOUT;
+    *is_endless = error == -ETIMEDOUT || error == -ECANCELED;
     *code = rw_child_code(status);
     hunt->is_interrupted |= error == -EINTR;
-    if (error != 0 && error != -ETIMEDOUT && error != -EINTR)
+    if (error != 0 && !*is_endless && error != -EINTR)
         *why = talloc_asprintf(hunt, "cannot run racewatch itself: %s", strerror(-error));
     talloc_free(scratch);
     return *is_endless ? 0 : error;

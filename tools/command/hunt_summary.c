@@ -93,9 +93,10 @@ static void tell(const struct hunt *hunt, const struct hunt_failure *failure)
            has_class ? failure->class : "", has_class ? ": " : "", length, sentence);
     if (failure->perturbed > 0)
         printf(" with seed %llu", (unsigned long long)failure->seed);
-    printf(": %zu of %zu perturbed %s, %zu of %zu plain %s", failure->perturbed, hunt->runs,
+    printf(": %s%zu of %zu perturbed %s, %zu of %zu plain %s",
+           failure->perturbed > 0 ? "" : "undisturbed alone: ", failure->perturbed, hunt->runs,
            plural(hunt->runs, "run", "runs"), failure->plain, hunt->plain_runs,
-           plural(hunt->plain_runs, "one", "ones"));
+           plural(hunt->plain_runs, "run", "runs"));
     if (failure->reruns > 0)
         printf("; again in %zu of %zu %s of", failure->again, failure->reruns,
                plural(failure->reruns, "run", "runs"));
@@ -107,6 +108,8 @@ static void tell(const struct hunt *hunt, const struct hunt_failure *failure)
     if (failure->minimal != NULL)
         printf("  %s\n  these switches alone: %s\n", failure->switches,
                again(hunt, failure, failure->minimal));
+    if (failure->unminimised != NULL)
+        printf("  %s\n", failure->unminimised);
     if (failure->report != NULL)
         printf("  report: %s\n", failure->report);
     else if (failure->path != NULL)
@@ -159,6 +162,7 @@ static json_t *failure_json(const struct hunt *hunt, const struct hunt_failure *
     json_object_set_new(json, "reruns", json_integer((json_int_t)failure->reruns));
     json_object_set_new(json, "rerun_failures", json_integer((json_int_t)failure->again));
     json_object_set_new(json, "minimal", optional(failure->minimal));
+    json_object_set_new(json, "unminimised", optional(failure->unminimised));
     json_object_set_new(json, "switches", failure->switch_list != NULL ? failure->switch_list : json_null());
     json_object_set_new(json, "perturbed", json_integer((json_int_t)failure->perturbed));
     json_object_set_new(json, "plain", json_integer((json_int_t)failure->plain));
@@ -198,7 +202,7 @@ void rw_hunt_conclude(struct hunt *hunt)
         unsigned long long first = hunt->first_seed, last = first + (hunt->runs > 0 ? hunt->runs - 1 : 0);
         printf("nothing found in %zu perturbed %s (seeds %llu to %llu) and %zu plain %s of %s\n", hunt->runs,
                plural(hunt->runs, "run", "runs"), first, last, hunt->plain_runs,
-               plural(hunt->plain_runs, "one", "ones"), hunt->name);
+               plural(hunt->plain_runs, "run", "runs"), hunt->name);
         rmdir(hunt->out);
         return;
     }
