@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "shim/line_point.h"
+#include "shim/perturb.h"
 #include "shim/python_api.h"
 #include "shim/python_hooks.h"
+#include "shim/python_place.h"
 #include "shim/recorder.h"
 
 typedef void object; /* PyObject */
@@ -392,6 +394,8 @@ void rw_python_lines_install(const struct rw_elf_module *module)
 {
     if (!rw_line_is_wanted())
         return;
+    if (rw_perturb_mode == RW_PERTURB_SERIAL)
+        rw_python_place_load(module); /* of checks: serial_python.c */
     if (!load(module)) {
         rw_line_seen_by(RW_SCHEDULE_LINES_FAILED);
         rw_record_problem(

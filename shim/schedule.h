@@ -36,13 +36,16 @@ struct rw_schedule_source {
 
 struct rw_schedule_switch {
     uint32_t from, to;       /* index in the table of threads */
-    uint32_t point;          /* of `from`: how many of this kind it had come to, this one included */
+    uint32_t point;          /* of `from`: how many of this kind it had come to, this one included;
+                                RW_SCHEDULE_CHECK: of `to` */
     uint32_t check;          /* of all decisions before this one; 0: not to be compared */
     uint64_t return_address; /* of the call that `from` made */
     uint32_t was_able;       /* 1 if `from` could have gone on: a preemption */
     uint32_t source;         /* where `from` is in Python code: index in the table of sources, plus 1 */
     uint32_t line;           /* in that file; 0: not known */
     uint32_t kind;           /* enum rw_schedule_point */
+    uint32_t checks;         /* RW_SCHEDULE_CHECK: how many `from` had come to since `to` waits; else 0 */
+    uint32_t reserved;
 };
 
 /* They are counted separately, so that a switch is found again where others before it are left out: how often
@@ -52,6 +55,7 @@ enum rw_schedule_point {
     RW_SCHEDULE_WAIT,     /* it has to wait, or ends */
     RW_SCHEDULE_LINE,     /* it is at a line of Python code */
     RW_SCHEDULE_AFTER,    /* it has given something back, or told somebody something */
+    RW_SCHEDULE_CHECK,    /* it waits for an interpreter's lock, and gets it at a check of who holds it */
     RW_SCHEDULE_POINTS,
 };
 

@@ -87,6 +87,7 @@ struct rw_serial {
     uint64_t now;                    /* virtual ns of CLOCK_MONOTONIC */
     uint64_t steps;                  /* points so far */
     uint64_t moves; /* points of threads that did more than to wait for an interpreter's lock */
+    uint64_t asks;  /* times that one which waits for such a lock was let ask for it: no points */
     uint32_t used;  /* entries ever used */
     uint32_t alive; /* entries neither FREE nor ENDED */
     struct rw_serial_thread threads[RW_SERIAL_THREADS];

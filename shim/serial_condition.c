@@ -23,6 +23,15 @@ static bool is_waiter(const struct rw_serial_thread *thread, const volatile void
            thread->object == condition && !thread->is_signalled;
 }
 
+void rw_serial_condition_forget(const volatile void *condition)
+{
+    for (uint32_t i = 0; i < rw_serial.used; i++) {
+        struct rw_serial_thread *thread = &rw_serial.threads[i];
+        if (thread->state == RW_SERIAL_BLOCKED && thread->is_ready == is_ready && thread->object == condition)
+            thread->is_signalled = false;
+    }
+}
+
 static int wait_outside(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock,
                         const struct timespec *deadline)
 {
@@ -46,19 +55,28 @@ static int wait_for(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t
     struct rw_serial_thread *self = is_ours ? rw_serial_enter() : NULL;
     if (!self)
         return wait_outside(condition, mutex, clock, deadline);
+    uint64_t until = deadline ? rw_serial_deadline(clock, deadline) : RW_SERIAL_NEVER;
+    bool is_interpreter_lock =
+        deadline && rw_serial_interpreter_lock_awaited(condition, mutex,
+                                                       until > rw_serial.now ? until - rw_serial.now : 0);
+    bool asks = is_interpreter_lock && rw_serial_interpreter_lock_asks(self, condition, &until);
+    if (asks || (!deadline && rw_serial_interpreter_lock_passes(self, condition))) {
+        rw_serial_leave(self);
+        return asks ? ETIMEDOUT : 0;
+    }
     int result = rw_serial_libc.pthread_mutex_unlock(mutex);
     if (result != 0) {
         rw_serial_leave(self);
         return result;
     }
-    uint64_t until = deadline ? rw_serial_deadline(clock, deadline) : RW_SERIAL_NEVER;
-    rw_serial_wait_begin(self, is_ready, condition, until);
-    self->object2 = mutex;
-    self->seen[0] = number++;
-    if (deadline)
-        self->is_interpreter_lock = rw_serial_interpreter_lock_awaited(
-            condition, mutex, until > rw_serial.now ? until - rw_serial.now : 0);
-    enum rw_serial_outcome outcome = rw_serial_wait(self);
+    if (!is_interpreter_lock || !rw_serial_interpreter_lock_has_asked(self, condition)) {
+        rw_serial_wait_begin(self, is_ready, condition, until);
+        self->object2 = mutex;
+        self->seen[0] = number++;
+        self->is_interpreter_lock = is_interpreter_lock;
+        rw_serial_wait(self);
+    }
+    enum rw_serial_outcome outcome = self->outcome;
     rw_serial_leave(self);
     result = rw_serial_mutex_lock(mutex);
     return result != 0 ? result : outcome == RW_SERIAL_TIMED_OUT ? ETIMEDOUT : 0;
@@ -106,14 +124,15 @@ static void wake(const volatile void *condition, bool is_for_all)
         return;
     if (!rw_serial_is_interpreter_lock(condition))
         rw_serial_point(self, condition);
+    const struct rw_serial_thread *wanted =
+        self->successor ? self->successor : rw_serial_interpreter_lock_next(condition);
     for (;;) {
         struct rw_serial_thread *first = NULL;
         for (uint32_t i = 0; i < rw_serial.used; i++) {
             struct rw_serial_thread *thread = &rw_serial.threads[i];
             if (!is_waiter(thread, condition))
                 continue;
-            if (!first || thread == self->successor ||
-                (first != self->successor && thread->seen[0] < first->seen[0]))
+            if (!first || thread == wanted || (first != wanted && thread->seen[0] < first->seen[0]))
                 first = thread;
         }
         if (!first)

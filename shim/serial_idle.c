@@ -162,11 +162,12 @@ void rw_serial_watch_holder(struct rw_serial_thread *self)
         const struct rw_serial_thread *holder;
         uint64_t steps, since_ns;
     } still;
+    uint64_t steps = rw_serial.steps + rw_serial.asks;
     struct rw_serial_thread *holder = rw_serial.holder;
     uint64_t now = rw_recorder_now();
-    if (!holder || rw_serial.is_idle || still.holder != holder || still.steps != rw_serial.steps) {
+    if (!holder || rw_serial.is_idle || still.holder != holder || still.steps != steps) {
         still.holder = holder;
-        still.steps = rw_serial.steps;
+        still.steps = steps;
         still.since_ns = now;
         return;
     }

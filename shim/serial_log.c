@@ -145,6 +145,11 @@ uint32_t rw_serial_log_source(const char *file, const char *function)
     rw_text_add(&text, file + (length > most ? length - most : 0));
     rw_text_begin(&text, source->function, sizeof source->function);
     rw_text_add(&text, function);
+    for (uint32_t i = 0; i < header->source_count; i++) {
+        if (rw_text_equal(sources[i].file, source->file) &&
+            rw_text_equal(sources[i].function, source->function))
+            return i + 1;
+    }
     __atomic_store_n(&header->source_count, header->source_count + 1, __ATOMIC_RELEASE);
     return header->source_count;
 }
@@ -223,13 +228,10 @@ static void grow(void)
         rw_raw3(SYS_close, fd, 0, 0);
 }
 
-static void write_down(const struct rw_serial_thread *self, const struct rw_serial_thread *chosen,
-                       bool was_able)
+static struct rw_schedule_switch described(const struct rw_serial_thread *self,
+                                           const struct rw_serial_thread *chosen, bool was_able)
 {
-    grow();
-    if (!switches || header->is_cut)
-        return;
-    switches[header->switch_count] = (struct rw_schedule_switch){
+    return (struct rw_schedule_switch){
         .from = self->logged,
         .to = chosen->logged,
         .point = self->points[self->kind],
@@ -240,6 +242,14 @@ static void write_down(const struct rw_serial_thread *self, const struct rw_seri
         .line = self->line,
         .kind = self->kind,
     };
+}
+
+static void write_down(const struct rw_schedule_switch *what)
+{
+    grow();
+    if (!switches || header->is_cut)
+        return;
+    switches[header->switch_count] = *what;
     __atomic_store_n(&header->switch_count, header->switch_count + 1, __ATOMIC_RELEASE);
 }
 
@@ -268,8 +278,10 @@ uint32_t rw_serial_log_choose(struct rw_serial_thread *self, struct rw_serial_th
         chosen = replayed(self, list, count, standard);
     else
         chosen = count == 1 ? 0 : rw_serial_choose(&rw_serial.policy, candidates, count, current);
-    if (chosen != standard)
-        write_down(self, list[chosen], current < count);
+    if (chosen != standard) {
+        const struct rw_schedule_switch what = described(self, list[chosen], current < count);
+        write_down(&what);
+    }
     /* A file that was written before these were points knows nothing of them. */
     if (chosen != standard || (able > 1 && self->kind != RW_SCHEDULE_AFTER))
         add_to_hash(self, list[chosen], (uint32_t)((uint64_t)self->return_address % PAGE));
@@ -289,12 +301,47 @@ uint32_t rw_serial_log_choose_at_line(struct rw_serial_thread *self, struct rw_s
     else if (is_asked && count > 1)
         chosen = rw_serial_choose(&rw_serial.policy, candidates, count, 0);
     if (chosen != 0) {
-        write_down(self, list[chosen], true);
+        const struct rw_schedule_switch what = described(self, list[chosen], true);
+        write_down(&what);
         add_to_hash(self, list[chosen], self->line);
     }
     header->line_points++;
     header->points = rw_serial.steps;
     return chosen;
+}
+
+/* Switches of this kind are found by who gets the lock. */
+static const struct rw_schedule_switch *listed_check(const struct rw_serial_thread *thread)
+{
+    uint32_t index = replay.thread_of[thread->index], point = thread->points[RW_SCHEDULE_CHECK];
+    uint32_t *at = &replay.next[thread->index][RW_SCHEDULE_CHECK];
+    for (; index != UINT32_MAX && *at < replay.file.switch_count; ++*at) {
+        const struct rw_schedule_switch *item = &replay.file.switches[*at];
+        if (item->to == index && item->kind == RW_SCHEDULE_CHECK && item->point >= point)
+            return item->point == point ? item : NULL;
+    }
+    return NULL;
+}
+
+uint32_t rw_serial_log_checks(struct rw_serial_thread *thread)
+{
+    if (!replay.file.header)
+        return rw_serial_policy_checks(&rw_serial.policy, &thread->candidate, rw_serial.asks);
+    const struct rw_schedule_switch *item = listed_check(thread);
+    return item ? item->checks : 0;
+}
+
+void rw_serial_log_check(struct rw_serial_thread *self, const struct rw_serial_thread *next, uint32_t checks)
+{
+    const struct rw_schedule_switch *item = replay.file.header ? listed_check(next) : NULL;
+    if (item && item->check != 0 && (item->check != (uint32_t)header->hash || item->line != self->line))
+        diverge(self, RW_SCHEDULE_ELSEWHERE, item);
+    struct rw_schedule_switch what = described(self, next, true);
+    what.kind = RW_SCHEDULE_CHECK;
+    what.point = next->points[RW_SCHEDULE_CHECK];
+    what.checks = checks;
+    write_down(&what);
+    add_to_hash(self, next, checks);
 }
 
 void rw_serial_log_takeover(void)

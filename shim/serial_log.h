@@ -38,6 +38,11 @@ uint32_t rw_serial_log_choose(struct rw_serial_thread *self, struct rw_serial_th
 uint32_t rw_serial_log_choose_at_line(struct rw_serial_thread *self, struct rw_serial_thread *const list[],
                                       uint32_t count, bool is_asked);
 
+/* The thread comes to wait for an interpreter's lock: which of the checks of who holds it gets it to this
+ * one; 0: none. And it gets it, from `self`. */
+uint32_t rw_serial_log_checks(struct rw_serial_thread *thread);
+void rw_serial_log_check(struct rw_serial_thread *self, const struct rw_serial_thread *next, uint32_t checks);
+
 /* The thread runs: its tid is known. */
 void rw_serial_log_tid(const struct rw_serial_thread *thread);
 

@@ -27,7 +27,11 @@ struct rw_serial_policy {
      * before it asks for an interpreter's lock. */
     uint32_t sleeper_share, lock_share;
     uint32_t line_share; /* at one of so many lines of Python code somebody is chosen */
-    uint32_t changes;    /* PCT: how many of `change_at` are used */
+    /* One of so many that come to wait for an interpreter's lock gets it at a check, 0: none; and which, and
+     * for how many choices others come first, is at most two to the power of these. */
+    uint32_t check_share, check_doublings, stay_doublings;
+    struct rw_random check_random;
+    uint32_t changes; /* PCT: how many of `change_at` are used */
     uint64_t change_at[RW_SERIAL_CHANGES];
     uint64_t step;   /* choices so far */
     uint32_t lowest; /* PCT: a falling thread falls below all others; counts down */
@@ -35,11 +39,18 @@ struct rw_serial_policy {
 
 /* What the policy needs to know of a thread, and keeps about it. */
 struct rw_serial_candidate {
-    uint64_t object;   /* what its next operation is on, 0: nothing that another thread could touch */
-    uint32_t priority; /* the policy's own */
+    uint64_t object;      /* what its next operation is on, 0: nothing that another thread could touch */
+    uint32_t priority;    /* the policy's own */
+    uint64_t stays_until; /* `step`, up to which others come first */
 };
 
 void rw_serial_policy_begin(struct rw_serial_policy *policy, uint64_t seed);
+
+/* The thread comes to wait for an interpreter's lock. At which of its holder's checks to come it is to get
+ * it; 0: when it comes to that. Others come first until then, or for a while. `seen`: how many checks have
+ * been waited for, which takes time: the more, the fewer are from now on. */
+uint32_t rw_serial_policy_checks(struct rw_serial_policy *policy, struct rw_serial_candidate *candidate,
+                                 uint64_t seen);
 
 /* A new thread, or for POS also a thread that has a new next operation. */
 void rw_serial_policy_add(struct rw_serial_policy *policy, struct rw_serial_candidate *candidate);

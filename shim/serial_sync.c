@@ -182,6 +182,7 @@ static int mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *deadli
 static int mutex_unlock(pthread_mutex_t *mutex)
 {
     int result = rw_serial_libc.pthread_mutex_unlock(mutex);
+    rw_serial_interpreter_lock_left(mutex);
     rw_serial_after(mutex);
     return result;
 }

@@ -68,8 +68,8 @@ static int64_t look(void)
     if (!rw_serial_self.thread || rw_serial_self.is_inside || rw_serial.holder != rw_serial_self.thread)
         return (int64_t)__atomic_load_n(&rw_serial.now, __ATOMIC_RELAXED);
     uint64_t real = rw_recorder_now();
-    if (steps != rw_serial.steps) {
-        steps = rw_serial.steps;
+    if (steps != rw_serial.steps + rw_serial.asks) {
+        steps = rw_serial.steps + rw_serial.asks;
         since_ns = real;
     }
     uint64_t passed = LOOK_NS;

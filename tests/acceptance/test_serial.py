@@ -14,6 +14,7 @@ RACES = {"two_locks": HUNG, "three_locks": HUNG, "lost_wakeup": HUNG, "check_the
 AFTER = ["mutex", "rwlock", "semaphore", "signal"]
 GOOD = ["queue", "semaphores", "rwlocks", "timeouts", "pipes", "children", "spin"]
 SEEDS = range(1, 61)
+LINES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lines")
 
 PYTHON_RACE = """
 import threading
@@ -159,6 +160,15 @@ class Serial(Case):
             found = incidents.all_of(program.out)
         self.assertEqual([(i.json["trigger"], i.json["verdict"]["class"], i.json["verdict"]["certainty"]) for i in found],
                          [("serial", "cycle", "exact")])
+
+    def test_a_race_in_a_trace_function_is_replayed(self):
+        argv = ["/usr/bin/python3", "-B", os.path.join(LINES, "in_trace.py")]
+        seed, first = self.first_lost(argv, 1)
+        self.assertIn("RuntimeError: Set changed size during iteration", first.stderr)
+        self.assert_same(first, self.run_once(argv, "--seed=%d" % seed))
+        again = self.run_once(argv, "--replay=" + self.kept(first))
+        self.assert_same(first, again)
+        self.assertEqual(again.schedule.has_diverged, 0, again.stderr)
 
     def test_python(self):
         for version, python in machine.pythons().items():

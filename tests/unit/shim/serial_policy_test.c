@@ -111,6 +111,45 @@ static void who_yields_comes_last(void **state)
         assert_int_not_equal(rw_serial_choose(&all.policy, all.list, THREADS, last), last);
 }
 
+/* Some seed in two has checks. Others come first until the thread may; alone it is not held up. */
+static void who_gets_a_lock_at_a_check_comes_last(void **state)
+{
+    (void)state;
+    size_t with_checks = 0;
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct run all;
+        run(&all, seed);
+        uint32_t checks = 0;
+        for (int i = 0; i < 100 && checks == 0; i++)
+            checks = rw_serial_policy_checks(&all.policy, &all.candidates[1], 0);
+        with_checks += checks != 0;
+        if (checks == 0)
+            continue;
+        uint64_t until = all.candidates[1].stays_until;
+        assert_in_range(until, STEPS + 1, STEPS + (1 << 14));
+        while (all.policy.step < until)
+            assert_int_not_equal(rw_serial_choose(&all.policy, all.list, THREADS, 0), 1);
+        all.candidates[1].stays_until = UINT64_MAX;
+        assert_int_equal(rw_serial_choose(&all.policy, &all.list[1], 1, 0), 0);
+    }
+    assert_in_range(with_checks, 70, 130);
+}
+
+/* Looking for checks takes time, and there may be no end of them. */
+static void checks_are_drawn_ever_less(void **state)
+{
+    (void)state;
+    size_t at_first = 0, later = 0;
+    for (uint64_t seed = 0; seed < 1000; seed++) {
+        struct run all;
+        run(&all, seed);
+        at_first += rw_serial_policy_checks(&all.policy, &all.candidates[0], 0) != 0;
+        later += rw_serial_policy_checks(&all.policy, &all.candidates[0], 1000000) != 0;
+    }
+    assert_in_range(at_first, 200, 400);
+    assert_in_range(later, 0, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +158,8 @@ int main(void)
         cmocka_unit_test(priorities_change_at_few_points),
         cmocka_unit_test(walk_and_partial_order_let_all_run),
         cmocka_unit_test(who_yields_comes_last),
+        cmocka_unit_test(who_gets_a_lock_at_a_check_comes_last),
+        cmocka_unit_test(checks_are_drawn_ever_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
