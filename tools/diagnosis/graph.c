@@ -208,6 +208,22 @@ static const struct rw_thread *stand_in(const struct rw_process_info *process, c
     return rw_subject(process);
 }
 
+/* A futex in shared memory and an eventfd have no two ends: who waits on one wants what the others want that
+ * do, and is nobody who would give it to them. */
+static bool wants_the_same(const struct rw_thread *thread, const struct rw_channel *channel)
+{
+    const struct rw_wait_on *wait = thread->waits_on;
+
+    if (!wait || !channel->name ||
+        (strcmp(channel->kind, "memory") != 0 && strcmp(channel->kind, "eventfd") != 0))
+        return false;
+    for (size_t i = 0; i < wait->channel_count; i++)
+        if (strcmp(wait->channels[i].kind, channel->kind) == 0 && wait->channels[i].name &&
+            strcmp(wait->channels[i].name, channel->name) == 0 && wait->channels[i].inode == channel->inode)
+            return true;
+    return false;
+}
+
 static void add_channel_edge(struct builder *builder, size_t from, const struct rw_channel *channel,
                              const struct rw_holder *holder)
 {
@@ -220,10 +236,9 @@ static void add_channel_edge(struct builder *builder, size_t from, const struct 
 
     if (to == RW_NO_NODE || !graph->nodes[to].is_stuck)
         return;
-    /* That a process has both ends says nothing of which of its threads should use the other one. Who waits
-     * on an eventfd wants what the others want that do: its two ends are one descriptor. */
-    if (process == node->process && !is_lock &&
-        (other == node->thread || !uses(other, holder->fd) || strcmp(channel->kind, "eventfd") == 0))
+    /* That a process has both ends says nothing of which of its threads should use the other one. */
+    if (wants_the_same(other, channel) ||
+        (process == node->process && !is_lock && (other == node->thread || !uses(other, holder->fd))))
         return;
     /* Who has many of the ends is told by the first of them. */
     if (builder->reached[to] == from + 1)
