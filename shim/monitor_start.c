@@ -81,12 +81,26 @@ static void default_signals(void)
     rw_raw4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, sizeof none);
 }
 
+/* Where memory is short, as in a small cgroup, the kernel ends the process that has most of it, and that may
+ * be the program, which would not have run short without us. The loader of the monitor takes memory too, so
+ * this cannot wait until it runs. Of processes that share their memory the kernel changes all, but not for
+ * one that was made as by vfork (__set_oom_adj, fs/proc/base.c). */
+static void go_first(void)
+{
+    long fd = rw_raw3(SYS_open, (long)"/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    rw_raw3(SYS_write, fd, (long)"1000", 4);
+    rw_raw3(SYS_close, fd, 0, 0);
+}
+
 static int become_monitor(void *argument)
 {
     struct start *start = argument;
     rw_raw0(SYS_setsid);
     default_signals();
     leave_descriptors();
+    go_first();
     rw_raw3(SYS_chdir, (long)"/", 0, 0);
     start->outcome.error =
         (int32_t)rw_raw3(SYS_execve, (long)start->program, (long)start->arguments, (long)start->environment);

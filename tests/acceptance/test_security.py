@@ -89,6 +89,15 @@ class Privileges(Case):
                         ours = int(re.search(r"CapEff:\s+(\w+)", f.read())[1], 16)
                     self.assertEqual(effective >> 23 & 1, ours >> 23 & 1, "priority over others while a thread stands still")
 
+    def test_monitor_goes_first_where_memory_is_short(self):
+        """Of those in a full cgroup the kernel ends it, however much larger the program is; which stays what it was."""
+        def standing(pid):
+            with open("/proc/%s/oom_score_adj" % pid, encoding="ascii") as f:
+                return int(f.read())
+        with hanging([scenario("c_two_locks")], preload()) as program:
+            self.assertEqual([standing(pid) for pid in processes.monitors()], [1000])
+            self.assertEqual(standing(program.pid), standing("self"))
+
     def test_program_lets_the_monitor_alone_trace_it(self):
         strace = machine.tool("strace")
         if not strace:
