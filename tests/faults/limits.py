@@ -2,7 +2,9 @@
 """What there is not enough of: descriptors, address space, processes, file sizes; and calls that a filter refuses."""
 
 import errno
+import os
 import resource
+import signal
 
 import trials
 from trials import Bare, Watched, Wrong, as_nobody, judge_end, judge_program, judge_recordings, racewatch, steps, two_locks
@@ -93,6 +95,27 @@ def files_are_small_and_it_hangs(random):
         yield from _still_told(program)
 
 
+def _in_group(procs):
+    def enter():
+        with open(procs, "w", encoding="ascii") as f:
+            f.write(str(os.getpid()))
+    return enter
+
+
+def memory_of_its_group_is_used_up(random):
+    """A program that takes more and more is ended by the kernel, as without us, and nobody else is."""
+    with trials.memory_group(random.choice([24, 32, 64]) * MIB) as procs:
+        hog, how = ["/usr/bin/tail", "/dev/zero"], random.choice(["preload", "run"])
+        with Watched(hog, how=how, options=KEEP, preexec_fn=_in_group(procs)) as program:
+            status = program.wait(trials.PATIENCE_S)
+            if status != {"preload": -signal.SIGKILL, "run": 128 + signal.SIGKILL}[how]:
+                yield Wrong("changed", "status %s" % status)
+            yield from judge_end(program)
+            yield from judge_recordings(program, is_whole=False)
+            if not program.recordings():
+                yield Wrong("lost", "there is no recording")
+
+
 def _without(names, answer=""):
     return [trials.compiled(trials.HERE + "/without.c"), *("%d%s" % (CALLS[n], answer) for n in names), "--"]
 
@@ -143,5 +166,6 @@ def clone_is_refused(random):
                         is_whole=True, about=("cannot start the monitor",))
 
 
-FAULTS = (descriptors_are_few, address_space_is_small, address_space_is_small_and_it_hangs, processes_are_few, files_are_small,
-          files_are_small_and_it_hangs, calls_are_refused, quota_is_used_up, tracing_is_refused, clone_is_refused)
+FAULTS = (descriptors_are_few, address_space_is_small, address_space_is_small_and_it_hangs, processes_are_few,
+          memory_of_its_group_is_used_up, files_are_small, files_are_small_and_it_hangs, calls_are_refused, quota_is_used_up,
+          tracing_is_refused, clone_is_refused)

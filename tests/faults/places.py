@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -77,6 +78,34 @@ def disk_fills_up(random):
                 f.write(b"x" * 65536)
     with small_disk("size=%dm" % random.randint(1, 12)) as folder:
         yield from _on(folder, steps(), options=KEEP, during=fill, about=("No space left",))
+
+
+def disk_is_full_when_threads_come(random):
+    """There was room for the recording, and there is none for it to grow: those threads are not recorded, and live."""
+    with small_disk("size=%dk" % random.choice([600, 1000, 2000])) as folder, \
+            tempfile.TemporaryDirectory(prefix="racewatch-faults-") as signs:
+        argv = [trials.compiled(trials.HERE + "/crowd.c"), "600", signs + "/go"]
+
+        def fill(program):
+            program.wait_until(lambda: "here" in program.stdout(), trials.PATIENCE_S)
+            with contextlib.suppress(OSError), open(os.path.join(folder, "other"), "wb", buffering=0) as f:
+                while True:
+                    f.write(b"x" * 4096)
+            open(signs + "/go", "w", encoding="ascii").close()
+
+        open(signs + "/go", "w", encoding="ascii").close()
+        bare = Bare(argv)
+        os.unlink(signs + "/go")
+        with Watched(argv, env={"RACEWATCH_DIR": os.path.join(folder, "out")}, options=KEEP) as program:
+            fill(program)
+            yield from judge_program(program, bare, about=("No space left",))
+            yield from judge_end(program)
+            for path in program.recordings():
+                shown = racewatch("recording", path)
+                refused = re.search(r"refused=(\d+)", shown.stdout)
+                if shown.returncode or not refused or not int(refused[1]):
+                    yield Wrong("lost", "its recording, which knows of no thread that it had no room for: %d %s"
+                                % (shown.returncode, (shown.stdout + shown.stderr)[:300]))
 
 
 def disk_is_full_when_it_is_to_be_reported(random):
@@ -196,5 +225,5 @@ def two_runs_in_one_folder(random):
             yield Wrong("lost", "the incident is no longer in the index")
 
 
-FAULTS = (disk_is_small, disk_is_an_overlay, inodes_are_few, disk_fills_up, disk_is_full_when_it_is_to_be_reported, disk_is_read_only,
-          folder_vanishes, disk_vanishes, folder_may_not_be_entered, links_lie_in_wait, two_runs_in_one_folder)
+FAULTS = (disk_is_small, disk_is_an_overlay, inodes_are_few, disk_fills_up, disk_is_full_when_threads_come,
+          disk_is_full_when_it_is_to_be_reported, disk_is_read_only, folder_vanishes, disk_vanishes, folder_may_not_be_entered, links_lie_in_wait, two_runs_in_one_folder)

@@ -11,6 +11,7 @@ A trial: one run of a program with one fault, and what was wrong about it.
 
 import atexit
 import collections
+import contextlib
 import glob
 import os
 import re
@@ -72,6 +73,27 @@ def as_nobody(argv):
     if os.getuid():
         raise NotHere("only root can run a program as another user")
     return ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", *argv]
+
+
+@contextlib.contextmanager
+def memory_group(limit):
+    """A cgroup of its own that may have so many bytes: the path of its cgroup.procs. Version 1 or 2, whichever rules memory here."""
+    for base, name in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        folder = os.path.join(base, "racewatch-faults-%d" % os.getpid())
+        try:
+            os.mkdir(folder)
+        except OSError:
+            continue
+        try:
+            with contextlib.suppress(OSError), open(os.path.join(folder, name), "w", encoding="ascii") as f:
+                f.write(str(limit))
+                f.flush()
+                yield os.path.join(folder, "cgroup.procs")
+                return
+        finally:
+            no_orphans()
+            os.rmdir(folder)
+    raise NotHere("no cgroup that limits memory can be made here")
 
 
 def no_orphans():

@@ -4,9 +4,10 @@ anybody could read."""
 
 import os
 import subprocess
+import tempfile
 
 import trials
-from trials import Bare, NotHere, Watched, Wrong, judge_end, judge_program, judge_recordings, racewatch, steps, two_locks
+from trials import Bare, NotHere, Watched, Wrong, at_a_random_moment, judge_end, judge_program, judge_recordings, racewatch, steps, two_locks
 from support import incidents
 
 KEEP = "keep=always"
@@ -110,6 +111,33 @@ def clock_jumps(random):
         yield from judge_recordings(program)
 
 
+def clock_is_set(random):
+    """CLOCK_REALTIME jumps in the middle, by days, for the program and the monitor; the other clocks go on. No namespace has a
+    CLOCK_REALTIME of its own, and this machine's is everybody's: so it is libfaketime that sets it."""
+    if not os.path.exists(FAKETIME):
+        raise NotHere("libfaketime is not installed")
+    with tempfile.TemporaryDirectory(prefix="racewatch-faults-") as folder:
+        clock = os.path.join(folder, "clock")
+
+        def set_clock(offset):
+            with open(clock + ".new", "w", encoding="ascii") as f:
+                f.write(offset + "\n")
+            os.rename(clock + ".new", clock)
+
+        env = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_RESET": "1",
+               "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        set_clock("+0")
+        bare = Bare(steps(), env)
+        how = random.choice(["preload", "run"])
+        with Watched(steps(), env=env, how=how, options=KEEP) as program:
+            for _ in range(random.randint(1, 4)):
+                at_a_random_moment(program, random)
+                set_clock(random.choice(["-3d", "+30d", "+2h", "-1y", "+0"]))
+            yield from judge_program(program, bare)
+            yield from judge_end(program)
+            yield from judge_recordings(program)
+
+
 def recording_is_spoilt(random):
     """By the program that it was mapped into, all over, while it goes on and the monitor reads."""
     argv = steps(trials.STEPS, "spoil", random.randint(1, 10 ** 9))
@@ -134,4 +162,4 @@ def storm(random):
                 yield Wrong("left", "a recording of %d bytes" % os.path.getsize(path))
 
 
-FAULTS = (namespaces, pid_namespace_and_it_hangs, pids_come_again, clock_namespace, clock_jumps, recording_is_spoilt, storm)
+FAULTS = (namespaces, pid_namespace_and_it_hangs, pids_come_again, clock_namespace, clock_jumps, clock_is_set, recording_is_spoilt, storm)
