@@ -10,11 +10,15 @@
 #include "shim/recording_file.h"
 #include "shim/self.h"
 
+/* How many entries were ever taken, by this process or an ancestor that it was forked from; under
+ * rw_interpreters_writing. A page of the table that was never touched is a page fault for who looks at it. */
+static uint32_t used;
+
 /* One that was destroyed is another interpreter, though it may have been at the same address. */
 static struct rw_interpreter *find(uint64_t address)
 {
     struct rw_interpreter *free_one = NULL, *oldest = NULL;
-    for (uint32_t i = 0; i < RW_INTERPRETER_MAX; i++) {
+    for (uint32_t i = 0; i < used; i++) {
         struct rw_interpreter *entry = &rw_interpreters[i];
         if (entry->state == RW_INTERPRETER_FREE) {
             if (!free_one)
@@ -26,6 +30,8 @@ static struct rw_interpreter *find(uint64_t address)
             return entry;
         }
     }
+    if (!free_one && used < RW_INTERPRETER_MAX)
+        free_one = &rw_interpreters[used++];
     return free_one ? free_one : oldest;
 }
 
@@ -85,7 +91,7 @@ void rw_check_interpreter_destroyed(uint64_t address, uint64_t id, const void *r
 {
     if (!rw_is_recording_own())
         return;
-    for (uint32_t i = 0; i < RW_INTERPRETER_MAX; i++) {
+    for (uint32_t i = 0; i < __atomic_load_n(&used, __ATOMIC_RELAXED); i++) {
         const struct rw_interpreter *entry = &rw_interpreters[i];
         int32_t destroyer = __atomic_load_n(&entry->destroyer_tid, __ATOMIC_RELAXED);
         if (entry->state != RW_INTERPRETER_DESTROYING || entry->address != address ||

@@ -86,13 +86,7 @@ static void read_one(struct rw_shim_options *options, const char *item, size_t l
 void rw_shim_options_read(struct rw_shim_options *options)
 {
     static const char *const folders[] = {"RACEWATCH_DIR", "TEST_UNDECLARED_OUTPUTS_DIR"};
-    options->dir[0] = options->replay[0] = options->monitor[0] = options->unknown[0] = '\0';
-    options->steer[0] = '\0';
-    options->is_help = options->is_perturb_given = options->is_recording_locks = false;
     options->is_crash_told = true;
-    options->is_lock_order_watched = false;
-    options->perturb = RW_PERTURB_OFF;
-    options->seed = 0;
     const char *at = getenv("RACEWATCH_OPTIONS");
     while (at && *at != '\0') {
         size_t length = 0;

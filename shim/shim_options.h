@@ -9,20 +9,23 @@
 
 #include "shim/perturb.h"
 
+/* What most often stays empty comes last, and zeros are not written again: a page that is not touched costs
+ * a start nothing. */
 struct rw_shim_options {
-    char dir[PATH_MAX];     /* as it was given, or the default */
-    char monitor[PATH_MAX]; /* "" if it was not given */
-    char replay[PATH_MAX];  /* "" if it was not given */
-    char steer[256];        /* the same */
     bool is_help;
     bool is_recording_locks; /* lock_owners */
     bool is_crash_told, is_lock_order_watched;
     enum rw_perturb_mode perturb; /* by delays where only a seed is given */
     bool is_perturb_given;
     uint64_t seed;
-    char unknown[64]; /* the first key that is none, "" if all are known */
+    char unknown[64];       /* the first key that is none, "" if all are known */
+    char steer[256];        /* "" if it was not given */
+    char dir[PATH_MAX];     /* as it was given, or the default */
+    char monitor[PATH_MAX]; /* "" if it was not given */
+    char replay[PATH_MAX];  /* the same */
 };
 
+/* `options` must be zero: static, or cleared. */
 void rw_shim_options_read(struct rw_shim_options *options);
 
 /* Prints the table on stderr. */

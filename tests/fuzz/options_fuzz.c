@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     setenv("RACEWATCH_OPTIONS", text, 1);
     setenv("RACEWATCH_DIR", text, 1);
     setenv("TEST_TIMEOUT", text, 1);
-    memset(&shim, 0xff, sizeof(shim));
+    memset(&shim, 0, sizeof(shim));
     rw_shim_options_read(&shim);
     ends(shim.dir, sizeof(shim.dir));
     ends(shim.monitor, sizeof(shim.monitor));
