@@ -62,6 +62,7 @@ int rw_begin_recording(struct rw_self *self)
     rw_header->created_boottime_ns = clock_ns(CLOCK_BOOTTIME);
     rw_header->created_realtime_ns = clock_ns(CLOCK_REALTIME);
     self->tid = (int32_t)rw_raw0(SYS_gettid);
+    self->thread_ms = 0;
     rw_slot_begin_with(self, now);
     rw_misuse_begin();
     live_page->epoch = ++epochs;
@@ -89,6 +90,8 @@ static void take_over(int32_t forking_tid, int32_t child_tid)
     for (uint32_t i = 0; i < RW_PROBLEM_MAX; i++)
         rw_header->problems[i].sequence &= ~1u;
     for (uint32_t i = 0; i < RW_INTERPRETER_MAX; i++) {
+        if (inherited.interpreters[i].state == RW_INTERPRETER_FREE)
+            continue;
         if (inherited.interpreters[i].sequence & 1)
             continue; /* another thread was writing it when this one forked */
         rw_interpreters[i] = inherited.interpreters[i];
@@ -100,7 +103,7 @@ static void take_over(int32_t forking_tid, int32_t child_tid)
         if (inherited.semaphores[i].address == 0)
             continue;
         rw_semaphores[i] = inherited.semaphores[i];
-        rw_semaphores[i].since_ms = 0;
+        rw_semaphores[i].thread_ms = 0;
         if (rw_semaphores[i].tid == forking_tid)
             rw_semaphores[i].tid = child_tid;
     }
@@ -108,7 +111,7 @@ static void take_over(int32_t forking_tid, int32_t child_tid)
         if (inherited.locks[i].address <= 1)
             continue;
         rw_locks[i] = inherited.locks[i];
-        rw_locks[i].since_ms = 0;
+        rw_locks[i].thread_ms = 0;
         if (rw_locks[i].tid == forking_tid)
             rw_locks[i].tid = child_tid;
     }

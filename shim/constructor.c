@@ -23,6 +23,7 @@
 #include "shim/test_table.h"
 #include "shim/text.h"
 #include "shim/thread.h"
+#include "shim/wrap_mutex.h"
 
 /* Below the main thread's stack the kernel maps nothing within this distance, whatever the limit: the
  * smallest gap in mmap_base(), arch/x86/mm/mmap.c. */
@@ -182,5 +183,6 @@ __attribute__((constructor)) static void construct(void)
             rw_serial_begin(rw_perturb_seed, options.replay);
         __atomic_store_n(&rw_header->ready, 1, __ATOMIC_RELEASE);
     }
+    rw_mutex_begin();
     errno = kept;
 }

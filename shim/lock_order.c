@@ -251,7 +251,7 @@ void rw_order_semaphore_taken(const void *semaphore, unsigned how, const void *r
 void rw_order_semaphore_given(const void *semaphore)
 {
     struct rw_locks *locks;
-    struct rw_self *self = rw_lock_order_on ? rw_enter() : NULL;
+    struct rw_self *self = rw_enter();
     if (!self)
         return;
     locks = locks_of(self);

@@ -37,7 +37,7 @@ void rw_lock_order_prepare(void);
 void rw_order_taken_at(const volatile void *lock, unsigned how, const void *return_address);
 void rw_order_given_at(const volatile void *lock);
 
-/* The same of a semaphore; before the post. */
+/* The same of a semaphore; before the post. Only with the option. */
 void rw_order_semaphore_taken(const void *semaphore, unsigned how, const void *return_address);
 void rw_order_semaphore_given(const void *semaphore);
 

@@ -48,7 +48,7 @@ void rw_lock_taken(const void *lock, uint64_t code, uint64_t instruction)
     entry->code = code;
     entry->instruction = instruction;
     entry->tid = rw_self_tid(&rw_self);
-    entry->since_ms = rw_recorder_since_ms();
+    entry->thread_ms = rw_self.thread_ms;
     __atomic_store_n(&entry->address, (uint64_t)lock, __ATOMIC_RELEASE);
 }
 

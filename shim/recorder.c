@@ -36,7 +36,7 @@ uint64_t rw_recorder_now(void)
 uint32_t rw_recorder_since_ms(void)
 {
     struct timespec now;
-    if (!rw_real.clock_gettime)
+    if (!rw_real.clock_gettime || !rw_header)
         return 0;
     rw_real.clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;

@@ -264,7 +264,8 @@ struct rw_interpreter {
 struct rw_semaphore {
     uint64_t address; /* sem_t; 0: entry is free */
     int32_t tid;
-    uint32_t since_ms; /* since rw_header.created_ns */
+    uint32_t thread_ms; /* since rw_header.created_ns: the thread was there by then. One that began later is
+                           another one with its number */
 };
 
 /* A threading.Lock that a thread took by its methods and nobody has released by them since, with the option
@@ -275,7 +276,7 @@ struct rw_lock {
     uint64_t code;        /* the code object that took it, 0 if not known. It may be gone by now */
     uint64_t instruction; /* as its frame had it: up to 3.10 an index into the code, later an address */
     int32_t tid;
-    uint32_t since_ms; /* since rw_header.created_ns */
+    uint32_t thread_ms; /* as a semaphore's */
 };
 
 /* The first of the RW_LOCK_WAYS entries in which the lock at `address` is kept, if it is. */

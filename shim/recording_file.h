@@ -23,10 +23,10 @@ extern struct rw_session rw_session;
 
 /* Where the recording's head is mapped; NULL before there is one. The address stays the same in fork
  * children. */
-extern struct rw_header *rw_header;
+extern struct rw_header *rw_header __attribute__((visibility("hidden")));
 extern struct rw_test *rw_tests;
 extern struct rw_interpreter *rw_interpreters;
-extern struct rw_semaphore *rw_semaphores;
+extern struct rw_semaphore *rw_semaphores __attribute__((visibility("hidden")));
 extern struct rw_misuse *rw_misuses;
 extern struct rw_account *rw_accounts;
 extern struct rw_lock *rw_locks; /* NULL without the option lock_owners */

@@ -20,11 +20,12 @@
 struct rw_self {
     struct rw_slot_area *area; /* NULL: no slot */
     uint32_t slot;
-    int32_t tid;                    /* 0: not asked yet */
-    bool is_busy;                   /* in the recorder now */
-    bool is_over;                   /* recorded its end as a detached thread: gets no slot again */
-    bool is_refused;                /* there was no slot for it */
-    bool is_capturing;              /* is writing its capture now */
+    int32_t tid;        /* 0: not asked yet */
+    uint32_t thread_ms; /* it was there by then, since rw_header.created_ns: known when `tid` is */
+    bool is_busy;       /* in the recorder now */
+    bool is_over;       /* recorded its end as a detached thread: gets no slot again */
+    bool is_refused;    /* there was no slot for it */
+    bool is_capturing;  /* is writing its capture now */
     uintptr_t stack_low, stack_top; /* of the thread's own stack; 0, 0: not known */
     const void *acquiring; /* the Python lock whose method takes it now, NULL: none; option lock_owners */
     /* The last stack copy of a wait with a deadline. */
@@ -48,7 +49,7 @@ struct rw_live {
     uint32_t epoch; /* changes with each recording of this process and its ancestors */
 };
 /* NULL: this process is not recorded. */
-extern struct rw_live *rw_live;
+extern struct rw_live *rw_live __attribute__((visibility("hidden")));
 
 /* The process that forked this one from a recorded one, 0 if none did. */
 extern int32_t rw_parent_of_fork;
@@ -108,7 +109,13 @@ static inline struct rw_self *rw_enter(void)
     return self;
 }
 
-int32_t rw_self_tid(struct rw_self *self);
+/* Asks for it once. */
+int32_t rw_self_ask_tid(struct rw_self *self);
+
+static inline int32_t rw_self_tid(struct rw_self *self)
+{
+    return __builtin_expect(self->tid != 0, 1) ? self->tid : rw_self_ask_tid(self);
+}
 
 /* Sequence counters: odd while the entry is written. The readers are in another process, the writer's stores
  * must become visible in program order: release fences, which cost nothing on x86-64. */

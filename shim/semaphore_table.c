@@ -27,33 +27,49 @@ static inline bool claim(struct rw_semaphore *entry)
     return true;
 }
 
-/* The semaphore's own entry (a counting semaphore: its last taker), else a free one, else NULL. */
+static inline bool is_at(const struct rw_semaphore *entry, uint64_t address)
+{
+    return __atomic_load_n(&entry->address, __ATOMIC_RELAXED) == address;
+}
+
+/* The semaphore's own entry (a counting semaphore: its last taker), else a free one, else NULL. A line of the
+ * cache holds the set. */
 static inline struct rw_semaphore *entry_for(struct rw_semaphore *set, uint64_t address)
 {
-    uint64_t seen[WAYS];
-    for (uint32_t i = 0; i < WAYS; i++)
-        seen[i] = __atomic_load_n(&set[i].address, __ATOMIC_RELAXED);
+#pragma GCC unroll 4
     for (uint32_t i = 0; i < WAYS; i++) {
-        if (seen[i] == address)
+        if (is_at(&set[i], address))
             return &set[i];
     }
+#pragma GCC unroll 4
     for (uint32_t i = 0; i < WAYS; i++) {
-        if (seen[i] == 0 && claim(&set[i]))
+        if (is_at(&set[i], 0) && claim(&set[i]))
             return &set[i];
     }
     return NULL;
+}
+
+/* Once in a thread's life. A call in the function itself would have it save registers each time. */
+static __attribute__((noinline, cold)) void ask_first(const void *semaphore)
+{
+    rw_self_ask_tid(&rw_self);
+    rw_semaphore_taken(semaphore);
 }
 
 void rw_semaphore_taken(const void *semaphore)
 {
     if (!rw_is_recording_own())
         return;
+    if (__builtin_expect(rw_self.tid == 0, 0)) {
+        ask_first(semaphore);
+        return;
+    }
     uint64_t address = (uint64_t)semaphore;
     struct rw_semaphore *entry = entry_for(set_of(address), address);
     if (!entry)
         return;
-    entry->tid = rw_self_tid(&rw_self);
-    entry->since_ms = rw_recorder_since_ms();
+    entry->tid = rw_self.tid;
+    entry->thread_ms = rw_self.thread_ms;
     __atomic_store_n(&entry->address, address, __ATOMIC_RELEASE);
 }
 
@@ -63,8 +79,9 @@ void rw_semaphore_given(const void *semaphore)
         return;
     uint64_t address = (uint64_t)semaphore;
     struct rw_semaphore *set = set_of(address);
+#pragma GCC unroll 4
     for (uint32_t i = 0; i < WAYS; i++) {
-        if (__atomic_load_n(&set[i].address, __ATOMIC_RELAXED) == address)
+        if (is_at(&set[i], address))
             __atomic_store_n(&set[i].address, 0, __ATOMIC_RELEASE);
     }
 }

@@ -278,7 +278,8 @@ bool rw_slot_is_alive(const struct rw_slot *slot)
 
 void rw_slot_begin_with(struct rw_self *self, uint64_t now)
 {
-    rw_zero(taken, sizeof taken);
+    if (used != 0)
+        rw_zero(taken, sizeof taken);
     for (uint32_t i = 0; i < used; i++)
         launches[i].pthread = 0, launches[i].adopted_tid = 0;
     used = 0;
@@ -289,9 +290,9 @@ void rw_slot_begin_with(struct rw_self *self, uint64_t now)
     describe_running(self, rw_slot_take(), now, RW_SLOT_MAIN);
 }
 
-int32_t rw_self_tid(struct rw_self *self)
+int32_t rw_self_ask_tid(struct rw_self *self)
 {
-    if (self->tid == 0)
-        self->tid = (int32_t)rw_raw0(SYS_gettid);
+    self->thread_ms = rw_recorder_since_ms();
+    self->tid = (int32_t)rw_raw0(SYS_gettid);
     return self->tid;
 }

@@ -12,6 +12,7 @@
 #include "shim/perturb_delay.h"
 #include "shim/real.h"
 #include "shim/wait.h"
+#include "shim/wrap_mutex.h"
 
 /* PTHREAD_MUTEX_PSHARED_BIT in __kind; glibc 2.36, nptl/pthreadP.h. */
 #define PROCESS_SHARED 128
@@ -33,7 +34,7 @@ static __attribute__((noinline, cold)) int lock_taken(pthread_mutex_t *mutex, co
     return result;
 }
 
-static __attribute__((noinline)) int lock_by_trying(pthread_mutex_t *mutex, const void *return_address)
+static __attribute__((noinline)) int lock_in_full(pthread_mutex_t *mutex, const void *return_address)
 {
     rw_delay(RW_DELAY_LOCK, return_address);
     int result = RW_REAL_OF(pthread_mutex_trylock)(mutex);
@@ -45,16 +46,55 @@ static __attribute__((noinline)) int lock_by_trying(pthread_mutex_t *mutex, cons
     return lock_taken(mutex, return_address);
 }
 
+static int unlock_own(pthread_mutex_t *mutex)
+{
+    rw_order_given(mutex);
+    return RW_REAL_OF(pthread_mutex_unlock)(mutex);
+}
+
+static __attribute__((noinline)) int unlock_in_full(pthread_mutex_t *mutex, const void *return_address)
+{
+    int owner = __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED);
+    if (owner != rw_self.tid && owner != 0)
+        rw_check_owner(mutex, return_address);
+    return unlock_own(mutex);
+}
+
+static __attribute__((noinline)) int lock_by_trying(pthread_mutex_t *mutex, const void *return_address)
+{
+    int result = rw_real.pthread_mutex_trylock(mutex);
+    if (__builtin_expect(result == EBUSY, 0))
+        return lock_taken(mutex, return_address);
+    return result;
+}
+
+/* What a mutex takes that may be taken, and one that its owner gives back. Less, once it is known that no
+ * option wants more, and that libc's functions are there: one jump instead of a question for each. */
+static struct {
+    int (*lock)(pthread_mutex_t *, const void *return_address);
+    int (*unlock)(pthread_mutex_t *);
+} way = {lock_in_full, unlock_own};
+
+void rw_mutex_begin(void)
+{
+    if (rw_lock_order_on || rw_perturb_mode != RW_PERTURB_OFF)
+        return;
+    if (rw_real.pthread_mutex_trylock)
+        way.lock = lock_by_trying;
+    if (rw_real.pthread_mutex_unlock)
+        way.unlock = rw_real.pthread_mutex_unlock;
+}
+
 /* With one thread glibc's lock does without an atomic instruction, its trylock does not (2.34 and later), and
  * a free mutex that is no other process's stays free until the lock has it. This function is a leaf but for
  * the two jumps: one register saved here is a tenth of what a lock takes. */
 RW_EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-    if (*rw_is_single_threaded && /* not before all are resolved */
-        __atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) == 0 &&
-        !(mutex->__data.__kind & PROCESS_SHARED))
+    int taken_or_shared =
+        __atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) | (mutex->__data.__kind & PROCESS_SHARED);
+    if (*rw_is_single_threaded && taken_or_shared == 0) /* the former not before all are resolved */
         return rw_real.pthread_mutex_lock(mutex);
-    return lock_by_trying(mutex, __builtin_return_address(0));
+    return way.lock(mutex, __builtin_return_address(0));
 }
 
 RW_EXPORT int pthread_mutex_trylock(pthread_mutex_t *mutex)
@@ -109,11 +149,9 @@ RW_EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
  * something for the slow path to look at: also before the thread has asked for its own number. */
 RW_EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-    int owner = __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED);
-    if (__builtin_expect(owner != rw_self.tid && owner != 0, 0))
-        rw_check_owner(mutex, __builtin_return_address(0));
-    rw_order_given(mutex);
-    return RW_REAL_OF(pthread_mutex_unlock)(mutex);
+    if (__builtin_expect(__atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED) != rw_self.tid, 0))
+        return unlock_in_full(mutex, __builtin_return_address(0));
+    return way.unlock(mutex);
 }
 
 RW_EXPORT int mtx_unlock(mtx_t *mutex)

@@ -15,25 +15,26 @@
 #include "shim/semaphore_table.h"
 #include "shim/wait.h"
 
-static inline int taken(sem_t *semaphore, int result, enum rw_lock_how how, const void *return_address)
-{
-    if (result == 0) {
-        rw_semaphore_taken(semaphore);
-        if (__builtin_expect(rw_lock_order_on, 0))
-            rw_order_semaphore_taken(semaphore, how, return_address);
-    }
-    return result;
-}
+/* A macro, so that the return address is asked for on the rare path only: before the call it would be kept in
+ * a register across it. */
+#define TAKEN(semaphore, how, return_address)                                                                \
+    do {                                                                                                     \
+        rw_semaphore_taken(semaphore);                                                                       \
+        if (__builtin_expect(rw_lock_order_on, 0))                                                           \
+            rw_order_semaphore_taken(semaphore, how, return_address);                                        \
+    } while (0)
 
 /* True if it was there to be taken. errno is kept if not. */
 static inline bool try_first(sem_t *semaphore, enum rw_lock_how how, const void *return_address)
 {
     int kept = errno;
     pthread_testcancel();
-    if (taken(semaphore, RW_REAL_OF(sem_trywait)(semaphore), how, return_address) == 0)
-        return true;
-    errno = kept;
-    return false;
+    if (RW_REAL_OF(sem_trywait)(semaphore) != 0) {
+        errno = kept;
+        return false;
+    }
+    TAKEN(semaphore, how, return_address);
+    return true;
 }
 
 static bool is_valid(const struct timespec *deadline)
@@ -54,13 +55,17 @@ static bool is_valid(const struct timespec *deadline)
         pthread_cleanup_pop(0);                                                                              \
         rw_wait_end(&wait, result == 0 ? 0 : errno);                                                         \
         rw_delay(RW_DELAY_TAKEN, __builtin_return_address(0));                                               \
-        return taken(semaphore, result, how, __builtin_return_address(0));                                   \
+        if (result == 0)                                                                                     \
+            TAKEN(semaphore, how, __builtin_return_address(0));                                              \
+        return result;                                                                                       \
     } while (0)
 
 RW_EXPORT int sem_trywait(sem_t *semaphore)
 {
-    return taken(semaphore, RW_REAL_OF(sem_trywait)(semaphore), RW_LOCK_BY_TRYING,
-                 __builtin_return_address(0));
+    int result = RW_REAL_OF(sem_trywait)(semaphore);
+    if (result == 0)
+        TAKEN(semaphore, RW_LOCK_BY_TRYING, __builtin_return_address(0));
+    return result;
 }
 
 RW_EXPORT int sem_wait(sem_t *semaphore)
@@ -98,15 +103,28 @@ static bool has_waiters(const sem_t *semaphore)
     return __atomic_load_n((const uint64_t *)semaphore, __ATOMIC_RELAXED) >> 32 != 0;
 }
 
+static inline int post(sem_t *semaphore)
+{
+    rw_semaphore_given(semaphore);
+    if (__builtin_expect(rw_lock_order_on, 0))
+        rw_order_semaphore_given(semaphore);
+    return RW_REAL_OF(sem_post)(semaphore);
+}
+
+static __attribute__((noinline, cold)) int post_and_delay(sem_t *semaphore, const void *return_address)
+{
+    bool wakes_somebody = has_waiters(semaphore);
+    int result = post(semaphore);
+    if (wakes_somebody)
+        rw_delay_at(RW_DELAY_SIGNALLED, return_address);
+    return result;
+}
+
 RW_EXPORT int sem_post(sem_t *semaphore)
 {
-    bool wakes_somebody = rw_perturb_mode == RW_PERTURB_DELAY && has_waiters(semaphore);
-    rw_semaphore_given(semaphore);
-    rw_order_semaphore_given(semaphore);
-    int result = RW_REAL_OF(sem_post)(semaphore);
-    if (__builtin_expect(wakes_somebody, 0))
-        rw_delay_at(RW_DELAY_SIGNALLED, __builtin_return_address(0));
-    return result;
+    if (__builtin_expect(rw_perturb_mode == RW_PERTURB_DELAY, 0))
+        return post_and_delay(semaphore, __builtin_return_address(0));
+    return post(semaphore);
 }
 
 RW_EXPORT int sem_destroy(sem_t *semaphore)

@@ -13,7 +13,7 @@
 #include "tools/recording/reader.h"
 
 #define COPIES_MAX 4096u /* of a code's instructions, one for each thread of a free-threaded process */
-#define LATER_NS UINT64_C(10000000) /* the clock by which takings are recorded is so coarse, and more */
+#define LATER_NS UINT64_C(10000000) /* as coarse as the clock of `thread_ms`, and more */
 
 /* glibc keeps a semaphore's value in its lower half; a PyMutex has its lowest bit set. */
 static bool is_locked(struct rw_python *py, const struct rw_py_lock_object *lock)
@@ -38,12 +38,12 @@ static const char *place(struct rw_python *py, const struct rw_lock *taken)
     return line > 0 ? talloc_asprintf(py->incident, "%s:%d", code->file, line) : NULL;
 }
 
-/* A thread that began after the lock was taken is another one with the number of the one that took it. */
-static int still_that_thread(const struct rw_python *py, int tid, uint32_t since_ms)
+/* A thread that began after the one that took the lock was there is another one with its number. */
+static int still_that_thread(const struct rw_python *py, int tid, uint32_t thread_ms)
 {
     const struct rw_thread *thread = rw_process_find_thread(py->process, tid);
-    uint64_t taken_ns = rw_reader_header(py->reader)->created_ns + since_ms * UINT64_C(1000000);
-    return thread && thread->created_ns > taken_ns + LATER_NS ? 0 : tid;
+    uint64_t there_ns = rw_reader_header(py->reader)->created_ns + thread_ms * UINT64_C(1000000);
+    return thread && thread->created_ns > there_ns + LATER_NS ? 0 : tid;
 }
 
 bool rw_py_recorded_owner(struct rw_python *py, const struct rw_py_lock_object *lock,
@@ -55,10 +55,10 @@ bool rw_py_recorded_owner(struct rw_python *py, const struct rw_py_lock_object *
     if (!py->reader)
         return false;
     if (!rw_reader_lock_owner(py->reader, lock->address, &by_method)) {
-        taken->tid = still_that_thread(py, by_method.tid, by_method.since_ms);
+        taken->tid = still_that_thread(py, by_method.tid, by_method.thread_ms);
         taken->at = by_method.code ? place(py, &by_method) : NULL;
     } else if (lock->semaphore && !rw_reader_semaphore_owner(py->reader, lock->semaphore, &by_semaphore)) {
-        taken->tid = still_that_thread(py, by_semaphore.tid, by_semaphore.since_ms);
+        taken->tid = still_that_thread(py, by_semaphore.tid, by_semaphore.thread_ms);
     } else {
         return false;
     }

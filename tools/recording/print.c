@@ -200,8 +200,8 @@ static void print_semaphores(FILE *out, struct rw_reader *reader)
     if (rw_reader_semaphores(reader, table, &count) != 0)
         return;
     for (size_t i = 0; i < count; i++)
-        fprintf(out, "semaphore address=0x%" PRIx64 " taken-by=%" PRId32 " at=%+.3f\n", table[i].address,
-                table[i].tid, table[i].since_ms / 1e3);
+        fprintf(out, "semaphore address=0x%" PRIx64 " taken-by=%" PRId32 " thread-there-by=%+.3f\n",
+                table[i].address, table[i].tid, table[i].thread_ms / 1e3);
 }
 
 static void print_misuses(FILE *out, struct rw_reader *reader)
@@ -238,9 +238,9 @@ static void print_locks(FILE *out, struct rw_reader *reader)
         count = 0;
     for (size_t i = 0; i < count; i++)
         fprintf(out,
-                "lock address=0x%" PRIx64 " taken-by=%" PRId32 " at=%+.3f code=0x%" PRIx64
+                "lock address=0x%" PRIx64 " taken-by=%" PRId32 " thread-there-by=%+.3f code=0x%" PRIx64
                 " instruction=0x%" PRIx64 "\n",
-                held[i].address, held[i].tid, held[i].since_ms / 1e3, held[i].code, held[i].instruction);
+                held[i].address, held[i].tid, held[i].thread_ms / 1e3, held[i].code, held[i].instruction);
     free(held);
 }
 

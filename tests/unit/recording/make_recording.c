@@ -240,9 +240,9 @@ void make_rich_recording(struct made *made)
                                                     .creator_tid = MADE_PID,
                                                     .destroyer_tid = MADE_PID,
                                                     .test = "test_a.py::test_two"};
-    made->semaphores[5] = (struct rw_semaphore){.address = 0x7777, .tid = 4001, .since_ms = 2500};
+    made->semaphores[5] = (struct rw_semaphore){.address = 0x7777, .tid = 4001, .thread_ms = 2500};
     made->locks[rw_lock_set(0x7f0012345670) + 2] = (struct rw_lock){
-        .address = 0x7f0012345670, .code = 0xc0de, .instruction = 0xc0e0, .tid = 4001, .since_ms = 2500};
+        .address = 0x7f0012345670, .code = 0xc0de, .instruction = 0xc0e0, .tid = 4001, .thread_ms = 2500};
 
     struct rw_slot *main_thread = make_thread(made, 0, MADE_PID, RW_THREAD_WAITING, "");
     struct rw_slot *worker = make_thread(made, 1, 4001, RW_THREAD_WAITING, "worker-1");

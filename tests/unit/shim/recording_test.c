@@ -266,6 +266,38 @@ static void program_outlives_what_it_does_to_its_recording(void **state)
     assert_int_equal(end_of_subject(start_subject("scribble")), 0);
 }
 
+static bool second_waits_for_semaphore(const struct recording *recording)
+{
+    return state_of(recording, 1) == RW_THREAD_WAITING &&
+           slot_of(recording, 1)->wait.kind == RW_WAIT_SEMAPHORE;
+}
+
+/* The thread's begin tells it from a later one of the same number: not the moment of the taking, which is
+ * later by as long as the thread had been there. */
+static void taken_semaphore_has_its_thread(void **state)
+{
+    (void)state;
+    pid_t pid = start_subject("semaphore_taken");
+    struct recording recording = open_recording(pid);
+    await(&recording, second_waits_for_semaphore);
+    const struct rw_semaphore *held =
+        (const struct rw_semaphore *)(recording.base + recording.header->semaphore_offset);
+    const struct rw_slot *other = slot_of(&recording, 1);
+    uint64_t begun_ms = (other->started_ns - recording.header->created_ns) / 1000000;
+    unsigned by_main = 0, by_other = 0;
+    for (unsigned i = 0; i < recording.header->semaphore_count; i++) {
+        if (held[i].address == 0)
+            continue;
+        by_main += held[i].tid == pid && held[i].thread_ms == 0;
+        by_other += held[i].address == other->wait.object && held[i].tid == other->tid &&
+                    held[i].thread_ms <= begun_ms + 1;
+    }
+    assert_int_equal(by_main, 1);
+    assert_int_equal(by_other, 1);
+    kill_subject(pid);
+    close_recording(&recording);
+}
+
 static void equal_waits_take_one_record(void **state)
 {
     (void)state;
@@ -297,6 +329,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(tests_are_known_by_name),
         cmocka_unit_test(what_a_test_leaves_is_told),
         cmocka_unit_test(untraceable_program_captures_itself),
+        cmocka_unit_test(taken_semaphore_has_its_thread),
         cmocka_unit_test(equal_waits_take_one_record),
         cmocka_unit_test(program_outlives_what_it_does_to_its_recording),
     };

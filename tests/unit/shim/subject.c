@@ -7,11 +7,21 @@ static const struct {
     const char *name;
     int (*run)(void);
 } cases[] = {
-    {"deadlock", case_deadlock},     {"semantics", case_semantics}, {"cancel", case_cancel},
-    {"versions", case_versions},     {"threads", case_threads},     {"fork", case_fork},
-    {"wait_all", case_wait_all},     {"test", case_test},           {"undumpable", case_undumpable},
-    {"many_waits", case_many_waits}, {"subreaper", case_subreaper}, {"scribble", case_scribble},
-    {"confined", case_confined},     {"left", case_left},
+    {"deadlock", case_deadlock},
+    {"semantics", case_semantics},
+    {"cancel", case_cancel},
+    {"versions", case_versions},
+    {"threads", case_threads},
+    {"fork", case_fork},
+    {"wait_all", case_wait_all},
+    {"test", case_test},
+    {"undumpable", case_undumpable},
+    {"semaphore_taken", case_semaphore_taken},
+    {"many_waits", case_many_waits},
+    {"subreaper", case_subreaper},
+    {"scribble", case_scribble},
+    {"confined", case_confined},
+    {"left", case_left},
 };
 
 int main(int count, char **arguments)

@@ -230,6 +230,31 @@ int case_versions(void)
     return 0;
 }
 
+static void *take_later_and_wait(void *unused)
+{
+    struct timespec begin, now;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now); /* so that its begin and its taking are two moments */
+    while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 50);
+    sem_wait(&semaphore);
+    sem_wait(&semaphore);
+    return unused;
+}
+
+int case_semaphore_taken(void)
+{
+    static sem_t mains;
+    pthread_t thread;
+    CHECK(sem_init(&mains, 0, 1) == 0 && sem_init(&semaphore, 0, 1) == 0);
+    CHECK(sem_trywait(&mains) == 0);
+    CHECK(sem_post(&mains) == 0); /* its entry is free again */
+    CHECK(sem_trywait(&mains) == 0);
+    CHECK(pthread_create(&thread, NULL, take_later_and_wait, NULL) == 0);
+    pthread_join(thread, NULL);
+    return 1;
+}
+
 int case_many_waits(void)
 {
     sem_init(&semaphore, 0, 0);
