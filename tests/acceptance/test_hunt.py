@@ -157,6 +157,13 @@ class Hunt(Case):
         said, told = self.candidates("/usr/bin/python3", os.path.join(TESTS, "lock_order/gil.py"), extension, runs="100")
         self.is_confirmed(said, told, "in call_back", "in count")
 
+    def test_a_ring_with_the_gil_is_one_failure_wherever_the_gil_is_asked_for(self):
+        extension = compiled(os.path.join(TESTS, "lock_order/extension.c"), "-shared", "-fPIC")
+        with tempfile.NamedTemporaryFile() as runs:
+            lines, told, _ = self.found("--runs", "2", "--plain", "0", "--again", "0", "--", "/usr/bin/python3",
+                                        os.path.join(TESTS, "acceptance/programs/gil_ring.py"), extension, runs.name)
+        self.assertEqual([(f["class"], f["perturbed"]) for f in told["failures"]], [("cycle", 2)], lines)
+
     def test_what_cannot_meet_is_not_confirmed(self):
         kernels, *others = (os.path.join(TESTS, "lock_order", name) for name in ("kernels.c", "told.c", "pipes.c"))
         said, told = self.candidates(compiled(kernels, *others, name="kernels_c"), "opposite", runs="4")

@@ -14,6 +14,8 @@
 #include "tools/command/found.h"
 #include "tools/command/hunt.h"
 #include "tools/incident/json.h"
+#include "tools/incident/model.h"
+#include "tools/incident/words.h"
 #include "tools/monitor/publish.h"
 
 #define KEPT_MAX 50
@@ -27,14 +29,37 @@ static struct hunt_failure *find(struct hunt *hunt, const char *key)
     return NULL;
 }
 
-/* The same failure has the same class and the same places, from whichever side it was seen. Where no place is
- * known it is the parts that its threads play. Names and numbers of threads differ from run to run. */
-static char *key_of(void *parent, const struct rw_verdict *verdict)
+/* Whether a thread of the verdict waits for the GIL there. */
+static bool is_asked_for_gil(const struct rw_incident *incident, const char *place)
 {
-    const char *a = verdict->look_at, *b = verdict->look_at_also;
+    void *scratch = talloc_new(NULL);
+    bool is_asked = false;
+    for (size_t i = 0; place != NULL && i < incident->verdict.culprit_count; i++) {
+        const struct rw_culprit *culprit = &incident->verdict.culprits[i];
+        const struct rw_process_info *process = rw_incident_find_process(incident, culprit->pid);
+        const struct rw_thread *thread =
+            process != NULL ? rw_process_find_thread(process, culprit->tid) : NULL;
+        if (thread == NULL || thread->waits_on == NULL || strcmp(thread->waits_on->kind, "gil") != 0)
+            continue;
+        const char *where = rw_file_place(scratch, thread);
+        is_asked |= where != NULL && strcmp(where, place) == 0;
+    }
+    talloc_free(scratch);
+    return is_asked;
+}
+
+/* The same failure has the same class and the same places, from whichever side it was seen. Who is in a ring
+ * with the GIL may ask for that at any line. Where no place is known it is the parts that its threads play.
+ * Names and numbers of threads differ from run to run. */
+static char *key_of(void *parent, const struct rw_incident *incident)
+{
+    const struct rw_verdict *verdict = &incident->verdict;
+    const char *a = is_asked_for_gil(incident, verdict->look_at) ? "the GIL" : verdict->look_at,
+               *b = is_asked_for_gil(incident, verdict->look_at_also) ? "the GIL" : verdict->look_at_also;
     if (a != NULL && b != NULL && strcmp(a, b) > 0) {
-        a = verdict->look_at_also;
-        b = verdict->look_at;
+        const char *first = b;
+        b = a;
+        a = first;
     }
     char *key =
         talloc_asprintf(parent, "%s|%s|%s", verdict->class_name, a != NULL ? a : "", b != NULL ? b : "");
@@ -169,7 +194,7 @@ static struct hunt_failure by_incident(const struct hunt *hunt, void *parent, co
     const char *test = verdict->test != NULL ? verdict->test : incident->test;
     const char *inside = path + strlen(hunt->scratch), *slash = strrchr(inside, '/');
     return (struct hunt_failure){
-        .key = key_of(parent, verdict),
+        .key = key_of(parent, incident),
         .what = what_of(verdict->class_name),
         .class = talloc_strdup(parent, verdict->class_name),
         .sentence = talloc_strdup(parent, verdict->sentence != NULL ? verdict->sentence : ""),
