@@ -88,9 +88,27 @@ static const uint64_t *rows_in(const uint64_t *words, size_t count, uint64_t by_
     return rows;
 }
 
+/* The rows, if that is where they are. */
+static const uint64_t *rows_at(struct rw_python *py, uint64_t address, struct range range,
+                               uint64_t by_default)
+{
+    uint64_t *words;
+
+    if (address < range.start || address > range.end || range.end - address < ROWS_WORDS * sizeof *words)
+        return NULL;
+    words = talloc_array(py->scratch, uint64_t, ROWS_WORDS);
+    if (!words)
+        abort();
+    return !rw_py_read(py, address, words, ROWS_WORDS * sizeof *words) && are_rows(words, by_default) ? words
+                                                                                                      : NULL;
+}
+
 /* The rows as they are now, a copy under py->scratch; NULL if they are not found. */
 static const uint64_t *find_rows(struct rw_python *py)
 {
+    /* From _PyRuntime, in the process before: the workers of a pool run the same Python, and each has two
+     * megabytes of data. */
+    static uint64_t distance;
     const struct rw_py_interpreter *in = rw_py_interpreter_of(py, 0);
     uint64_t module = in ? rw_py_module_dict(py, in, "_signal") : 0;
     uint64_t by_default = module ? rw_py_dict_get(py, module, "SIG_DFL") : 0;
@@ -99,6 +117,9 @@ static const uint64_t *find_rows(struct rw_python *py)
 
     if (!by_default)
         return NULL;
+    const uint64_t *known = rows_at(py, py->runtime + distance, range, by_default);
+    if (known)
+        return known;
     words = talloc_array(py->scratch, uint64_t, PART_WORDS);
     if (!words)
         abort();
@@ -111,8 +132,10 @@ static const uint64_t *find_rows(struct rw_python *py)
         if (rw_py_read(py, at, words, count * sizeof *words))
             return NULL;
         rows = rows_in(words, count, by_default);
-        if (rows)
+        if (rows) {
+            distance = at + (uint64_t)(rows - words) * sizeof *words - py->runtime;
             return rows;
+        }
     }
     return NULL;
 }
