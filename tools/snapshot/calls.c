@@ -94,6 +94,20 @@ bool rw_call_may_be_partial(const struct rw_proc_syscall *call)
     return false;
 }
 
+bool rw_call_would_be_over(const struct rw_proc_syscall *call, struct rw_memory *memory, uint32_t *slept_for,
+                           uint32_t *is_now)
+{
+    struct rw_proc_syscall resolved = *call;
+
+    rw_call_resolve(&resolved, memory);
+    int command = (int)resolved.argument[1] & FUTEX_CMD_MASK;
+    if (resolved.number != SYS_futex ||
+        (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET && command != FUTEX_WAIT_REQUEUE_PI))
+        return false;
+    *slept_for = (uint32_t)resolved.argument[2];
+    return rw_memory_read(memory, resolved.argument[0], is_now, sizeof(*is_now)) == 0 && *is_now != *slept_for;
+}
+
 void rw_call_resolve(struct rw_proc_syscall *call, struct rw_memory *memory)
 {
     enum { BEFORE = 48 };

@@ -37,6 +37,12 @@ const struct rw_call *rw_call_of(int number);
  * PYTHONUNBUFFERED=1 loses the rest. */
 bool rw_call_may_be_partial(const struct rw_proc_syscall *call);
 
+/* Whether a wait for a futex would end if it were interrupted: made again, it compares the word with what it
+ * slept for, and the word has changed since. For long that is so after a lost wake-up alone. *slept_for and
+ * *is_now: the two words, where it is true. */
+bool rw_call_would_be_over(const struct rw_proc_syscall *call, struct rw_memory *memory, uint32_t *slept_for,
+                           uint32_t *is_now);
+
 /* A call that the kernel goes on with after an interruption is seen as restart_syscall, with the first call's
  * arguments: the code before the pc tells which it was. Changes call->number where that can be told. */
 void rw_call_resolve(struct rw_proc_syscall *call, struct rw_memory *memory);

@@ -29,10 +29,24 @@
 #define RSP 7
 #define RIP 16
 
-/* A stop would cut its call short. It is blocked, so its stack can be read as it lies there. */
-static bool must_not_stop(const struct rw_target *target)
+/* What a stop would do to the call that it is blocked in, so that its stack has to be read as it lies there;
+ * NULL if nothing. */
+static const char *what_a_stop_does(struct rw_look *look, const struct rw_target *target)
 {
-    return target->call_error == 0 && rw_call_may_be_partial(&target->call);
+    uint32_t slept_for, is_now;
+
+    if (target->call_error != 0)
+        return NULL;
+    if (rw_call_may_be_partial(&target->call)) {
+        const struct rw_call *call = rw_call_of(target->call.number);
+        return talloc_asprintf(look->scratch, "cut its %s short", call ? call->name : "call");
+    }
+    if (rw_call_would_be_over(&target->call, look->image->memory, &slept_for, &is_now))
+        return talloc_asprintf(look->scratch,
+                               "end its wait: the futex was %u when it fell asleep, is %u now, and nobody "
+                               "has woken it",
+                               slept_for, is_now);
+    return NULL;
 }
 
 void rw_stacks_copy(struct rw_look *look, size_t first)
@@ -44,8 +58,11 @@ void rw_stacks_copy(struct rw_look *look, size_t first)
     if (!copies)
         return;
     for (size_t i = first; i < look->count; i++) {
-        const struct rw_target *target = look->targets[i];
-        if (rw_target_is_gone(target) || must_not_stop(target))
+        struct rw_target *target = look->targets[i];
+        if (rw_target_is_gone(target))
+            continue;
+        target->spared = what_a_stop_does(look, target);
+        if (target->spared)
             continue;
         const struct rw_mapping *mapping =
             target->call.stack_pointer ? rw_maps_find(look->image->maps, target->call.stack_pointer) : NULL;
@@ -187,6 +204,23 @@ static bool from_memory(struct rw_look *look, struct rw_target *target)
     return is_whole;
 }
 
+/* Of a thread that was not stopped. */
+static bool from_its_wait(struct rw_look *look, struct rw_target *target)
+{
+    return (target->has_slot && target->slot.state == RW_THREAD_WAITING &&
+            from_capture(look, target, RW_CAPTURE_WAIT, "recording")) ||
+           from_memory(look, target);
+}
+
+static void from_spared(struct rw_look *look, struct rw_target *target)
+{
+    from_its_wait(look, target);
+    note(look, rw_process_find_thread(look->process, target->tid),
+         target->has_stack ? "it was not stopped, which would %s"
+                           : "it was not stopped, which would %s; and it went on meanwhile",
+         target->spared);
+}
+
 /* Why there is no copy of a thread that should have been stopped, for people. */
 static void note_refusal(struct rw_look *look, struct rw_target *target)
 {
@@ -256,10 +290,8 @@ void rw_stacks_fill(struct rw_look *look)
         if (!target->has_copy) {
             if (rw_target_is_gone(target))
                 note(look, thread, "it has ended (pthread_exit), and the process lives on");
-            else if (!from_memory(look, target) && !target->has_stack)
-                note(look, thread,
-                     "it was not stopped, which would cut its %s short, and it went on meanwhile",
-                     rw_call_of(target->call.number) ? rw_call_of(target->call.number)->name : "call");
+            else if (target->spared)
+                from_spared(look, target);
             continue;
         }
         thread->stopped_us = target->copy.stopped_us;
@@ -267,9 +299,7 @@ void rw_stacks_fill(struct rw_look *look)
             from_copy(look, target);
             continue;
         }
-        if (target->copy.error != -ESRCH && ((target->has_slot && target->slot.state == RW_THREAD_WAITING &&
-                                              from_capture(look, target, RW_CAPTURE_WAIT, "recording")) ||
-                                             from_memory(look, target)))
+        if (target->copy.error != -ESRCH && from_its_wait(look, target))
             continue;
         note_refusal(look, target);
         /* A debugger would see the signal and stop; and no signal reaches a thread that does not leave the

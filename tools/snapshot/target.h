@@ -21,6 +21,7 @@ struct rw_target {
     int64_t blocks;              /* times it had blocked, of one that was ready to run; else -1 */
     struct rw_proc_syscall call; /* as /proc had it before the thread was touched */
     int call_error;              /* 0, or why that could not be read */
+    const char *spared;          /* why it was not to be stopped, for people, under `scratch`; else NULL */
     bool has_copy;               /* `copy` was tried; its error tells */
     struct rw_copy copy;
     bool has_slot;

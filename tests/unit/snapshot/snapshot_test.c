@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -110,6 +111,33 @@ static void tells_every_wait(void **state)
     }
     assert_false(hanging_was_disturbed(&hanging));
     assert_int_equal(hanging_count_state(hanging.pid, 't'), 0);
+    hanging_end(&hanging);
+}
+
+/* A wait whose word has changed without a wake-up would find that out, if it were interrupted. */
+static void does_not_end_a_wait_that_was_forgotten(void **state)
+{
+    struct hanging hanging = hanging_start(program, NULL, NULL, 0);
+    struct snapshot snapshot = snapshot_take(hanging.pid);
+    int tid = snapshot_thread(&snapshot, "wait_raw_futex")->tid;
+    struct rw_proc_syscall call;
+    int changed = 7;
+
+    (void)state;
+    snapshot_free(&snapshot);
+    assert_int_equal(rw_proc_syscall(hanging.pid, tid, &call), 0);
+    struct iovec here = {.iov_base = &changed, .iov_len = sizeof(changed)},
+                 there = {.iov_base = (void *)call.argument[0], .iov_len = sizeof(changed)};
+    assert_int_equal(process_vm_writev(hanging.pid, &here, 1, &there, 1, 0), sizeof(changed));
+    for (int look = 0; look < 2; look++) {
+        snapshot = snapshot_take(hanging.pid);
+        check_all(&snapshot);
+        const struct rw_thread *thread = snapshot_thread(&snapshot, "wait_raw_futex");
+        assert_string_equal(thread->stack_source, "memory");
+        assert_non_null(strstr(thread->stack_note, "was 0 when it fell asleep, is 7 now"));
+        snapshot_free(&snapshot);
+    }
+    assert_false(hanging_was_disturbed(&hanging));
     hanging_end(&hanging);
 }
 
@@ -329,6 +357,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_every_wait),
+        cmocka_unit_test(does_not_end_a_wait_that_was_forgotten),
         cmocka_unit_test(unwinds_static_programs),
         cmocka_unit_test(names_file_and_line),
         cmocka_unit_test(names_every_inlined_call),
