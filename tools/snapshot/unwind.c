@@ -91,7 +91,8 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
     if (rw_memory_read(walk->image->memory, address, value, sizeof(*value)) < 0)
         return -UNW_EINVAL;
     const struct rw_mapping *mapping = rw_maps_find(walk->image->maps, address);
-    walk->was_beyond |= mapping && mapping->writable && !mapping->executable;
+    /* A module's data are read too: where the code says by way of a pointer who handles its exceptions. */
+    walk->was_beyond |= mapping && mapping->writable && !mapping->executable && mapping->inode == 0;
     return 0;
 }
 

@@ -66,6 +66,13 @@ WAITER(wait_semaphore_until, struct timespec end; clock_gettime(CLOCK_REALTIME, 
 WAITER(wait_epoll, struct epoll_event event; epoll_wait(epoll_create1(0), &event, 1, -1))
 WAITER(wait_pipe, int ends[2]; char byte; if (pipe(ends) == 0 && read(ends[0], &byte, 1) < 0) errno = 0)
 
+/* Its table names a handler of exceptions, as that of most C++ functions does. */
+static void let_go(volatile int *what)
+{
+    *what = 0;
+}
+WAITER(wait_with_handler, __attribute__((cleanup(let_go))) volatile int what = 1; pause())
+
 static inline __attribute__((always_inline)) void innermost_inline(void)
 {
     for (;;)
@@ -138,7 +145,7 @@ static void *(*const waiters[])(void *) = {
     wait_b_then_a,  wait_pi,      wait_robust, wait_write, wait_read_lock, wait_cond,
     wait_semaphore, wait_barrier, wait_join,   wait_sleep, wait_pause,     wait_semaphore_until,
     wait_inlined,   wait_epoll,   wait_pipe,   wait_child, wait_deep,      wait_raw_futex,
-    wait_handler,   run_once,     wait_once,
+    wait_handler,   run_once,     wait_once,   wait_with_handler,
 };
 
 static volatile unsigned long turns;

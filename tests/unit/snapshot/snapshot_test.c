@@ -107,6 +107,7 @@ static void tells_every_wait(void **state)
         struct snapshot snapshot = snapshot_take(hanging.pid);
         check_all(&snapshot);
         assert_string_equal(snapshot.process->threads[0].stack_source, "ptrace");
+        assert_null(snapshot_thread(&snapshot, "wait_with_handler")->stack_note);
         snapshot_free(&snapshot);
     }
     assert_false(hanging_was_disturbed(&hanging));
