@@ -105,7 +105,8 @@ bool rw_call_would_be_over(const struct rw_proc_syscall *call, struct rw_memory 
         (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET && command != FUTEX_WAIT_REQUEUE_PI))
         return false;
     *slept_for = (uint32_t)resolved.argument[2];
-    return rw_memory_read(memory, resolved.argument[0], is_now, sizeof(*is_now)) == 0 && *is_now != *slept_for;
+    return rw_memory_read(memory, resolved.argument[0], is_now, sizeof(*is_now)) == 0 &&
+           *is_now != *slept_for;
 }
 
 void rw_call_resolve(struct rw_proc_syscall *call, struct rw_memory *memory)

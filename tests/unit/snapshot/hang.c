@@ -142,9 +142,9 @@ WAITER(run_once, pthread_once(&control, initialise))
 WAITER(wait_once, pthread_barrier_wait(&begun); pthread_once(&control, initialise))
 
 static void *(*const waiters[])(void *) = {
-    wait_b_then_a,  wait_pi,      wait_robust, wait_write, wait_read_lock, wait_cond,
-    wait_semaphore, wait_barrier, wait_join,   wait_sleep, wait_pause,     wait_semaphore_until,
-    wait_inlined,   wait_epoll,   wait_pipe,   wait_child, wait_deep,      wait_raw_futex,
+    wait_b_then_a,  wait_pi,      wait_robust, wait_write,        wait_read_lock, wait_cond,
+    wait_semaphore, wait_barrier, wait_join,   wait_sleep,        wait_pause,     wait_semaphore_until,
+    wait_inlined,   wait_epoll,   wait_pipe,   wait_child,        wait_deep,      wait_raw_futex,
     wait_handler,   run_once,     wait_once,   wait_with_handler,
 };
 
