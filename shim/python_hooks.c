@@ -12,6 +12,7 @@
 #include "shim/got_patch.h"
 #include "shim/lock_order.h"
 #include "shim/lock_pipes.h"
+#include "shim/perturb.h"
 #include "shim/python_api.h"
 #include "shim/python_calls.h"
 #include "shim/python_lines.h"
@@ -19,6 +20,7 @@
 #include "shim/python_queues.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
+#include "shim/serial_select.h"
 
 /* What every Python that has one of the other functions has, and nothing else. */
 static const char landmark[] = "Py_FinalizeEx";
@@ -64,6 +66,8 @@ static int patch_opened_module(struct dl_phdr_info *info, size_t size, void *arg
         rw_python_queues_install(&module);
     if (rw_lock_order_on)
         rw_lock_pipes_see(&module);
+    if (rw_perturb_mode == RW_PERTURB_SERIAL)
+        rw_serial_select_see(&module);
     return 1;
 }
 

@@ -4,6 +4,7 @@
 #include "shim/raw.h"
 #include "shim/recorder.h"
 #include "shim/serial_log.h"
+#include "shim/serial_select.h"
 #include "shim/serial_sync.h"
 #include "shim/serial_token.h"
 
@@ -240,4 +241,5 @@ void rw_serial_begin(uint64_t seed, const char *replay)
     rw_serial_condition_install();
     rw_serial_life_install();
     rw_serial_time_install();
+    rw_serial_select_install();
 }

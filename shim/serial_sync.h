@@ -44,4 +44,8 @@ void rw_serial_condition_forget(const volatile void *condition);
 /* A deadline of the program's on the clock that libc knows. */
 void rw_serial_real_deadline(clockid_t clock, const struct timespec *deadline, struct timespec *real);
 
+/* Outside: sleeps so long on the model's clock. *left, unless NULL: what a signal left of it.
+ * RW_SERIAL_NOT_OURS: it did not, the thread is not the model's. A cancellation point. */
+enum rw_serial_outcome rw_serial_sleep(uint64_t ns, struct timespec *left);
+
 #endif

@@ -149,6 +149,11 @@ static enum rw_serial_outcome sleep_until(uint64_t deadline, bool is_from_now, s
     return outcome;
 }
 
+enum rw_serial_outcome rw_serial_sleep(uint64_t ns, struct timespec *left)
+{
+    return sleep_until(ns, true, left);
+}
+
 static int sleep_clock(clockid_t clock, int flags, const struct timespec *length, struct timespec *left)
 {
     int64_t ahead;

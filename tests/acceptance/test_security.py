@@ -115,18 +115,18 @@ class Privileges(Case):
 
 
     def test_monitor_has_priority_while_somebody_stands_still(self):
-        """The thread that stops others gets the priority that it asks for, if the run may give any."""
+        """The thread that stops others is a real-time one meanwhile, if the run may make one."""
         strace = machine.tool("strace")
         if not strace:
             self.skipTest("strace is not installed")
         with open("/proc/self/status", encoding="ascii") as f:
             if not int(re.search(r"CapEff:\s+(\w+)", f.read())[1], 16) >> 23 & 1:
                 self.skipTest("without CAP_SYS_NICE nobody has priority")
-        argv = [strace, "-f", "-b", "execve", "-e", "trace=setpriority", "-o", "traced"]  # the program is not traced: it is exec'ed
+        argv = [strace, "-f", "-b", "execve", "-e", "trace=sched_setscheduler", "-o", "traced"]  # the program is not traced: it is exec'ed
         with processes.Program([*argv, machine.program(), "run", "--on-hang=kill", "--", scenario("c_two_locks")]) as program:
             program.wait(PATIENCE_S)
             with open(os.path.join(program.folder, "traced"), encoding="ascii") as f:
-                asked = re.findall(r"setpriority\(PRIO_PROCESS, \d+, -20\) += (.*)", f.read())
+                asked = re.findall(r"sched_setscheduler\(\d+, SCHED_FIFO.*\) += (.*)", f.read())
         self.assertTrue(asked)
         self.assertEqual(set(asked), {"0"})
 

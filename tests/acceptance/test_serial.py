@@ -12,7 +12,7 @@ HUNG, RIGHT, LOST = 137, 0, 3
 RACES = {"two_locks": HUNG, "three_locks": HUNG, "lost_wakeup": HUNG, "check_then_act": LOST, "publish": LOST,
          "late_worker": LOST}
 AFTER = ["mutex", "rwlock", "semaphore", "signal"]
-GOOD = ["queue", "semaphores", "rwlocks", "timeouts", "pipes", "children", "spin"]
+GOOD = ["queue", "semaphores", "rwlocks", "timeouts", "pipes", "children", "spin", "sleeps_by_select"]
 SEEDS = range(1, 61)
 LINES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lines")
 

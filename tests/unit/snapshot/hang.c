@@ -71,7 +71,7 @@ static void let_go(volatile int *what)
 {
     *what = 0;
 }
-WAITER(wait_with_handler, __attribute__((cleanup(let_go))) volatile int what = 1; pause())
+WAITER(wait_with_handler, __attribute__((cleanup(let_go), unused)) volatile int what = 1; pause())
 
 static inline __attribute__((always_inline)) void innermost_inline(void)
 {
