@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/select.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -415,28 +414,6 @@ static int spin(void)
     return RIGHT;
 }
 
-static void *naps(void *unused)
-{
-    while (!is_set) {
-        struct timeval length = {.tv_sec = 100};
-        select(0, NULL, NULL, NULL, &length);
-    }
-    return unused;
-}
-
-/* Nobody else can do a thing for half an hour, so it is over at once. */
-static int sleeps_by_select(void)
-{
-    pthread_t thread = start(naps, NULL);
-    struct timeval length = {.tv_sec = 1000};
-    int64_t begin = now_ns();
-    bool is_right = select(0, NULL, NULL, NULL, &length) == 0 && length.tv_sec == 0 && length.tv_usec == 0 &&
-                    poll(NULL, 0, 1000 * 1000) == 0 && now_ns() - begin >= INT64_C(2000) * 1000000000;
-    is_set = true;
-    pthread_join(thread, NULL);
-    return is_right ? RIGHT : LOST;
-}
-
 static const struct {
     const char *name;
     int (*run)(void);
@@ -454,7 +431,6 @@ static const struct {
     {"pipes", pipes},
     {"children", children},
     {"spin", spin},
-    {"sleeps_by_select", sleeps_by_select},
 };
 
 int main(int argc, char **argv)
