@@ -70,6 +70,12 @@ class Hunt(Case):
         self.assertEqual((seen.status, seen.left), (0, []))
         self.assertEqual(seen.stdout, "nothing found in 3 perturbed runs (seeds 5 to 7) and 3 plain runs of true\n")
 
+    def test_a_folder_that_was_there_stays(self):
+        with tempfile.TemporaryDirectory(prefix="racewatch-test-") as folder:
+            seen = self.seen("--runs", "1", "--plain", "0", "--out", folder, "true")
+            self.assertEqual(seen.status, 0)
+            self.assertEqual(os.listdir(folder), [])
+
     def test_a_deadlock_is_made_ended_and_reported(self):
         with processes.Program(hunt("--runs", "400", "--plain", "2", "--first", "--", compiled(os.path.join(RACES, "opposite_orders.c")))) as program:
             self.assertEqual(program.wait(4 * PATIENCE_S), 1, program.stderr())

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import re
+import tempfile
 
 from common import Case
 from support import machine, processes
@@ -130,6 +131,12 @@ class Isolate(Case):
             self.assertEqual(status, 1, said)
             self.assertEqual(lines, ["test_suite.py::test_once could not be made to hang again: 0 of 2 runs alone, 0 of 0 "
                                      "after the 0 tests before it"])
+
+    def test_a_folder_that_was_there_stays(self):
+        with tempfile.TemporaryDirectory(prefix="racewatch-test-") as folder:
+            with self.suite("def test_well(): pass\n", before=["--out=" + folder]) as (status, _, said, _):
+                self.assertEqual(status, 1, said)
+                self.assertEqual(os.listdir(folder), [])
 
     def test_a_suite_that_does_not_hang_leaves_nothing(self):
         with self.suite("def test_well(): pass\n") as (status, lines, said, program):

@@ -141,10 +141,9 @@ static int make_folder(struct hunt *hunt, const char *dir)
     char *out = rw_absolute_path(hunt, dir);
     if (out == NULL)
         return -errno;
-    bool made;
     hunt->out = out;
     hunt->scratch = talloc_asprintf(hunt, "%s/hunt-%d", out, (int)getpid());
-    return rw_make_folders(out, &made);
+    return rw_make_folders(out, &hunt->made_out);
 }
 
 static bool is_time_over(const struct hunt *hunt)

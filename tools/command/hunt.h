@@ -55,6 +55,7 @@ struct hunt {
     char *const *command;
     const char *name;    /* the program as a report may name it */
     const char *out;     /* absolute */
+    bool made_out;       /* it was not there before */
     const char *scratch; /* the folder of the run that goes on, in `out` */
     const struct rw_options *options;
     bool alternates; /* between delays and serial */

@@ -203,7 +203,8 @@ void rw_hunt_conclude(struct hunt *hunt)
         printf("nothing found in %zu perturbed %s (seeds %llu to %llu) and %zu plain %s of %s\n", hunt->runs,
                plural(hunt->runs, "run", "runs"), first, last, hunt->plain_runs,
                plural(hunt->plain_runs, "run", "runs"), hunt->name);
-        rmdir(hunt->out);
+        if (hunt->made_out)
+            rmdir(hunt->out);
         return;
     }
     qsort(hunt->failures, hunt->failure_count, sizeof(*hunt->failures), compare);

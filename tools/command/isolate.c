@@ -72,8 +72,7 @@ static int make_folder(struct isolate *isolate, const char *dir)
     char *out = rw_absolute_path(isolate, dir);
     if (out == NULL)
         return -errno;
-    bool made;
-    int error = rw_make_folders(out, &made);
+    int error = rw_make_folders(out, &isolate->made_dir);
     isolate->out = talloc_asprintf(isolate, "%s/isolate-%d", out, (int)getpid());
     if (error == 0 && mkdir(isolate->out, 0700) != 0 && errno != EEXIST)
         error = -errno;
@@ -167,7 +166,8 @@ static int isolate_all(struct isolate *isolate, const char *dir)
         status = RW_EXIT_OWN;
     }
     rmdir(isolate->out); /* where no try was kept */
-    rmdir(dir);
+    if (isolate->made_dir)
+        rmdir(dir);
     return hung == -EINTR ? 128 + SIGINT : status;
 }
 

@@ -19,6 +19,7 @@ struct isolate {
     char *const *command;
     const struct rw_options *options;
     const char *out;     /* absolute; the tries' folders are in it */
+    bool made_dir;       /* the folder above it was not there before */
     const char *scratch; /* of the try that goes on, in `out` */
     const char *from;    /* reports to begin with; NULL: the command is run first */
     double limit_s;
