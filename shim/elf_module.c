@@ -159,6 +159,15 @@ bool rw_elf_module_defining(const char *name, struct rw_elf_module *module)
     return dl_iterate_phdr(stop_where_defined, &search) != 0;
 }
 
+uintptr_t rw_elf_function_defining(const char *name)
+{
+    struct rw_elf_module module;
+    struct rw_elf_function function;
+    return rw_elf_module_defining(name, &module) && rw_elf_module_function(&module, name, &function)
+               ? function.address
+               : 0;
+}
+
 struct data_search {
     const char *name;
     uintptr_t found;

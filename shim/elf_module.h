@@ -55,6 +55,11 @@ uintptr_t rw_elf_data_defining(const char *name);
  */
 bool rw_elf_module_defining(const char *name, struct rw_elf_module *module);
 
+/* That function of that module: whom the program calls by the name, a sanitizer's before libc's. 0 if none
+ * does.
+ */
+uintptr_t rw_elf_function_defining(const char *name);
+
 /* The loadable segment that covers [address, address + length), or NULL. */
 const Elf64_Phdr *rw_elf_module_segment(const struct rw_elf_module *module, uintptr_t address, size_t length);
 

@@ -60,3 +60,28 @@ int rw_got_patch(const struct rw_elf_module *module, const struct rw_got_patch *
     const int other = patch_table(module, module->relocations, module->relocation_count, patches, count);
     return called < 0 ? called : other < 0 ? other : called + other;
 }
+
+struct loaded {
+    const struct rw_got_patch *patches;
+    size_t count;
+    int result;
+};
+
+static int patch_loaded_module(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    (void)size;
+    struct loaded *loaded = argument;
+    struct rw_elf_module module;
+    const int changed =
+        rw_elf_module_open(&module, info) ? rw_got_patch(&module, loaded->patches, loaded->count) : 0;
+    if (changed < 0)
+        loaded->result = changed;
+    return 0;
+}
+
+int rw_got_patch_loaded(const struct rw_got_patch *patches, size_t count)
+{
+    struct loaded loaded = {.patches = patches, .count = count};
+    dl_iterate_phdr(patch_loaded_module, &loaded);
+    return loaded.result;
+}

@@ -24,4 +24,8 @@ struct rw_got_patch {
  */
 int rw_got_patch(const struct rw_elf_module *module, const struct rw_got_patch *patches, size_t count);
 
+/* The same in all modules that are loaded. 0, or the last negative errno; the others are patched all the
+ * same. */
+int rw_got_patch_loaded(const struct rw_got_patch *patches, size_t count);
+
 #endif

@@ -186,33 +186,23 @@ static struct rw_got_patch patches[WHICH_COUNT] = {
     [SOCKETPAIR] = {"socketpair", seen_socketpair},
 };
 
+static void tell(int result)
+{
+    if (result < 0)
+        rw_record_problem(-result, "lock_order", "what a module hands on through pipes is not known");
+}
+
 void rw_lock_pipes_see(const struct rw_elf_module *module)
 {
-    int changed = rw_got_patch(module, patches, WHICH_COUNT);
-    if (changed < 0)
-        rw_record_problem(-changed, "lock_order", "what a module hands on through pipes is not known");
+    tell(rw_got_patch(module, patches, WHICH_COUNT));
 }
 
-static int see_module(struct dl_phdr_info *info, size_t size, void *unused)
-{
-    (void)size, (void)unused;
-    struct rw_elf_module module;
-    if (rw_elf_module_open(&module, info))
-        rw_lock_pipes_see(&module);
-    return 0;
-}
-
-/* The first module that has a function is who the program would have called: a sanitizer's has its own. */
 void rw_lock_pipes_install(void)
 {
     for (size_t i = 0; i < WHICH_COUNT; i++) {
-        struct rw_elf_module module;
-        struct rw_elf_function function;
-        if (rw_elf_module_defining(patches[i].name, &module) &&
-            rw_elf_module_function(&module, patches[i].name, &function))
-            originals[i] = (call *)function.address;
-        else
+        originals[i] = (call *)rw_elf_function_defining(patches[i].name);
+        if (!originals[i])
             patches[i].name = NULL;
     }
-    dl_iterate_phdr(see_module, NULL);
+    tell(rw_got_patch_loaded(patches, WHICH_COUNT));
 }

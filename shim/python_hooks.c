@@ -31,21 +31,6 @@ static int state;
 /* The functions whose entry is not patched: seen where a module calls them through its tables. */
 static struct rw_got_patch got_patches[RW_HOOK_COUNT];
 
-static int patch_module(struct dl_phdr_info *info, int result)
-{
-    struct rw_elf_module module;
-    const int changed =
-        rw_elf_module_open(&module, info) ? rw_got_patch(&module, got_patches, RW_HOOK_COUNT) : 0;
-    return changed < 0 ? changed : result;
-}
-
-static int patch_each_module(struct dl_phdr_info *info, size_t size, void *result)
-{
-    (void)size;
-    *(int *)result = patch_module(info, *(int *)result);
-    return 0;
-}
-
 struct opened {
     uintptr_t base;
     int result;
@@ -58,10 +43,10 @@ static int patch_opened_module(struct dl_phdr_info *info, size_t size, void *arg
     struct opened *opened = argument;
     if (info->dlpi_addr != opened->base)
         return 0;
-    opened->result = patch_module(info, 0);
     struct rw_elf_module module;
     if (!rw_elf_module_open(&module, info))
         return 1;
+    opened->result = rw_got_patch(&module, got_patches, RW_HOOK_COUNT);
     if (opened->has_queues)
         rw_python_queues_install(&module);
     if (rw_lock_order_on)
@@ -80,7 +65,7 @@ static void extension_module_comes(void *handle, const char *name)
      * here. */
     struct opened opened = {((const struct link_map *)handle)->l_addr, 0, strcmp(name, "PyInit__queue") == 0};
     dl_iterate_phdr(patch_opened_module, &opened);
-    if (opened.result)
+    if (opened.result < 0)
         rw_record_problem(-opened.result, name + 7,
                           "its calls that make and destroy interpreters are not seen");
 }
@@ -138,9 +123,7 @@ static void settle(const struct found *found)
             (struct rw_got_patch){rw_python_calls[hook].name, rw_python_calls[hook].replacement};
         rw_record_problem(-patch->error, rw_python_calls[hook].name, reason(patch->error));
     }
-    int failure = 0;
-    if (falls_back)
-        dl_iterate_phdr(patch_each_module, &failure);
+    const int failure = falls_back ? rw_got_patch_loaded(got_patches, RW_HOOK_COUNT) : 0;
     if (failure)
         rw_record_problem(-failure, "calls of interpreter functions",
                           "pointers of a module could not be changed");

@@ -54,39 +54,28 @@ static int seen_poll(struct pollfd *list, nfds_t count, int length_ms)
     return outcome == RW_SERIAL_NOT_OURS ? libc_poll(list, count, length_ms) : result_of(outcome);
 }
 
-static struct rw_got_patch patches[] = {{"select", seen_select}, {"poll", seen_poll}};
+enum { SELECT, POLL, COUNT };
+static struct rw_got_patch patches[COUNT] = {
+    [SELECT] = {"select", seen_select}, [POLL] = {"poll", seen_poll}};
+
+static void tell(int result)
+{
+    if (result < 0)
+        rw_record_problem(-result, "perturb=serial", "sleeps by select() take real time");
+}
 
 void rw_serial_select_see(const struct rw_elf_module *module)
 {
-    int changed = rw_got_patch(module, patches, sizeof patches / sizeof patches[0]);
-    if (changed < 0)
-        rw_record_problem(-changed, "perturb=serial", "sleeps by select() take real time");
-}
-
-static int see_module(struct dl_phdr_info *info, size_t size, void *unused)
-{
-    (void)size, (void)unused;
-    struct rw_elf_module module;
-    if (rw_elf_module_open(&module, info))
-        rw_serial_select_see(&module);
-    return 0;
-}
-
-/* The first module that has a function is who the program would have called: a sanitizer's has its own. */
-static uintptr_t function_of(struct rw_got_patch *patch)
-{
-    struct rw_elf_module module;
-    struct rw_elf_function function;
-    if (rw_elf_module_defining(patch->name, &module) &&
-        rw_elf_module_function(&module, patch->name, &function))
-        return function.address;
-    patch->name = NULL;
-    return 0;
+    tell(rw_got_patch(module, patches, COUNT));
 }
 
 void rw_serial_select_install(void)
 {
-    libc_select = (select_call *)function_of(&patches[0]);
-    libc_poll = (poll_call *)function_of(&patches[1]);
-    dl_iterate_phdr(see_module, NULL);
+    libc_select = (select_call *)rw_elf_function_defining("select");
+    libc_poll = (poll_call *)rw_elf_function_defining("poll");
+    if (!libc_select)
+        patches[SELECT].name = NULL;
+    if (!libc_poll)
+        patches[POLL].name = NULL;
+    tell(rw_got_patch_loaded(patches, COUNT));
 }
