@@ -129,9 +129,10 @@ bool rw_begin_in_child(struct rw_self *self)
     rw_copy(&inherited.header, rw_header, sizeof inherited.header);
     rw_copy(inherited.interpreters, rw_interpreters, sizeof inherited.interpreters);
     rw_copy(inherited.semaphores, rw_semaphores, sizeof inherited.semaphores);
-    rw_session_locate();
     if (rw_locks)
         rw_copy(inherited.locks, rw_locks, sizeof inherited.locks);
+    if (!rw_is_confined)
+        rw_session_locate();
     if (rw_is_confined || rw_begin_recording(self) != 0) {
         rw_live = NULL;
         return false;

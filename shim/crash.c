@@ -153,7 +153,7 @@ void rw_crash_prepare(void)
     errno = kept;
 }
 
-bool rw_crash_let_go(void)
+bool rw_crash_let_go(bool is_elsewhere)
 {
     int kept = errno;
     bool was_on = is_on;
@@ -162,7 +162,7 @@ bool rw_crash_let_go(void)
         if (RW_REAL_OF(sigaction)(fatal[i], NULL, &present) == 0 && rw_crash_is_ours(&present))
             RW_REAL_OF(sigaction)(fatal[i], &views[i], NULL);
     }
-    is_on = false;
+    is_on = was_on && is_elsewhere;
     errno = kept;
     return was_on;
 }

@@ -28,8 +28,9 @@ void rw_crash_take(int signal);
 /* What the program is to see where the kernel has our handler. */
 struct sigaction rw_crash_view(int signal);
 
-/* The process is about to get a filter for its system calls: lets go of the signals. False: it had none. */
-bool rw_crash_let_go(void);
+/* The process is about to get a filter for its system calls: lets go of the signals. False: it had none. In a
+ * child of vfork, `is_elsewhere`, its own are let go of, and its parent's stay. */
+bool rw_crash_let_go(bool is_elsewhere);
 
 /* The thread that is dying of a signal, 0 while none is. */
 extern int32_t rw_crash_tid __attribute__((visibility("hidden")));

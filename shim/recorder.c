@@ -20,7 +20,7 @@ bool rw_recorder_is_on(void)
 bool rw_is_vfork_child(void)
 {
     return rw_live != NULL && rw_live->pid != 0 && !rw_is_confined &&
-           rw_live->pid != (int32_t)rw_raw0(SYS_getpid);
+           (rw_self.is_not_asked || rw_live->pid != (int32_t)rw_raw0(SYS_getpid));
 }
 
 uint64_t rw_recorder_now(void)
@@ -49,7 +49,7 @@ bool rw_table_begin(uint32_t *writing)
     for (int tries = 0; tries < SPINS + YIELDS; tries++) {
         if (!__atomic_load_n(writing, __ATOMIC_RELAXED) && !__atomic_exchange_n(writing, 1, __ATOMIC_ACQUIRE))
             return true;
-        if (tries < SPINS)
+        if (tries < SPINS || rw_is_confined)
             __builtin_ia32_pause();
         else
             rw_raw0(SYS_sched_yield);

@@ -26,6 +26,7 @@ struct rw_self {
     bool is_over;       /* recorded its end as a detached thread: gets no slot again */
     bool is_refused;    /* there was no slot for it */
     bool is_capturing;  /* is writing its capture now */
+    bool is_not_asked;  /* a child of vfork of its confined itself: which of the two runs cannot be asked */
     uintptr_t stack_low, stack_top; /* of the thread's own stack; 0, 0: not known */
     const void *acquiring; /* the Python lock whose method takes it now, NULL: none; option lock_owners */
     /* The last stack copy of a wait with a deadline. */
@@ -62,15 +63,15 @@ bool rw_begin_in_child(struct rw_self *self);
 bool rw_slot_adopt(struct rw_self *self);
 
 /* The program gave itself a seccomp filter: any system call that it does not make itself may end it. From
- * then on the shim makes none but those of a thread's begin: what it knows it records, what it would have to
- * ask for it does without. Fork children are not recorded. A filter from before the constructor let the
- * dynamic loader open files and map them, which is what the shim needs; one that the program gives itself
- * stands in nobody's way who looks from outside: the monitor may trace it still. */
+ * then on the shim makes none: what it knows it records, what it would have to ask for it does without. Fork
+ * children are not recorded. A filter from before the constructor let the dynamic loader open files and map
+ * them, which is what the shim needs; one that the program gives itself stands in nobody's way who looks from
+ * outside: the monitor may trace it still. */
 extern bool rw_is_confined;
 
 /* True in a child of vfork(), which shares everything with its parent, also the recording: it must not write.
- * One system call: only for calls that are rare. Where the process
- * is confined it cannot be asked, and the answer is no. */
+ * One system call: only for calls that are rare. Where the process is confined it cannot be asked, and the
+ * answer is no; where its child may be, yes. */
 bool rw_is_vfork_child(void);
 
 static inline bool rw_is_recording_own(void)

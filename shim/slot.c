@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include "shim/raw.h"
+#include "shim/real.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
 #include "shim/text.h"
@@ -286,13 +287,24 @@ void rw_slot_begin_with(struct rw_self *self, uint64_t now)
     turn = 0;
     is_growing = 0;
     self->area = NULL;
-    self->is_over = self->is_refused = false;
+    self->is_over = self->is_refused = self->is_not_asked = false;
     describe_running(self, rw_slot_take(), now, RW_SLOT_MAIN);
+}
+
+/* libc knows it, and writes it into a mutex that is taken. Not into one of every kind: a normal one may be
+ * elided. */
+static int32_t tid_without_asking(void)
+{
+    pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+    RW_REAL_OF(pthread_mutex_lock)(&mutex);
+    int32_t tid = mutex.__data.__owner;
+    RW_REAL_OF(pthread_mutex_unlock)(&mutex);
+    return tid;
 }
 
 int32_t rw_self_ask_tid(struct rw_self *self)
 {
     self->thread_ms = rw_recorder_since_ms();
-    self->tid = (int32_t)rw_raw0(SYS_gettid);
+    self->tid = rw_is_confined ? tid_without_asking() : (int32_t)rw_raw0(SYS_gettid);
     return self->tid;
 }

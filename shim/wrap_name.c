@@ -5,7 +5,7 @@
 #include <sys/prctl.h>
 
 #include "shim/begin.h"
-#include "shim/crash.h"
+#include "shim/confine.h"
 #include "shim/real.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
@@ -56,13 +56,12 @@ RW_EXPORT int prctl(int option, ...)
     unsigned long a = va_arg(list, unsigned long), b = va_arg(list, unsigned long),
                   c = va_arg(list, unsigned long), d = va_arg(list, unsigned long);
     va_end(list);
-    bool had_crashes = option == PR_SET_SECCOMP && rw_crash_let_go();
+    const bool confines = option == PR_SET_SECCOMP;
+    const struct rw_confining before = confines ? rw_confine_begins() : (struct rw_confining){0};
     int result = RW_REAL_OF(prctl)(option, a, b, c, d);
-    if (result != 0 && had_crashes)
-        rw_crash_prepare();
-    if (option == PR_SET_SECCOMP && result == 0)
-        rw_is_confined = true;
-    if (result != 0 || rw_is_vfork_child())
+    if (confines)
+        rw_confine_ends(before, result == 0);
+    if (confines || result != 0 || rw_is_vfork_child())
         return result;
     if (option == PR_SET_NAME)
         renamed((const char *)a, __builtin_return_address(0));

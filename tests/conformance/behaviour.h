@@ -46,5 +46,6 @@ void tell_children(const char *self);
 void tell_processes(const char *self);
 void tell_libraries(const char *self);
 void tell_limits(const char *self);
+void tell_confined(const char *self);
 
 #endif

@@ -77,6 +77,7 @@ static const struct group {
     {"libraries", tell_libraries},
     {"limits", tell_limits},
     {"processes", tell_processes},
+    {"confined", tell_confined},
     {"forks", tell_forks},
     {"children", tell_children},
 };
