@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +22,8 @@
 #include "tools/incident/accounts.h"
 #include "tools/incident/fold.h"
 #include "tools/incident/inherited.h"
-#include "tools/incident/json.h"
 #include "tools/incident/model.h"
+#include "tools/incident/packed.h"
 #include "tools/monitor/deltas.h"
 #include "tools/monitor/failures.h"
 #include "tools/postmortem/postmortem.h"
@@ -166,7 +165,7 @@ struct rw_capture_child {
     pid_t pid;
     int end;    /* of a pipe whose other end goes with the child: no descriptor of the child itself, which a
                    filter or an    old kernel may refuse */
-    int memory; /* what it has to say: JSON */
+    int memory; /* what it has to say: an incident, packed */
     bool is_stopped;
 };
 
@@ -199,10 +198,7 @@ static void child_main(const struct rw_capture_plan *plan, int memory)
     alarm(CHILD_SECONDS_MAX);
     struct rw_incident *incident = plan->look != NULL ? plan->look(NULL, plan) : rw_capture_now(NULL, plan);
     FILE *file = fdopen(memory, "w");
-    json_t *json = rw_incident_to_json(incident);
-    bool is_written = file != NULL &&
-                      json_dumpf(json, file, (RW_JSON_FLAGS & ~JSON_INDENT(0x1f)) | JSON_COMPACT) == 0 &&
-                      fflush(file) == 0;
+    bool is_written = file != NULL && rw_incident_pack(incident, file) == 0;
     _exit(is_written ? 0 : 1);
 }
 
@@ -265,19 +261,14 @@ struct rw_incident *rw_capture_result(struct rw_capture_child *child, void *pare
         *why = talloc_strdup(parent, "the look could not be written down");
     if (*why != NULL)
         return NULL;
-    json_error_t error = {.text = "it is empty"};
     struct stat file;
     size_t length = fstat(child->memory, &file) == 0 && file.st_size > 0 ? (size_t)file.st_size : 0;
-    /* json_loadfd would read it byte by byte, a system call each. */
     void *bytes = length > 0 ? mmap(NULL, length, PROT_READ, MAP_PRIVATE, child->memory, 0) : MAP_FAILED;
-    json_t *json = bytes != MAP_FAILED ? json_loadb(bytes, length, 0, &error) : NULL;
-    if (bytes != MAP_FAILED)
-        munmap(bytes, length);
     struct rw_incident *incident = NULL;
-    if (json != NULL)
-        incident = rw_incident_from_json(parent, json, why);
-    else
-        *why = talloc_asprintf(parent, "the look cannot be read: %s", error.text);
-    json_decref(json);
+    if (bytes != MAP_FAILED) {
+        incident = rw_incident_unpack(parent, bytes, length, why);
+        munmap(bytes, length);
+    } else
+        *why = talloc_strdup(parent, "what the look has written cannot be read");
     return incident;
 }

@@ -2,6 +2,7 @@
 #include "tests/unit/incident/fixtures.h"
 #include "tools/diagnosis/diagnosis.h"
 #include "tools/incident/json_fields.h"
+#include "tools/incident/packed.h"
 
 static char *dump(const struct rw_incident *incident)
 {
@@ -24,6 +25,45 @@ static struct rw_incident *load(const char *text, char **why)
     return incident;
 }
 
+static char *written(int (*write)(const struct rw_incident *incident, FILE *file),
+                     const struct rw_incident *incident, size_t *length)
+{
+    char *text = NULL;
+    FILE *file = open_memstream(&text, length);
+
+    assert_non_null(file);
+    assert_int_equal(write(incident, file), 0);
+    fclose(file);
+    return text;
+}
+
+/* What is written is laid out as jansson lays it out. */
+static void check_layout(const struct rw_incident *incident, const char *by_jansson)
+{
+    size_t length;
+    char *text = written(rw_incident_write, incident, &length);
+
+    assert_int_equal(length, strlen(by_jansson) + 1);
+    assert_memory_equal(text, by_jansson, length - 1);
+    assert_int_equal(text[length - 1], '\n');
+    free(text);
+}
+
+static void check_packed(const struct rw_incident *incident, const char *expected)
+{
+    char *why = NULL, *text;
+    size_t length;
+    char *bytes = written(rw_incident_pack, incident, &length);
+    struct rw_incident *again = rw_incident_unpack(NULL, bytes, length, &why);
+
+    assert_non_null(again);
+    text = dump(again);
+    assert_string_equal(text, expected);
+    free(text);
+    talloc_free(again);
+    free(bytes);
+}
+
 static void check_identity(const struct rw_incident *incident)
 {
     char *why = NULL, *first = dump(incident), *second;
@@ -32,6 +72,8 @@ static void check_identity(const struct rw_incident *incident)
     assert_non_null(again);
     second = dump(again);
     assert_string_equal(first, second);
+    check_layout(incident, first);
+    check_packed(incident, first);
     talloc_free(again);
     free(first);
     free(second);
@@ -63,7 +105,8 @@ static void fill_field(struct rw_incident *incident, const struct rw_field *fiel
 
     switch (field->type) {
     case RW_FIELD_STRING:
-        *(const char **)member = talloc_asprintf(incident, "text %u \xff", value);
+        *(const char **)member =
+            talloc_asprintf(incident, "text %u \xff \"\\ \t\x7f \u00e9 \U0001f980", value);
         break;
     case RW_FIELD_BOOL:
         *(bool *)member = true;
@@ -114,7 +157,7 @@ static void fill_field(struct rw_incident *incident, const struct rw_field *fiel
         break;
     case RW_FIELD_STRINGS:
         *(void **)member = inner = talloc_zero_array(incident, char *, 1);
-        ((const char **)inner)[0] = talloc_asprintf(incident, "note %u", value);
+        ((const char **)inner)[0] = talloc_asprintf(incident, "note %u", value % 7);
         *(size_t *)((char *)structure + field->count_offset) = 1;
         break;
     case RW_FIELD_INTS:
@@ -154,6 +197,52 @@ static void every_field_survives(void **state)
     talloc_free(again);
     talloc_free(incident);
     free(text);
+}
+
+/* Every beginning of the bytes, and what follows their end, is refused in words. */
+static void what_was_not_packed_whole_is_refused(void **state)
+{
+    struct rw_incident *incident = fixture("two_locks");
+    size_t length;
+    char *bytes = written(rw_incident_pack, incident, &length);
+    char *longer = calloc(1, length + 1);
+
+    (void)state;
+    memcpy(longer, bytes, length);
+    for (size_t part = 0; part <= length + 1; part++) {
+        char *why = NULL, *exact = malloc(part + 1); /* so that a read beyond the end is seen by valgrind */
+        memcpy(exact, longer, part);
+        struct rw_incident *again = rw_incident_unpack(NULL, exact, part, &why);
+        assert_int_equal(again != NULL, part == length);
+        assert_int_equal(why == NULL, part == length);
+        talloc_free(again);
+        talloc_free(why);
+        free(exact);
+    }
+    free(longer);
+    free(bytes);
+    talloc_free(incident);
+}
+
+static void a_string_that_many_share_is_one_afterwards(void **state)
+{
+    struct rw_incident *incident = rw_incident_new(NULL), *again;
+    struct rw_process_info *process = rw_incident_add_process(incident, 1);
+    size_t length;
+    char *why = NULL, *bytes;
+
+    (void)state;
+    for (int tid = 1; tid <= 3; tid++)
+        rw_process_thread(incident, process, tid)->comm = talloc_strdup(incident, tid < 3 ? "same" : "other");
+    bytes = written(rw_incident_pack, incident, &length);
+    again = rw_incident_unpack(NULL, bytes, length, &why);
+    const struct rw_thread *threads = again->processes[0].threads;
+    assert_string_equal(threads[0].comm, "same");
+    assert_ptr_equal(threads[0].comm, threads[1].comm);
+    assert_string_equal(threads[2].comm, "other");
+    talloc_free(again);
+    talloc_free(incident);
+    free(bytes);
 }
 
 static const struct rw_record *record_of_processes(void)
@@ -336,6 +425,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reading_and_writing_is_the_identity),
         cmocka_unit_test(every_field_survives),
+        cmocka_unit_test(what_was_not_packed_whole_is_refused),
+        cmocka_unit_test(a_string_that_many_share_is_one_afterwards),
         cmocka_unit_test(no_member_is_forgotten),
         cmocka_unit_test(the_promised_names_are_there_even_when_nothing_is_known),
         cmocka_unit_test(times_are_seconds_before_the_incident),
