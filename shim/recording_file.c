@@ -188,18 +188,19 @@ static bool is_recording(const struct stat *status)
            (uint64_t)status->st_size == size_with_slots(RW_SLOT_FIRST);
 }
 
-/* How many there are, if none of them is being taken at this moment: they are numbered without a gap. */
+/* How many there are, if none of them is being taken at this moment: they are numbered without a gap. Most
+ * often there are few. */
 static uint32_t count_spares(void)
 {
     char name[sizeof path];
-    uint32_t below = 0, from = RW_SPARE_MAX; /* the first that is missing is in [below, from] */
+    uint32_t below = 0, from = RW_SPARE_MAX, at = 0; /* the first that is missing is in [below, from] */
     while (below < from) {
-        uint32_t middle = below == 0 ? 0 : (below + from) / 2; /* most often there is none */
-        name_spare(name, sizeof name, middle);
+        name_spare(name, sizeof name, at);
         if (rw_raw3(SYS_access, (long)name, F_OK, 0) == 0)
-            below = middle + 1;
+            below = at + 1;
         else
-            from = middle;
+            from = at;
+        at = from == RW_SPARE_MAX && 2 * below < from ? 2 * below : (below + from) / 2;
     }
     return below;
 }
@@ -208,12 +209,17 @@ static uint32_t count_spares(void)
  * negative errno: there is none, and a new file is to be made. */
 static long take_spare(struct stat *status)
 {
-    enum { TRIES = 4 }; /* others may be quicker */
+    enum { TRIES = 8 };
     char spare[sizeof path];
     uint32_t count = count_spares();
-    for (uint32_t i = 0; i < TRIES && i < count; i++) {
-        name_spare(spare, sizeof spare, count - 1 - i);
-        if (rw_raw3(SYS_lstat, (long)spare, (long)status, 0) != 0 || !is_recording(status) ||
+    for (uint32_t i = 0; i < TRIES && count > 0; i++) {
+        name_spare(spare, sizeof spare, count - 1);
+        if (rw_raw3(SYS_lstat, (long)spare, (long)status, 0) != 0) {
+            count = count_spares(); /* others were quicker, many perhaps */
+            continue;
+        }
+        count--;
+        if (!is_recording(status) ||
             rw_raw6(SYS_renameat2, AT_FDCWD, (long)spare, AT_FDCWD, (long)path, RENAME_NOREPLACE, 0) != 0)
             continue;
         long fd = rw_raw3(SYS_open, (long)path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);

@@ -8,13 +8,20 @@ import subprocess
 from common import PATIENCE_S, Case, preload
 from support import processes
 
-# For each line that comes, a child that tells the inode of its own recording.
+# For each line that comes, as many children as it says, one after the other, which live until the last has begun; each tells
+# the inode of its own recording.
 PARENT = """
 import os, subprocess, sys
+CHILD = "import sys; print(next(l.split()[4] for l in open('/proc/self/maps') if '.rec' in l), flush=True); sys.stdin.read()"
 os.mkfifo("go")
-for _ in open("go"):
-    subprocess.run([sys.executable, "-I", "-S", "-c",
-                    "import os; print(next(l.split()[4] for l in open('/proc/self/maps') if '.rec' in l))"], check=True)
+for line in open("go"):
+    children, told = [], []
+    for _ in range(int(line)):
+        children.append(subprocess.Popen([sys.executable, "-I", "-S", "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        told.append(children[-1].stdout.readline().decode().strip())
+    if any(child.communicate() and child.returncode for child in children):
+        sys.exit("a child failed")
+    print(*told, flush=True)
 """
 
 
@@ -36,15 +43,20 @@ class Spares(Case):
     def _spares(self, program):
         return sorted(n for n in os.listdir(self._session(program)) if n.endswith(".spare"))
 
-    def _child(self, program, lines, count):
-        """The inode of the recording of the child that is started now; `count`: the how manieth it is."""
-        print(file=lines, flush=True)
-        self.assertTrue(program.wait_until(lambda: len(program.stdout().split()) >= count, PATIENCE_S), program.stderr())
-        return int(program.stdout().split()[count - 1])
+    def _inodes_of_spares(self, program):
+        return {os.stat(os.path.join(self._session(program), n)).st_ino for n in self._spares(program)}
+
+    def _children(self, program, lines, count):
+        """The inodes of the recordings of so many children that are started now."""
+        before = len(program.stdout().splitlines())
+        print(count, file=lines, flush=True)
+        self.assertTrue(program.wait_until(lambda: len(program.stdout().splitlines()) > before and program.stdout()[-1] == "\n",
+                                           PATIENCE_S), program.stderr())
+        return {int(number) for number in program.stdout().splitlines()[-1].split()}
 
     def test_the_next_process_uses_the_last_ones_file(self):
         with self._program() as (program, lines):
-            first = self._child(program, lines, 1)
+            first = self._children(program, lines, 1)
             hole = os.path.join(program.folder, "hole")
             with open(hole, "wb") as f:
                 f.write(b"x" * 8192)
@@ -52,9 +64,13 @@ class Spares(Case):
             if made.returncode:
                 self.skipTest("this file system makes no holes")
             self.assertTrue(program.wait_until(lambda: self._spares(program), PATIENCE_S))
-            inodes = {os.stat(os.path.join(self._session(program), n)).st_ino for n in self._spares(program)}
-            self.assertIn(first, inodes)
-            self.assertIn(self._child(program, lines, 2), inodes)
+            inodes = self._inodes_of_spares(program)
+            self.assertLessEqual(first, inodes)
+            self.assertLessEqual(self._children(program, lines, 1), inodes)
+            several = self._children(program, lines, 23)
+            self.assertTrue(program.wait_until(lambda: several <= self._inodes_of_spares(program), PATIENCE_S))
+            inodes = self._inodes_of_spares(program)
+            self.assertLessEqual(self._children(program, lines, 21), inodes)
             lines.close()
             self.assertEqual(program.wait(PATIENCE_S), 0)
             self.assertTrue(processes.wait_for_orphans(20))
@@ -79,7 +95,7 @@ class Spares(Case):
                     os.mkdir(spare)
                 else:
                     os.mkfifo(spare)
-                self.assertNotEqual(self._child(program, lines, 1), os.stat(other).st_ino)
+                self.assertNotIn(os.stat(other).st_ino, self._children(program, lines, 1))
                 lines.close()
                 self.assertEqual((program.wait(PATIENCE_S), program.stderr()), (0, ""))
                 with open(other, "rb") as f:

@@ -33,6 +33,8 @@
 #define TICK_MIN_NS (100 * MS)
 #define TICK_MAX_NS (500 * MS)
 #define TICK_SHARE 500 /* a tick may take this part of the time between ticks */
+#define SWEEP_MIN_NS (10 * MS)
+#define BUSTLE 8u /* as many ended since the last sweep: the next comes soon */
 #define RESCAN_NS (1 * SECOND)
 #define MAPS_AGE_NS (500 * MS)
 #define SEEN_NS (1 * SECOND)
@@ -62,6 +64,7 @@ struct monitor {
     int signal_to_pass; /* 0 none */
     uint64_t pass_ns;   /* at the latest */
     uint64_t start_ns, tick_ns, last_tick_ns, interval_ns, rescan_ns;
+    uint64_t sweep_ns, sweep_interval_ns;
 };
 
 /* A tree's first process is often a wrapper that execs what it is about: its name is asked for when it is
@@ -122,9 +125,24 @@ static void settle(struct monitor *monitor, struct rw_watched *watched, uint64_t
 
 static void settle_ended(struct monitor *monitor, uint64_t now_ns)
 {
+    unsigned ended = 0;
     for (size_t i = rw_watch_count(monitor->watch); i-- > 0;)
-        if (i < rw_watch_count(monitor->watch) && rw_watch_at(monitor->watch, i)->is_over)
+        if (i < rw_watch_count(monitor->watch) && rw_watch_at(monitor->watch, i)->is_over) {
             settle(monitor, rw_watch_at(monitor->watch, i), now_ns);
+            ended++;
+        }
+    uint64_t wait_ns = ended >= BUSTLE ? SWEEP_MIN_NS : 2 * monitor->sweep_interval_ns;
+    monitor->sweep_interval_ns = wait_ns < TICK_MAX_NS ? wait_ns : TICK_MAX_NS;
+    monitor->sweep_ns = rw_now_ns() + monitor->sweep_interval_ns;
+}
+
+/* Where processes come and go by the dozen, the next ones are to find the files of those that ended: from one
+ * tick to the next hundreds would make new ones, each the slower the more were removed before. */
+static void sweep(struct monitor *monitor, uint64_t now_ns)
+{
+    rw_watch_update(monitor->watch, now_ns, false);
+    monitor->has_seen |= rw_watch_count(monitor->watch) > 0;
+    settle_ended(monitor, now_ns);
 }
 
 static void note_alive(struct rw_watched *watched, uint64_t now_ns)
@@ -228,6 +246,7 @@ static void wait_for_something(struct monitor *monitor)
 {
     uint64_t now_ns = rw_now_ns(), due_ns = monitor->tick_ns, looks_ns = rw_looks_due_ns(monitor->looks);
     due_ns = looks_ns < due_ns ? looks_ns : due_ns;
+    due_ns = monitor->sweep_ns < due_ns ? monitor->sweep_ns : due_ns;
     struct pollfd fds[] = {
         {.fd = monitor->child_fd, .events = POLLIN},
         {.fd = monitor->setup->signal_fd, .events = POLLIN},
@@ -271,8 +290,11 @@ static void loop(struct monitor *monitor)
         uint64_t now_ns = rw_now_ns();
         rw_looks_step(monitor->looks, now_ns);
         pass_when_looked(monitor, now_ns);
-        if (now_ns < monitor->tick_ns)
+        if (now_ns < monitor->tick_ns) {
+            if (now_ns >= monitor->sweep_ns)
+                sweep(monitor, now_ns);
             continue;
+        }
         tick(monitor, now_ns);
         if (!rw_looks_in_haste(monitor->looks) &&
             rw_triggers_crashing(&monitor->triggers, monitor->watch, now_ns, &want))
@@ -350,6 +372,7 @@ static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
     monitor->exit_status = -1;
     monitor->start_ns = monitor->last_tick_ns = rw_now_ns();
     monitor->interval_ns = TICK_MIN_NS;
+    monitor->sweep_interval_ns = SWEEP_MIN_NS / 2;
     monitor->child_fd = setup->child != 0 ? (int)syscall(SYS_pidfd_open, setup->child, 0) : -1;
     if (setup->child != 0 && monitor->child_fd < 0)
         return -errno;

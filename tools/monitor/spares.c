@@ -62,19 +62,20 @@ static bool make_hole(const char *path)
     return is_done;
 }
 
-/* New processes take the highest, so that what is there has no gaps but for a moment. */
+/* New processes take the highest, so that what is there has no gaps but for a moment; most often there are
+ * few. */
 static unsigned first_free(const char *folder)
 {
     char name[PATH_MAX];
     struct stat status;
-    unsigned below = 0, from = RW_SPARE_MAX;
+    unsigned below = 0, from = RW_SPARE_MAX, at = 0;
     while (below < from) {
-        unsigned middle = (below + from) / 2;
-        name_of(name, sizeof(name), folder, middle);
+        name_of(name, sizeof(name), folder, at);
         if (lstat(name, &status) == 0)
-            below = middle + 1;
+            below = at + 1;
         else
-            from = middle;
+            from = at;
+        at = from == RW_SPARE_MAX && 2 * below < from ? 2 * below : (below + from) / 2;
     }
     return below;
 }

@@ -77,17 +77,22 @@ static void the_same_file_of_the_same_size_full_of_zeros(void **state)
 
 static void the_lowest_free_number(void **state)
 {
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 21; i++) {
         make_recording(in(*state, "7-1.rec"));
         if (!rw_spares_add(*state, in(*state, "7-1.rec")))
             skip();
+        for (int number = 0; number < 22; number++) {
+            char name[32];
+            snprintf(name, sizeof(name), "%d" RW_SPARE_SUFFIX, number);
+            assert_int_equal(access(in(*state, name), F_OK), number <= i ? 0 : -1);
+        }
     }
-    assert_int_equal(access(in(*state, "4" RW_SPARE_SUFFIX), F_OK), 0);
-    assert_int_equal(unlink(in(*state, "4" RW_SPARE_SUFFIX)), 0); /* a process has taken it */
+    assert_int_equal(access(in(*state, "20" RW_SPARE_SUFFIX), F_OK), 0);
+    assert_int_equal(unlink(in(*state, "20" RW_SPARE_SUFFIX)), 0); /* a process has taken it */
     make_recording(in(*state, "8-1.rec"));
     assert_true(rw_spares_add(*state, in(*state, "8-1.rec")));
-    assert_int_equal(access(in(*state, "4" RW_SPARE_SUFFIX), F_OK), 0);
-    assert_int_equal(access(in(*state, "5" RW_SPARE_SUFFIX), F_OK), -1);
+    assert_int_equal(access(in(*state, "20" RW_SPARE_SUFFIX), F_OK), 0);
+    assert_int_equal(access(in(*state, "21" RW_SPARE_SUFFIX), F_OK), -1);
 }
 
 static void none_of_what_is_no_recording_of_ours(void **state)
