@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/diagnosis/diagnosis.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <talloc.h>
@@ -216,6 +217,31 @@ static bool has_common_culprit(const struct rw_verdict *a, const struct rw_verdi
     return false;
 }
 
+static bool names_process(void *ctx, const char *sentence, int pid)
+{
+    const char *words = rw_words(ctx, "rocess %d", pid), *at = sentence;
+
+    while ((at = strstr(at, words)))
+        if (!isdigit((unsigned char)*(at += strlen(words))))
+            return true;
+    return false;
+}
+
+/* "In process 12 (python3), a child of process 10: ", of a process that another one of the incident began,
+ * where the sentence does not say which one it is about: every process has a MainThread. */
+static void tell_process(struct rw_incident *incident, struct rw_verdict *finding)
+{
+    const struct rw_process_info *process =
+        finding->culprit_count ? rw_incident_find_process(incident, finding->culprits[0].pid) : NULL;
+    const struct rw_process_info *parent = process ? rw_incident_find_process(incident, process->ppid) : NULL;
+
+    if (!parent || names_process(incident, finding->sentence, process->pid))
+        return;
+    finding->sentence = rw_words(incident, "In process %d%s%s%s, a child of process %d: %s", process->pid,
+                                 process->name ? " (" : "", process->name ? process->name : "",
+                                 process->name ? ")" : "", parent->pid, finding->sentence);
+}
+
 /* A name begins some sentences, and "thread 12" is none. */
 static void begin_sentence(struct rw_incident *incident, struct rw_verdict *finding)
 {
@@ -254,6 +280,8 @@ static void publish(struct rw_diagnosis *diagnosis)
         if (rank(&diagnosis->findings[i]) < CLASS_COUNT)
             rw_verdict_evidence(incident, &diagnosis->findings[i], "Rule: %s.",
                                 classes[rank(&diagnosis->findings[i])].reason);
+    for (size_t i = 0; i < diagnosis->finding_count; i++)
+        tell_process(incident, &diagnosis->findings[i]);
     for (size_t i = 0; i < diagnosis->finding_count; i++)
         begin_sentence(incident, &diagnosis->findings[i]);
     incident->verdict = diagnosis->findings[0]; /* there is always one: "unknown" stands in */

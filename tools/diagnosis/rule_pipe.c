@@ -56,6 +56,14 @@ static char *holders(struct rw_diagnosis *diagnosis, const struct rw_node *node,
     return rw_words(ctx, "only process %d itself has the end that %s", node->process->pid, end);
 }
 
+static bool has_news_only(const struct rw_wait_on *wait)
+{
+    for (size_t i = 0; i < wait->channel_count; i++)
+        if (wait->channels[i].is_only_news)
+            return true;
+    return false;
+}
+
 /* The process' threads apart from the one that waits; a child of the graph. */
 static size_t other_threads(struct rw_diagnosis *diagnosis, const struct rw_node *node,
                             const struct rw_thread ***others)
@@ -80,9 +88,9 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
     const struct rw_wait_on *wait = thread->waits_on;
     const struct rw_channel *first = &wait->channels[0];
     struct rw_verdict *finding = rw_finding(diagnosis, "pipe", how_sure(node));
-    const char *state = wait->channel_count > 1 ? ""
-                        : wants_room(first)     ? "it is full, and "
-                                                : "it is empty, and ";
+    const char *state = wait->channel_count > 1 || first->is_only_news ? ""
+                        : wants_room(first)                            ? "it is full, and "
+                                                                       : "it is empty, and ";
     const struct rw_thread *subject = rw_subject(node->process);
     uint64_t since_ns = rw_waits_since(incident, thread);
     /* Who should have had the other end may be a child that died. */
@@ -96,6 +104,10 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
                               rw_for_how_long(incident, incident, rw_waits_since(incident, thread)),
                               rw_at_place(diagnosis, thread), state, holders(diagnosis, node, first));
 
+    if (has_news_only(wait))
+        rw_append(incident, &sentence,
+                  "; and what was there before is not told again, for epoll tells only of what comes anew "
+                  "(EPOLLET, or EPOLLONESHOT that has fired)");
     if (count)
         rw_tell_others(diagnosis, &sentence, node->process, others, count);
     rw_tell_waiting_tasks(diagnosis, node->process, thread, &sentence);

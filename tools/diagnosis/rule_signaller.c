@@ -7,6 +7,7 @@
  * waits for an event that a signal handler sets is idle, not stuck: so only while a test runs, the process
  * ends, or there is no such handler.
  */
+#include <string.h>
 #include <talloc.h>
 
 #include "tools/diagnosis/rules.h"
@@ -53,18 +54,35 @@ static bool in_chain(const struct rw_graph *graph, const size_t *chain, size_t l
     return false;
 }
 
+static bool is_in_memory(const struct rw_wait_on *wait)
+{
+    return wait->channel_count > 0 && strcmp(wait->channels[0].kind, "memory") == 0;
+}
+
+/* Besides by the process itself, by one that is there or that could not be seen. */
+static bool is_shared(const struct rw_wait_on *wait, int pid)
+{
+    for (size_t i = 0; i < wait->channel_count; i++)
+        if (!rw_is_channel_closed(&wait->channels[i]) || rw_is_held_by_others(&wait->channels[i], pid))
+            return true;
+    return false;
+}
+
 static void append_who_is_left(struct rw_diagnosis *diagnosis, char **sentence,
                                const struct rw_process_info *process, const struct rw_thread **others,
-                               size_t count, bool is_shared)
+                               size_t count, const struct rw_wait_on *wait)
 {
     struct rw_incident *incident = diagnosis->incident;
+    bool is_in_shared_memory = is_in_memory(wait);
 
-    if (is_shared) {
+    if (is_in_shared_memory && is_shared(wait, process->pid)) {
         rw_append(incident, sentence, "; all who share its memory wait as well");
     } else if (count == 0) {
         const char *ended = rw_last_ended_words(diagnosis, process);
 
-        rw_append(incident, sentence, "; no other thread is left in the process that could end this wait%s%s",
+        rw_append(incident, sentence,
+                  "; no other thread is left in the process that could end this wait%s%s%s",
+                  is_in_shared_memory ? ", and no other process has the memory that it is in" : "",
                   ended ? ": " : "", ended ? ended : "");
         return;
     } else {
@@ -93,8 +111,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     }
     rw_tell_blocked_loop(diagnosis, process, last, &sentence);
     rw_tell_waiting_tasks(diagnosis, process, last, &sentence);
-    append_who_is_left(diagnosis, &sentence, process, others, count,
-                       last->waits_on->channel_count > 0 && !rw_is_loop_asleep(process, last));
+    append_who_is_left(diagnosis, &sentence, process, others, count, last->waits_on);
     rw_append(incident, &sentence, "%s%s.", child ? "; " : "", child ? child : "");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, "waits");

@@ -88,6 +88,32 @@ static char *in_parent(struct rw_diagnosis *diagnosis, const struct rw_edge *edg
                     rw_at_place(diagnosis, owner));
 }
 
+/* A forked process began with one thread. */
+static bool has_made_threads(const struct rw_process_info *process)
+{
+    for (size_t i = 0; i < process->thread_count; i++)
+        if (!process->threads[i].is_main && process->threads[i].tid)
+            return true;
+    return false;
+}
+
+/* Of a thread whose end was not recorded, in a process that began with a fork. */
+static char *not_copied_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
+{
+    const struct rw_process_info *process = diagnosis->graph->nodes[edge->from].process;
+    const struct rw_process_info *parent = rw_incident_find_process(diagnosis->incident, process->ppid);
+
+    if (has_made_threads(process) && !(parent && (rw_process_find_thread(parent, edge->owner_tid) ||
+                                                  recorded_end(parent, edge->owner_tid))))
+        return rw_words(diagnosis->incident,
+                        "does not exist in process %d any more: it has ended, or is one that the fork with "
+                        "which this process began did not copy",
+                        process->pid);
+    return rw_words(diagnosis->incident,
+                    "does not exist in process %d: a fork copies only the thread that calls it%s",
+                    process->pid, in_parent(diagnosis, edge));
+}
+
 static char *missing_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
 {
     struct rw_incident *incident = diagnosis->incident;
@@ -97,6 +123,8 @@ static char *missing_words(struct rw_diagnosis *diagnosis, const struct rw_edge 
     const char *child = rw_failed_child_words(
         diagnosis, process, rw_waits_since(incident, diagnosis->graph->nodes[edge->from].thread));
 
+    if (!end && rw_was_forked(process))
+        return not_copied_words(diagnosis, edge);
     if (!end)
         return rw_words(incident, "does not exist in process %d%s%s", process->pid, child ? "; " : "",
                         child ? child : "");
@@ -119,10 +147,6 @@ static char *reason(struct rw_diagnosis *diagnosis, const struct rw_edge *edge)
                         process->finalize_begin_ns ? "Python's finalisation began"
                                                    : "the interpreter that it wants to enter was destroyed");
     case RW_END_MISSING:
-        if (rw_was_forked(process))
-            return rw_words(ctx,
-                            "does not exist in process %d: a fork copies only the thread that calls it%s",
-                            process->pid, in_parent(diagnosis, edge));
         return missing_words(diagnosis, edge);
     case RW_END_THREAD:
         break;

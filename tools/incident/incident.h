@@ -88,9 +88,11 @@ struct rw_channel {
     uint64_t inode;    /* of what the descriptor leads to; 0 if not known */
     struct rw_holder *holders; /* who can end the wait by it; the waiting process itself if it can */
     size_t holder_count;
-    int holders_as;   /* fold.h: where they are written down, a thread that waits for the same; 0: here */
-    int is_complete;  /* 1: nobody else can; 0: not every process could be looked into; -1: not looked at */
-    const char *note; /* why it is not complete */
+    int holders_as;    /* fold.h: where they are written down, a thread that waits for the same; 0: here */
+    int is_complete;   /* 1: nobody else can; 0: not every process could be looked into; -1: not looked at */
+    bool is_only_news; /* epoll tells of it only when more comes (EPOLLET), or never (disarmed): it need not
+                          be empty, or full */
+    const char *note;  /* why it is not complete */
 };
 
 /* What a thread waits for. `kind` is one of the words below: a closed list, since rules match on it. */

@@ -60,6 +60,7 @@ static const struct rw_field channel_fields[] = {
     MANY_UNLESS("holders", holders, holder_count, holder_record, holders_as),
     ROW("holders_as", INT, holders_as),
     ROW("is_complete", TRISTATE, is_complete),
+    ROW("is_only_news", BOOL, is_only_news),
     ROW("note", STRING, note),
     END,
 };

@@ -25,8 +25,12 @@ bool rw_is_library_file(const char *file)
  * libraries. */
 static bool is_toolchain_source(const char *file)
 {
-    static const char *const starts[] = {"/usr/include/", "/usr/lib/", "/rustc/", "/build/"};
-    static const char *const parts[] = {"/include/c++/", "/library/std/src/", "/library/core/src/"};
+    /* Rust's own builds call their sources "library/std/src/...", others by a path. */
+    static const char *const starts[] = {"/usr/include/",     "/usr/lib/",        "/rustc/",
+                                         "/build/",           "library/std/src/", "library/core/src/",
+                                         "library/alloc/src/"};
+    static const char *const parts[] = {"/include/c++/", "/library/std/src/", "/library/core/src/",
+                                        "/library/alloc/src/", "/.cargo/registry/src/"};
 
     for (size_t i = 0; file && i < sizeof starts / sizeof *starts; i++)
         if (strncmp(file, starts[i], strlen(starts[i])) == 0)
@@ -39,9 +43,9 @@ static bool is_toolchain_source(const char *file)
 
 bool rw_is_plumbing(const struct rw_frame *frame)
 {
-    static const char *const libraries[] = {"libc.so",      "libc-2.",   "libpthread",  "ld-linux",
-                                            "libstdc++.so", "libgcc_s.", "libpython3.", "libdl.so",
-                                            "librt.so.",    "[vdso]"};
+    static const char *const libraries[] = {"libc.so",      "libc-2.",    "libpthread",  "ld-linux",
+                                            "libstdc++.so", "libgcc_s.",  "libpython3.", "libdl.so",
+                                            "librt.so.",    "libgomp.so", "libomp.so",   "[vdso]"};
     const char *module = rw_base_name(frame->module);
 
     if (frame->is_shim || frame->is_python_eval || !module || is_toolchain_source(frame->file))
@@ -53,6 +57,21 @@ bool rw_is_plumbing(const struct rw_frame *frame)
         if (strncmp(module, libraries[i], strlen(libraries[i])) == 0)
             return true;
     return false;
+}
+
+const char *rw_toolchain_call(const struct rw_thread *thread)
+{
+    size_t own = 0;
+
+    while (own < thread->native_count && rw_is_plumbing(&thread->native[own]))
+        own++;
+    if (own == 0 || own == thread->native_count)
+        return NULL;
+    const struct rw_frame *called = &thread->native[own - 1];
+    return is_toolchain_source(called->file) ||
+                   (called->module && strncmp(rw_base_name(called->module), "libstdc++.so", 12) == 0)
+               ? called->function
+               : NULL;
 }
 
 static char *python_place(void *ctx, const struct rw_python_frame *frame)

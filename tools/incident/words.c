@@ -248,6 +248,8 @@ static char *bare_wait_words(void *ctx, const struct rw_process_info *process, c
         if (!kind->kind || strcmp(kind->kind, "syscall") == 0)
             return rw_words(ctx, "waits in %s%s%s", call_of(wait), wait->name ? " of " : "",
                             wait->name ? wait->name : "");
+        if (wait->call && strcmp(kind->kind, "futex") == 0 && strcmp(wait->call, "futex") != 0)
+            return rw_words(ctx, "waits in %s on futex %s", wait->call, rw_object_words(ctx, process, wait));
         break;
     case RW_ENDS_BY_RELEASE:
         if (strcmp(kind->kind, "gil") == 0)

@@ -63,6 +63,10 @@ bool rw_is_library_file(const char *file);
 /* The system's run-time libraries and Python itself: frames that say how, not why. */
 bool rw_is_plumbing(const struct rw_frame *frame);
 
+/* What the thread's own code has called of C++'s or Rust's library, with its arguments' types, and is in: as
+ * "std::latch::wait() const". NULL where it called none, or that is not known. */
+const char *rw_toolchain_call(const struct rw_thread *thread);
+
 /* A class of a race that was seen: it says nothing of anybody who hangs. */
 bool rw_is_race_class(const char *class_name);
 

@@ -18,6 +18,9 @@ struct mutex {
     uint32_t users;
     int32_t kind;
 };
+/* nptl/pthreadP.h: who got EOWNERDEAD has the lock, and is written down in the lock word alone, until it says
+ * pthread_mutex_consistent. */
+#define MUTEX_INCONSISTENT INT32_MAX
 #define MUTEX_INHERITS_PRIORITY 32
 #define MUTEX_IS_SHARED 128
 
@@ -188,15 +191,20 @@ static void mutex_owner(struct rw_memory *memory, uint64_t object, struct rw_own
     if (rw_memory_read(memory, object, &mutex, sizeof(mutex)) < 0)
         return;
     *is_shared = mutex.kind & MUTEX_IS_SHARED;
-    if (mutex.owner > 0) {
+    if (mutex.owner > 0 && mutex.owner != MUTEX_INCONSISTENT) {
         *owner =
             (struct rw_owner){.tid = mutex.owner, .certainty = RW_EXACT, .how = "the mutex's owner field"};
     } else if (mutex.lock == 0) {
         *owner = (struct rw_owner){.certainty = RW_EXACT, .how = "the mutex is free"};
     } else if ((mutex.kind & 0x30) != 0 && (mutex.lock & FUTEX_TID_MASK) != 0) {
         /* Robust and priority-inheriting ones hold the TID in the lock word itself. */
-        *owner = (struct rw_owner){
-            .tid = mutex.lock & FUTEX_TID_MASK, .certainty = RW_EXACT, .how = "the mutex's lock word"};
+        *owner =
+            (struct rw_owner){.tid = mutex.lock & FUTEX_TID_MASK,
+                              .certainty = RW_EXACT,
+                              .how = mutex.owner == MUTEX_INCONSISTENT
+                                         ? "the mutex's lock word: its owner was told that the one before "
+                                           "died (EOWNERDEAD), and has not made it consistent"
+                                         : "the mutex's lock word"};
     } else
         owner->how = "the mutex was changing hands";
 }

@@ -123,6 +123,9 @@ static void add_select(const struct context *in, const struct rw_proc_syscall *c
     }
 }
 
+/* How epoll tells, not of what. */
+#define MODES (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
+
 static void add_epoll(const struct context *in, int fd)
 {
     struct rw_epoll_entry *entries;
@@ -133,8 +136,13 @@ static void add_epoll(const struct context *in, int fd)
         add_open_end(in, "descriptors that could not be read");
         return;
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        size_t before = in->wait->channel_count;
         add_polled(in, entries[i].fd, entries[i].events);
+        for (size_t j = before; j < in->wait->channel_count; j++)
+            in->wait->channels[j].is_only_news =
+                (entries[i].events & EPOLLET) || !(entries[i].events & ~(uint32_t)MODES);
+    }
     /* An empty set may be filled by another thread meanwhile; nothing else can. */
 }
 

@@ -14,6 +14,7 @@
 
 #include "tools/basics/paths.h"
 #include "tools/incident/model.h"
+#include "tools/incident/words.h"
 #include "tools/snapshot/calls.h"
 #include "tools/snapshot/demangle.h"
 #include "tools/snapshot/libc_locks.h"
@@ -60,6 +61,24 @@ static bool by_stack(const struct rw_thread *thread, uint64_t address, const cha
     return false;
 }
 
+/* "std::future<int()>::get" of "std::future<int()>::get()". */
+static char *without_arguments(void *ctx, const char *function)
+{
+    size_t depth = 0, length = 0;
+
+    for (; function[length] && (function[length] != '(' || depth || length == 0); length++) {
+        depth += function[length] == '<';
+        depth -= function[length] == '>' && depth;
+    }
+    return talloc_strndup(ctx, function, length);
+}
+
+/* A variable that a template of C++'s library brought into the program says nothing to who wrote that. */
+static bool is_of_library(const char *symbol)
+{
+    return strncmp(symbol, "_ZNSt", 5) == 0 || strncmp(symbol, "_ZZNSt", 6) == 0;
+}
+
 /* A futex of nobody we know: named by the data that it is part of, and the function that waits. */
 static char *name_futex(const struct rw_wait_look *look, const struct rw_thread *thread, uint64_t address)
 {
@@ -70,7 +89,8 @@ static char *name_futex(const struct rw_wait_look *look, const struct rw_thread 
     for (size_t i = 0; i < thread->native_count && i < DEPTH_MAX && !function; i++)
         if (strcmp(thread->native[i].function ? thread->native[i].function : "syscall", "syscall") != 0)
             function = thread->native[i].function;
-    if (rw_symbols_data(look->image->symbols, address, look->incident, &object, &module) == 0)
+    if (rw_symbols_data(look->image->symbols, address, look->incident, &object, &module) == 0 &&
+        !(object && is_of_library(object)))
         return object ? talloc_asprintf(look->incident, "%s in %s", object, rw_base_name(module))
                       : talloc_asprintf(look->incident, "a lock inside %s%s%s", rw_base_name(module),
                                         function ? ", waited for by " : "", function ? function : "");
@@ -179,6 +199,9 @@ static struct rw_wait_on *futex_object(const struct rw_wait_look *look, struct r
         is_exact = strcmp(kind, "condition") != 0;
         wait->object = object;
         wait->call = function;
+        const char *called = is_named ? NULL : rw_toolchain_call(thread);
+        if (called)
+            wait->call = without_arguments(look->incident, called);
         wait->evidence = is_named ? talloc_asprintf(look->incident, "system call futex in %s", function)
                                   : "system call futex";
     }

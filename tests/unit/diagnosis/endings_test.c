@@ -29,10 +29,35 @@ static void a_lock_of_a_thread_that_was_not_forked_is_orphaned_once_for_all_wait
     rw_process_add_transition(incident, &incident->processes[0], &forked);
     for (int i = 0; i < 20; i++)
         waits(incident, 100 + i, "mutex", 77)->object = 0x5000;
+    incident->processes[0].ppid = 70;
+    rw_process_thread(incident, rw_incident_add_process(incident, 70), 77)->is_alive = true;
     rw_diagnose(incident);
     expect(incident, "orphaned-lock", RW_EXACT);
     expect_in_sentence(incident, "a fork copies only the thread that calls it");
     assert_int_equal(incident->also_count, 0);
+    talloc_free(incident);
+}
+
+/* A server that was forked, as multiprocessing's managers are, has threads of its own, and they end. */
+static void a_forked_process_has_threads_that_end(void **state)
+{
+    struct rw_incident *incident = bare(2);
+    const struct rw_transition forked = {.time_ns = 1, .tid = 100, .event = "forked", .detail = "is forked"};
+    const struct rw_transition end = {
+        .time_ns = incident->now_ns - 2000000000, .tid = 77, .event = "thread-exit", .detail = "ends"};
+
+    (void)state;
+    thread_of(incident, 100)->is_main = true;
+    rw_process_add_transition(incident, &incident->processes[0], &forked);
+    waits(incident, 101, "lock", 77);
+    rw_diagnose(incident);
+    expect(incident, "orphaned-lock", RW_EXACT);
+    expect_in_sentence(incident, "it has ended, or is one that the fork");
+
+    rw_process_add_transition(incident, &incident->processes[0], &end);
+    rw_diagnose(incident);
+    expect(incident, "orphaned-lock", RW_EXACT);
+    expect_in_sentence(incident, "thread 77, ended 2.0 s ago while it held it.");
     talloc_free(incident);
 }
 
@@ -398,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lock_whose_owner_has_ended_is_orphaned),
         cmocka_unit_test(a_lock_of_a_thread_that_was_not_forked_is_orphaned_once_for_all_waiters),
+        cmocka_unit_test(a_forked_process_has_threads_that_end),
         cmocka_unit_test(who_waits_for_a_parked_thread_waits_for_ever),
         cmocka_unit_test(who_starts_a_thread_waits_for_it_to_begin),
         cmocka_unit_test(without_a_process_a_thread_that_is_not_listed_is_only_inferred_to_be_missing),

@@ -198,6 +198,38 @@ static void the_place_is_the_users_own_line(void **state)
     }
 }
 
+/* As gcc and rustc write it down; the last frame is the user's. */
+static void what_a_toolchain_brings_along_is_called_by_the_users_code(void **state)
+{
+    static const struct {
+        const char *function, *file, *called; /* of the outermost frame that is not the user's */
+    } cases[] = {
+        {"std::latch::wait() const", "/usr/include/c++/12/latch", "std::latch::wait() const"},
+        {"std::sync::poison::mutex::Mutex<T>::lock", "/rustc/5980/library/std/src/sync/poison/mutex.rs",
+         "std::sync::poison::mutex::Mutex<T>::lock"},
+        {"std::thread::functions::park", "library/std/src/sys/pal/unix/futex.rs",
+         "std::thread::functions::park"},
+        {"wait", "library/wait.c", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rw_frame frames[] = {
+            {.function = "syscall", .module = "/lib/x86_64-linux-gnu/libc.so.6", .offset = 1},
+            {.function = cases[i].function, .file = cases[i].file, .line = 7, .module = "/srv/a.out"},
+            {.function = "job", .file = "src/job.cc", .line = 3, .module = "/srv/a.out"},
+        };
+        const struct rw_thread thread = {.native = frames, .native_count = 3};
+        const char *called = rw_toolchain_call(&thread);
+        void *ctx = talloc_new(NULL);
+
+        assert_string_equal(called ? called : "none", cases[i].called ? cases[i].called : "none");
+        assert_string_equal(rw_place(ctx, &thread),
+                            cases[i].called ? "src/job.cc:3 in job" : "library/wait.c:7 in wait");
+        talloc_free(ctx);
+    }
+}
+
 static void what_a_test_left_is_told_of_all_sorts(void **state)
 {
     struct rw_incident *incident = rw_incident_new(NULL);
@@ -274,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_is_one_place_whatever_it_calls_of_a_library),
+        cmocka_unit_test(what_a_toolchain_brings_along_is_called_by_the_users_code),
         cmocka_unit_test(what_a_test_left_is_told_of_all_sorts),
         cmocka_unit_test(names_that_follow_from_others_are_completed),
         cmocka_unit_test(main_thread_comes_first),
