@@ -8,11 +8,13 @@
  *     micro tests             ns of a test's begin, phases and end as pytest tells them, with 12 descriptors
  *     micro spawn N PROGRAM.. ns of a start and end of PROGRAM
  *     micro threads N         N threads that hang: two deadlock, the others wait for one of the two, or idle
+ *     micro framed N          the same, but the others sleep where the stack alone does not tell their frames
  *     micro processes N       N processes that wait for each other in a ring
- * The last two print "hangs" and the moment in ns, and never end. One thread or process waits for itself.
+ * The last three print "hangs" and the moment in ns, and never end. One thread or process waits for itself.
  */
 #include <pthread.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,13 +166,23 @@ static void *idle(void *unused)
     return unused;
 }
 
+/* How large its frame is only a register knows, which nothing on the stack has a copy of. */
+static void *framed(void *size)
+{
+    char room[(uintptr_t)size];
+    *(volatile char *)room = 0;
+    for (;;)
+        pause();
+    return NULL;
+}
+
 static void tell_hang(void)
 {
     printf("hangs %llu\n", (unsigned long long)now_ns());
     fflush(stdout);
 }
 
-static int threads(int count)
+static int threads(int count, bool is_framed)
 {
     if (count < 3) {
         pthread_mutex_lock(&first);
@@ -186,7 +198,8 @@ static int threads(int count)
     pthread_create(&id, NULL, forth, NULL);
     usleep(100000);
     for (int i = 0; i < count - 3; i++) {
-        if (pthread_create(&id, &small, i % 2 ? idle : behind, NULL)) {
+        void *(*waits)(void *) = is_framed ? framed : i % 2 ? idle : behind;
+        if (pthread_create(&id, &small, waits, is_framed ? (void *)64 : NULL)) {
             perror("pthread_create");
             return 1;
         }
@@ -247,7 +260,9 @@ int main(int argc, char **argv)
     if (!strcmp(what, "spawn") && argc > 3)
         return spawn((unsigned)atoi(argv[2]), argv + 3);
     if (!strcmp(what, "threads") && argc > 2)
-        return threads(atoi(argv[2]));
+        return threads(atoi(argv[2]), false);
+    if (!strcmp(what, "framed") && argc > 2)
+        return threads(atoi(argv[2]), true);
     if (!strcmp(what, "processes") && argc > 2)
         return processes(atoi(argv[2]));
     return 2;

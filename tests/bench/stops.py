@@ -10,4 +10,6 @@ def of(incident):
 
 def told(stops):
     stops = sorted(stops)
+    if not stops:
+        return "nobody was stopped"
     return "median %.0f us, 99 of 100: %.0f us, longest %.0f us" % (statistics.median(stops), stops[len(stops) * 99 // 100], stops[-1])

@@ -72,6 +72,20 @@ int rw_proc_threads(void *parent, int pid, int **tids, size_t *count)
     return 0;
 }
 
+static int read_schedstat(int pid, int tid, struct rw_thread_times *times)
+{
+    char path[64], text[96];
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);
+    ssize_t length = read_small(path, text, sizeof(text));
+    if (length < 0)
+        return (int)length;
+    return sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &times->cpu_ns, &times->queued_ns,
+                  &times->switches) == 3
+               ? 0
+               : -EPROTO;
+}
+
 int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW_COMM_MAX])
 {
     char path[64], text[512];
@@ -96,10 +110,17 @@ int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW
             &times->state, &user, &system, &times->cpu) < 3)
         return -EPROTO;
     times->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);
-    if (read_small(path, text, sizeof(text)) > 0)
-        sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &times->cpu_ns, &times->queued_ns, &times->switches);
+    read_schedstat(pid, tid, times);
     return 0;
+}
+
+int rw_proc_switches(int pid, int tid, uint64_t *switches)
+{
+    struct rw_thread_times times = {0};
+
+    int result = read_schedstat(pid, tid, &times);
+    *switches = times.switches;
+    return result;
 }
 
 static bool is_gone(char state)

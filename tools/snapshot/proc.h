@@ -29,6 +29,9 @@ int rw_proc_threads(void *parent, int pid, int **tids, size_t *count);
 /* One thread's times and state: two small reads. `comm` may be NULL. */
 int rw_proc_thread(int pid, int tid, struct rw_thread_times *times, char comm[RW_COMM_MAX]);
 
+/* Times it was given a CPU, alone: one small read. */
+int rw_proc_switches(int pid, int tid, uint64_t *switches);
+
 /* Whether some thread of the process can still run (a leader that ended by pthread_exit is a zombie, and its
  * process alive), and it is the process that existed at `boottime_ns` (CLOCK_BOOTTIME; 0: any), not a later
  * one of the same number. What cannot be read, for want of descriptors say, speaks for its life. */

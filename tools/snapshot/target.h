@@ -22,6 +22,7 @@ struct rw_target {
     struct rw_proc_syscall call; /* as /proc had it before the thread was touched */
     int call_error;              /* 0, or why that could not be read */
     const char *spared;          /* why it was not to be stopped, for people, under `scratch`; else NULL */
+    struct rw_stack lying;       /* as it lay while it slept, under `scratch`; without bytes: not had */
     bool has_copy;               /* `copy` was tried; its error tells */
     struct rw_copy copy;
     bool has_slot;

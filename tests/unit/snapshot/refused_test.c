@@ -96,10 +96,11 @@ static void nothing(void)
 {
 }
 
-/* As gdb and strace do; the threads are seized, and left running or stopped. */
+/* As gdb and strace do; the threads are seized, and left running or stopped. One runs: the others need not be
+ * stopped by anybody. */
 static void says_who_traces_it_already(void **state)
 {
-    struct hanging hanging = hanging_start(program, NULL, NULL, 0);
+    struct hanging hanging = hanging_start(program, "spin", NULL, 1);
     size_t count;
     int *tids;
 
@@ -152,7 +153,7 @@ static void check_filtered(struct hanging *hanging)
 
 static void works_under_a_filter(void **state)
 {
-    struct hanging hanging = hanging_start(program, NULL, NULL, 0);
+    struct hanging hanging = hanging_start(program, "spin", NULL, 1);
 
     (void)state;
     in_child(lose_calls, check_filtered, &hanging);

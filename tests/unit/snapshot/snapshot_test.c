@@ -11,12 +11,14 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <talloc.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "tests/unit/snapshot/hanging.h"
+#include "tools/incident/model.h"
 #include "tools/snapshot/peers.h"
 #include "tools/snapshot/proc.h"
 
@@ -96,8 +98,7 @@ static void check_all(const struct snapshot *snapshot)
     check_all_but(snapshot, NULL);
 }
 
-/* Twice: the second time, waits with a deadline are seen as restart_syscall. And nobody noticed: epoll_wait
- * above all, which a stop would have return EINTR. */
+/* Twice, and nobody noticed: epoll_wait above all, which a stop would have return EINTR. */
 static void tells_every_wait(void **state)
 {
     struct hanging hanging = hanging_start(program, NULL, NULL, 0);
@@ -106,12 +107,48 @@ static void tells_every_wait(void **state)
     for (int look = 0; look < 2; look++) {
         struct snapshot snapshot = snapshot_take(hanging.pid);
         check_all(&snapshot);
-        assert_string_equal(snapshot.process->threads[0].stack_source, "ptrace");
         assert_null(snapshot_thread(&snapshot, "wait_with_handler")->stack_note);
         snapshot_free(&snapshot);
     }
     assert_false(hanging_was_disturbed(&hanging));
     assert_int_equal(hanging_count_state(hanging.pid, 't'), 0);
+    hanging_end(&hanging);
+}
+
+static uint64_t *switches_of(const struct hanging *hanging, const int *tids, size_t count)
+{
+    uint64_t *switches = talloc_array(NULL, uint64_t, count);
+
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(rw_proc_switches(hanging->pid, tids[i], &switches[i]), 0);
+    return switches;
+}
+
+/* Not for the length of a stop even: the kernel has not given them a processor. One runs, and is stopped. */
+static void leaves_sleepers_asleep(void **state)
+{
+    struct hanging hanging = hanging_start(program, "spin", NULL, 1);
+    size_t count;
+    int *tids;
+
+    (void)state;
+    assert_int_equal(rw_proc_threads(NULL, hanging.pid, &tids, &count), 0);
+    uint64_t *before = switches_of(&hanging, tids, count);
+    struct snapshot snapshot = snapshot_take(hanging.pid);
+    uint64_t *after = switches_of(&hanging, tids, count);
+    check_all(&snapshot);
+    int running = snapshot_thread(&snapshot, "spin")->tid;
+    for (size_t i = 0; i < count; i++) {
+        const struct rw_thread *thread = rw_process_find_thread(snapshot.process, tids[i]);
+        assert_string_equal(thread->stack_source, tids[i] == running ? "ptrace" : "memory");
+        assert_int_equal(thread->stopped_us > 0, tids[i] == running);
+        if (tids[i] != running)
+            assert_int_equal(after[i], before[i]);
+    }
+    snapshot_free(&snapshot);
+    talloc_free(before);
+    talloc_free(after);
+    talloc_free(tids);
     hanging_end(&hanging);
 }
 
@@ -358,6 +395,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_every_wait),
+        cmocka_unit_test(leaves_sleepers_asleep),
         cmocka_unit_test(does_not_end_a_wait_that_was_forgotten),
         cmocka_unit_test(unwinds_static_programs),
         cmocka_unit_test(names_file_and_line),
