@@ -22,6 +22,7 @@
 
 struct Dwfl_Module;
 struct rw_made_table;
+struct rw_symbol_index;
 
 struct rw_segment {
     uint64_t address, offset, file_size, memory_size; /* address: as linked */
@@ -50,7 +51,8 @@ struct rw_module {
     uint64_t table_address;
     uint64_t table_entries;
     struct rw_made_table *made_table;
-    struct Dwfl_Module *dwfl; /* symbols.c */
+    struct Dwfl_Module *dwfl;           /* symbols.c */
+    struct rw_symbol_index *by_address; /* the same; NULL without dwfl */
     bool dwfl_tried;
     bool has_costly_lines; /* debug_file.c: its debug information would have to be unpacked first */
     struct rw_modules *modules;

@@ -15,6 +15,7 @@
 #include "tools/snapshot/debug_file.h"
 #include "tools/snapshot/demangle.h"
 #include "tools/snapshot/shared_places.h"
+#include "tools/snapshot/symbol_index.h"
 #include "tools/snapshot/symbols_internal.h"
 
 #define INLINES_MAX 32
@@ -81,6 +82,7 @@ static Dwfl_Module *dwfl_module(struct rw_symbols *symbols, struct rw_module *mo
         void **user;
         dwfl_module_info(module->dwfl, &user, NULL, NULL, NULL, NULL, NULL, NULL);
         *user = module;
+        module->by_address = rw_symbol_index_new(symbols, module->dwfl);
     }
     dwfl_report_end(symbols->dwfl, NULL, NULL);
     return module->dwfl;
@@ -209,12 +211,9 @@ static size_t find_place(struct rw_symbols *symbols, uint64_t pc, uint64_t look,
     Dwfl_Module *dwfl = dwfl_module(symbols, module);
     if (!dwfl)
         return 1;
-    GElf_Off offset;
-    GElf_Sym symbol;
-    const char *name = dwfl_module_addrinfo(dwfl, look, &offset, &symbol, NULL, NULL, NULL);
-    /* libdw hands out the nearest symbol below, also one that ended before: in a stripped file that would be
-     * a wrong name. A size of 0 is hand-written assembly, which is short. */
-    if (name && offset < (symbol.st_size ? symbol.st_size : 256)) {
+    uint64_t offset;
+    const char *name = module->by_address ? rw_symbol_index_find(module->by_address, look, &offset) : NULL;
+    if (name) {
         frame->function = rw_demangle(ctx, name);
         frame->offset = offset + (pc - look);
         frame->is_python_eval = is_python_eval(name);
