@@ -274,6 +274,47 @@ static void print_history(FILE *out, struct rw_reader *reader, unsigned index, c
     }
 }
 
+static void print_wait(FILE *out, const struct rw_wait *wait)
+{
+    fputs("  waits", out);
+    print_word(out, rw_wait_kind_word(wait->kind), wait->kind);
+    print_address(out, "object", wait->object);
+    print_address(out, "object2", wait->object2);
+    if (wait->flags & RW_WAIT_HAS_DEADLINE)
+        fprintf(out, " deadline=%" PRIu64 " clock=%" PRId32, wait->deadline_ns, wait->clock);
+    print_address(out, "from", wait->return_address);
+    fputc('\n', out);
+}
+
+static void print_interpreter_call(FILE *out, const struct rw_header *header,
+                                   const struct rw_interpreter_call *call)
+{
+    fputs("  interpreter-call", out);
+    print_word(out, rw_interpreter_op_word(call->op), call->op);
+    print_address(out, "interpreter", call->interpreter);
+    fprintf(out, " id=%" PRId64 " depth=%" PRIu32, (int64_t)call->interpreter_id, call->depth);
+    print_time(out, header, "since", call->since_ns);
+    fputc('\n', out);
+}
+
+static void print_capture(FILE *out, struct rw_reader *reader, unsigned index)
+{
+    struct rw_capture capture;
+    uint8_t stack[RW_STACK_MAX];
+    int error = rw_reader_capture(reader, index, &capture, stack);
+
+    if (error != 0 && error != -EAGAIN)
+        return;
+    fprintf(out, "  capture%s by=%s", torn(error),
+            capture.by == RW_CAPTURE_WAIT      ? "wait"
+            : capture.by == RW_CAPTURE_HANDLER ? "handler"
+                                               : "unknown");
+    print_time(out, rw_reader_header(reader), "at", capture.time_ns);
+    print_address(out, "pc", capture.registers[16]);
+    print_address(out, "stack", capture.stack_address);
+    fprintf(out, " bytes=%" PRIu32 "%s\n", capture.stack_length, capture.stack_whole ? " whole" : "");
+}
+
 static void print_slot(FILE *out, struct rw_reader *reader, unsigned index)
 {
     const struct rw_header *header = rw_reader_header(reader);
@@ -305,38 +346,11 @@ static void print_slot(FILE *out, struct rw_reader *reader, unsigned index)
     print_address(out, "stack-top", slot.stack_top);
     print_string(out, "test", slot.test);
     fprintf(out, " transitions=%" PRIu64 "\n", slot.transitions);
-    if (slot.state == RW_THREAD_WAITING) {
-        fputs("  waits", out);
-        print_word(out, rw_wait_kind_word(slot.wait.kind), slot.wait.kind);
-        print_address(out, "object", slot.wait.object);
-        print_address(out, "object2", slot.wait.object2);
-        if (slot.wait.flags & RW_WAIT_HAS_DEADLINE)
-            fprintf(out, " deadline=%" PRIu64 " clock=%" PRId32, slot.wait.deadline_ns, slot.wait.clock);
-        print_address(out, "from", slot.wait.return_address);
-        fputc('\n', out);
-    }
-    if (slot.interpreter_call.op != RW_OP_NONE) {
-        fputs("  interpreter-call", out);
-        print_word(out, rw_interpreter_op_word(slot.interpreter_call.op), slot.interpreter_call.op);
-        print_address(out, "interpreter", slot.interpreter_call.interpreter);
-        fprintf(out, " id=%" PRId64 " depth=%" PRIu32, (int64_t)slot.interpreter_call.interpreter_id,
-                slot.interpreter_call.depth);
-        print_time(out, header, "since", slot.interpreter_call.since_ns);
-        fputc('\n', out);
-    }
-    struct rw_capture capture;
-    uint8_t stack[RW_STACK_MAX];
-    error = rw_reader_capture(reader, index, &capture, stack);
-    if (error == 0 || error == -EAGAIN) {
-        fprintf(out, "  capture%s by=%s", torn(error),
-                capture.by == RW_CAPTURE_WAIT      ? "wait"
-                : capture.by == RW_CAPTURE_HANDLER ? "handler"
-                                                   : "unknown");
-        print_time(out, header, "at", capture.time_ns);
-        print_address(out, "pc", capture.registers[16]);
-        print_address(out, "stack", capture.stack_address);
-        fprintf(out, " bytes=%" PRIu32 "%s\n", capture.stack_length, capture.stack_whole ? " whole" : "");
-    }
+    if (slot.state == RW_THREAD_WAITING)
+        print_wait(out, &slot.wait);
+    if (slot.interpreter_call.op != RW_OP_NONE)
+        print_interpreter_call(out, header, &slot.interpreter_call);
+    print_capture(out, reader, index);
     print_history(out, reader, index, &slot);
 }
 
