@@ -96,6 +96,14 @@ static void fill_living(struct rw_incident *incident, const struct rw_capture_pl
     forget_wait_for_look(process);
 }
 
+/* Whether the process has its recording mapped: after an exec it may be another program's by now. */
+static bool is_current(const struct rw_capture_target *target, const struct rw_image *image)
+{
+    const char *path = rw_reader_path(target->reader);
+    return image != NULL && image->note == NULL ? rw_maps_share(image->maps, path)
+                                                : rw_maps_live_share(target->pid, path);
+}
+
 /* The image goes again: what it holds of a process is much, and the next one wants room too. */
 static void add_living(struct rw_incident *incident, const struct rw_capture_plan *plan,
                        const struct rw_capture_target *target, struct rw_shared_places *places)
@@ -112,7 +120,10 @@ static void add_living(struct rw_incident *incident, const struct rw_capture_pla
     struct rw_process_info *process = rw_incident_add_process(incident, target->pid);
     if (image != NULL)
         rw_symbols_share(image->symbols, places);
-    fill_living(incident, plan, target, image);
+    struct rw_capture_target current = *target;
+    if (target->reader != NULL && !is_current(target, image))
+        current.reader = NULL;
+    fill_living(incident, plan, &current, image);
     if (image == NULL)
         process->is_alive = error == 0;
     if (error != 0)

@@ -73,11 +73,10 @@ void rw_targets_choose(struct rw_targets *targets, const struct rw_watch *watch,
     memset(targets, 0, sizeof(*targets));
     for (size_t i = 0; i < count && i < RW_TARGETS_MAX; i++) {
         const struct rw_watched *watched = candidates[i].watched;
-        bool is_current = !watched->is_elsewhere && (candidates[i].is_gone || rw_watched_is_current(watched));
         targets->threads += watched->slot_count;
         targets->items[targets->count++] = (struct rw_capture_target){
             .pid = watched->pid,
-            .reader = is_current ? watched->reader : NULL,
+            .reader = !watched->is_elsewhere ? watched->reader : NULL,
             .saved_maps = watched->maps,
             .is_gone = candidates[i].is_gone,
             .is_elsewhere = watched->is_elsewhere,

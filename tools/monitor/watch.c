@@ -301,19 +301,6 @@ void rw_watch_update(struct rw_watch *watch, uint64_t now_ns, bool rescan)
     }
 }
 
-bool rw_watched_is_current(const struct rw_watched *watched)
-{
-    struct rw_maps *maps = NULL;
-    struct stat status;
-    if (stat(watched->path, &status) != 0 || rw_maps_live(NULL, watched->pid, &maps) != 0)
-        return true; /* nothing speaks against it */
-    bool found = maps->count == 0;
-    for (size_t i = 0; i < maps->count && !found; i++)
-        found = maps->items[i].inode == status.st_ino && maps->items[i].shared;
-    talloc_free(maps);
-    return found;
-}
-
 void rw_watched_save_maps(struct rw_watched *watched)
 {
     if (watched->reader == NULL)
@@ -366,8 +353,8 @@ static void cut_recording(const struct rw_watched *watched)
 /* Whether surely nobody has the recording mapped. */
 static bool may_be_reused(const struct rw_watched *watched)
 {
-    return watched->is_over &&
-           (has_surely_ended(watched) > 0 || (watched->was_replaced && !rw_watched_is_current(watched)));
+    return watched->is_over && (has_surely_ended(watched) > 0 ||
+                                (watched->was_replaced && !rw_maps_live_share(watched->pid, watched->path)));
 }
 
 void rw_watch_ends(struct rw_watch *watch)

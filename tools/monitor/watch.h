@@ -96,10 +96,6 @@ struct rw_watched *rw_watch_at(const struct rw_watch *watch, size_t index);
 struct rw_watched *rw_watch_find(const struct rw_watch *watch, int pid); /* the living image, or NULL */
 size_t rw_watch_living(const struct rw_watch *watch);
 
-/* Whether the process still runs the image that records: false after an exec into something without the shim.
- */
-bool rw_watched_is_current(const struct rw_watched *watched);
-
 /* Keeps the maps for a post-mortem, where they may have changed. */
 void rw_watched_save_maps(struct rw_watched *watched);
 

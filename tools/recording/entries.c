@@ -25,6 +25,10 @@ static int read_whole(const struct rw_reader *reader, uint64_t offset, void *ent
         int error = rw_reader_read(reader, offset, &before, sizeof(before));
         if (error != 0)
             return error;
+        if (before == 0) { /* never written, as most entries of most recordings */
+            memset(entry, 0, size);
+            return 0;
+        }
         if ((before & 1) == 0) {
             error = rw_reader_read(reader, offset, entry, size);
             if (error == 0)

@@ -139,16 +139,23 @@ static bool read_target(int folder, const char *fd, char target[PATH_MAX])
 /* How a descriptor was opened: the link's own mode tells (fs/proc/fd.c, tid_fd_update_inode), and that takes
  * a fraction of the time of its fdinfo. Five hundred processes may have each other's ends, a hundred
  * thousand. */
-static bool read_mode(int folder, const char *fd, const char *target, struct rw_descriptor *out)
+static bool read_mode(int folder, const char *fd, struct rw_descriptor *out)
 {
-    char again[PATH_MAX];
     struct stat link;
 
-    if (fstatat(folder, fd, &link, AT_SYMLINK_NOFOLLOW) < 0 || !read_target(folder, fd, again))
+    if (fstatat(folder, fd, &link, AT_SYMLINK_NOFOLLOW) < 0)
         return false;
     out->reads = link.st_mode & S_IRUSR;
     out->writes = link.st_mode & S_IWUSR;
-    return strcmp(again, target) == 0;
+    return true;
+}
+
+/* Whether what was read of it since was still read of the same thing. */
+static bool leads_there(int folder, const char *fd, const char *target)
+{
+    char again[PATH_MAX];
+
+    return read_target(folder, fd, again) && strcmp(again, target) == 0;
 }
 
 static void look_at_descriptor(struct scan *scan, int pid, int folder, const char *fd, const char *target)
@@ -167,13 +174,15 @@ static void look_at_descriptor(struct scan *scan, int pid, int folder, const cha
             (rw_descriptor_read(scan->scratch, pid, pid, atoi(fd), &descriptor) < 0 ||
              strcmp(descriptor.target, target) != 0))
             return;
-        if (!needs_all && !is_read && !read_mode(folder, fd, target, &descriptor))
+        if (!needs_all && !is_read && !read_mode(folder, fd, &descriptor))
             return;
         is_read = true;
         if ((wanted->needs_read && !descriptor.reads) || (wanted->needs_write && !descriptor.writes) ||
             (wanted->needs_lock && !descriptor.has_lock) ||
             (wanted->inode && descriptor.inode != wanted->inode))
             continue;
+        if (!needs_all && !leads_there(folder, fd, target))
+            return;
         add(scan, wanted, pid, atoi(fd));
     }
 }

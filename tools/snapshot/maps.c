@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <talloc.h>
 #include <unistd.h>
 
@@ -18,13 +19,16 @@
 static bool parse_line(void *parent, char *line, struct rw_mapping *mapping)
 {
     char permissions[5];
+    uint32_t major, minor;
     int path_at = 0;
 
     *mapping = (struct rw_mapping){0};
-    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n", &mapping->start,
-               &mapping->end, permissions, &mapping->offset, &mapping->inode, &path_at) < 5 ||
+    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %" SCNx32 ":%" SCNx32 " %" SCNu64 " %n",
+               &mapping->start, &mapping->end, permissions, &mapping->offset, &major, &minor, &mapping->inode,
+               &path_at) < 7 ||
         path_at == 0 || mapping->start >= mapping->end || strlen(permissions) != 4)
         return false;
+    mapping->device = (uint64_t)major << 32 | minor;
     mapping->readable = permissions[0] == 'r';
     mapping->writable = permissions[1] == 'w';
     mapping->executable = permissions[2] == 'x';
@@ -152,4 +156,23 @@ const struct rw_mapping *rw_maps_find(const struct rw_maps *maps, uint64_t addre
             return &maps->items[middle];
     }
     return NULL;
+}
+
+bool rw_maps_share(const struct rw_maps *maps, const char *path)
+{
+    struct stat status;
+    bool is_shared = maps->count == 0 || stat(path, &status) != 0;
+
+    for (size_t i = 0; i < maps->count && !is_shared; i++)
+        is_shared = maps->items[i].inode == status.st_ino && maps->items[i].shared;
+    return is_shared;
+}
+
+bool rw_maps_live_share(int pid, const char *path)
+{
+    struct rw_maps *maps = NULL;
+    bool is_shared = rw_maps_live(NULL, pid, &maps) != 0 || rw_maps_share(maps, path);
+
+    talloc_free(maps);
+    return is_shared;
 }

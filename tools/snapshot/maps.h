@@ -14,6 +14,7 @@
 struct rw_mapping {
     uint64_t start, end; /* end exclusive */
     uint64_t offset;     /* in the file */
+    uint64_t device;     /* as the maps have it; an overlay file system's stat() says another */
     uint64_t inode;      /* 0: no file */
     bool readable, writable, executable, shared;
     bool is_deleted;  /* the file has been unlinked or replaced since */
@@ -37,5 +38,11 @@ int rw_maps_saved(void *parent, const char *file, struct rw_maps **out);
 
 /* The mapping that holds `address`, or NULL. */
 const struct rw_mapping *rw_maps_find(const struct rw_maps *maps, uint64_t address);
+
+/* Whether the file of that path is mapped and shared with others, as a recording is by its process: by inode,
+ * for the path may be another there. True as well where nothing speaks against it: the file cannot be asked,
+ * or no map was to be had. The second reads the map of a living process for it. */
+bool rw_maps_share(const struct rw_maps *maps, const char *path);
+bool rw_maps_live_share(int pid, const char *path);
 
 #endif

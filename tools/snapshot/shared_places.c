@@ -21,13 +21,30 @@ struct shared {
     UT_hash_handle hh;
 };
 
+#define SHARED_NAME_MAX 64
+
+/* By what the maps say of the file. */
+struct name_key {
+    uint64_t device, inode, table;
+    char name[SHARED_NAME_MAX]; /* zeros to the end */
+};
+
+struct shared_name {
+    struct name_key key;
+    bool is_there;
+    uint64_t value;
+    UT_hash_handle hh;
+};
+
 struct rw_shared_places {
     struct shared *all;
+    struct shared_name *names;
 };
 
 static int destroy(struct rw_shared_places *places)
 {
     HASH_CLEAR(hh, places->all);
+    HASH_CLEAR(hh, places->names);
     return 0;
 }
 
@@ -85,4 +102,42 @@ void rw_shared_places_add(struct rw_shared_places *places, const struct rw_modul
         frame->build_id = talloc_strdup(shared, frame->build_id);
     }
     HASH_ADD(hh, places->all, key, sizeof shared->key, shared);
+}
+
+/* The number of a file that was deleted may be another's by now. */
+static bool make_name_key(const struct rw_module *module, uint32_t table, const char *name,
+                          struct name_key *key)
+{
+    *key = (struct name_key){.device = module->first->device, .inode = module->first->inode, .table = table};
+    if (module->first->inode == 0 || module->first->is_deleted || strlen(name) >= sizeof key->name)
+        return false;
+    memcpy(key->name, name, strlen(name));
+    return true;
+}
+
+int rw_shared_name_find(const struct rw_shared_places *places, const struct rw_module *module, uint32_t table,
+                        const char *name, uint64_t *value)
+{
+    struct name_key key;
+    struct shared_name *shared = NULL;
+
+    if (make_name_key(module, table, name, &key))
+        HASH_FIND(hh, places->names, &key, sizeof key, shared);
+    *value = shared ? shared->value : 0;
+    return shared ? shared->is_there : -1;
+}
+
+void rw_shared_name_add(struct rw_shared_places *places, const struct rw_module *module, uint32_t table,
+                        const char *name, bool is_there, uint64_t value)
+{
+    struct name_key key;
+    struct shared_name *shared =
+        make_name_key(module, table, name, &key) ? talloc_zero(places, struct shared_name) : NULL;
+
+    if (!shared)
+        return;
+    shared->key = key;
+    shared->is_there = is_there;
+    shared->value = value;
+    HASH_ADD(hh, places->names, key, sizeof shared->key, shared);
 }

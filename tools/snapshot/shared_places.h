@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What code is where in a file, for all processes of a look. Five hundred workers run the same executable and
- * the same libraries, and to read the symbols of those is most of what a process costs: so a place that one
- * of them has asked for is not worked out again for the next.
+ * What code is where in a file, and where a name is, for all processes of a look. Five hundred workers run
+ * the same executable and the same libraries, and to read the symbols of those is most of what a process
+ * costs: so what one of them has asked for is not worked out again for the next.
  */
 #ifndef RACEWATCH_TOOLS_SNAPSHOT_SHARED_PLACES_H
 #define RACEWATCH_TOOLS_SNAPSHOT_SHARED_PLACES_H
@@ -31,5 +31,13 @@ const struct rw_frame *rw_shared_places_find(const struct rw_shared_places *plac
 /* Copies of the frames, which the others may then find. */
 void rw_shared_places_add(struct rw_shared_places *places, const struct rw_module *module, uint64_t offset,
                           bool is_return, const struct rw_frame *frames, size_t count);
+
+/* For symbols_find.c. Whether a symbol table (SHT_DYNSYM, SHT_SYMTAB) of the module's file has that name, and
+ * its value there: 1, 0, or -1 where nobody has asked. The module need not be opened: to know that a name is
+ * not there is to have no reason to. */
+int rw_shared_name_find(const struct rw_shared_places *places, const struct rw_module *module, uint32_t table,
+                        const char *name, uint64_t *value);
+void rw_shared_name_add(struct rw_shared_places *places, const struct rw_module *module, uint32_t table,
+                        const char *name, bool is_there, uint64_t value);
 
 #endif

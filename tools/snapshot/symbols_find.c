@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "tools/basics/paths.h"
+#include "tools/snapshot/shared_places.h"
 #include "tools/snapshot/symbols_internal.h"
 
 static Elf_Scn *section_of_type(Elf *elf, GElf_Word type, GElf_Shdr *header)
@@ -55,6 +56,24 @@ static bool has_name(void *opaque, const char *name, const GElf_Sym *symbol)
     return true;
 }
 
+/* Whether that table of the module's file has the name; `value` as linked. */
+static bool has_symbol(struct rw_symbols *symbols, struct rw_module *module, GElf_Word table,
+                       const char *name, uint64_t *value)
+{
+    struct by_name wanted = {.name = name};
+    int known = symbols->shared ? rw_shared_name_find(symbols->shared, module, table, name, value) : -1;
+
+    if (known == 0 || rw_module_open(symbols->modules, module) < 0 || !module->elf)
+        return false;
+    if (known > 0)
+        return true;
+    bool is_there = each_symbol(module->elf, table, has_name, &wanted);
+    *value = wanted.value;
+    if (symbols->shared)
+        rw_shared_name_add(symbols->shared, module, table, name, is_there, wanted.value);
+    return is_there;
+}
+
 uint64_t rw_symbols_address_in(struct rw_symbols *symbols, const char *module_name, const char *name)
 {
     static const GElf_Word tables[] = {SHT_DYNSYM, SHT_SYMTAB};
@@ -63,12 +82,11 @@ uint64_t rw_symbols_address_in(struct rw_symbols *symbols, const char *module_na
     for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
         for (size_t i = 0; i < modules->count; i++) {
             struct rw_module *module = &modules->items[i];
-            struct by_name wanted = {.name = name};
+            uint64_t value;
             if (module_name && strncmp(rw_base_name(module->path), module_name, strlen(module_name)) != 0)
                 continue;
-            if (rw_module_open(modules, module) == 0 && module->elf &&
-                each_symbol(module->elf, tables[t], has_name, &wanted))
-                return wanted.value + module->bias;
+            if (has_symbol(symbols, module, tables[t], name, &value))
+                return value + module->bias;
         }
     return 0;
 }

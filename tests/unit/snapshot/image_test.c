@@ -18,6 +18,7 @@
 #include "tools/snapshot/demangle.h"
 #include "tools/snapshot/image.h"
 #include "tools/snapshot/proc.h"
+#include "tools/snapshot/shared_places.h"
 
 static const char text[] =
     "00400000-00401000 r--p 00000000 fd:00 42                         /bin/a b (deleted)\n"
@@ -166,6 +167,53 @@ static void reads_files_of_a_process_that_is_gone(void **state)
     unlink(path);
 }
 
+#define MOVED UINT64_C(0x10000000)
+
+/* An image that has only libc, at another place than in this program. */
+static struct rw_image *libc_elsewhere(void)
+{
+    char path[] = "/tmp/image_test.XXXXXX", line[512], rest[512];
+    struct rw_image *image;
+    uint64_t start, end;
+    int fd = mkstemp(path);
+    FILE *maps = fopen("/proc/self/maps", "re"), *saved = fdopen(fd, "w");
+
+    while (fgets(line, sizeof(line), maps))
+        if (strstr(line, "/libc.so") && sscanf(line, "%lx-%lx %511[^\n]", &start, &end, rest) == 3)
+            fprintf(saved, "%lx-%lx %s\n", start + MOVED, end + MOVED, rest);
+    fclose(maps);
+    fclose(saved);
+    assert_int_equal(rw_image_saved(NULL, 1, path, &image), 0);
+    unlink(path);
+    return image;
+}
+
+/* What one process has found of a file holds for the next, at its own place, and of no other file. */
+static void shares_names_among_processes(void **state)
+{
+    static const char version[] = "gnu_get_libc_version", variable[] = "image_test_variable";
+    uint64_t here = (uint64_t)(uintptr_t)gnu_get_libc_version;
+    struct rw_shared_places *places = rw_shared_places_new(NULL);
+    struct rw_image *own, *other;
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(rw_image_open(NULL, getpid(), NULL, &own), 0);
+        other = libc_elsewhere();
+        rw_symbols_share(own->symbols, places);
+        rw_symbols_share(other->symbols, places);
+        assert_int_equal(rw_symbols_address_of(own->symbols, variable),
+                         (uint64_t)(uintptr_t)&image_test_variable);
+        assert_int_equal(rw_symbols_address_of(other->symbols, variable), 0);
+        assert_int_equal(rw_symbols_address_in(own->symbols, "libc.so", version), here);
+        assert_int_equal(rw_symbols_address_in(other->symbols, "libc.so", version), here + MOVED);
+        assert_int_equal(rw_symbols_address_of(own->symbols, "no_such_symbol_anywhere"), 0);
+        talloc_free(other);
+        talloc_free(own);
+    }
+    talloc_free(places);
+}
+
 static void demangles(void **state)
 {
     static const char *const pairs[][2] = {
@@ -209,6 +257,7 @@ int main(void)
         cmocka_unit_test(finds_names_and_addresses),
         cmocka_unit_test(describes_code),
         cmocka_unit_test(reads_files_of_a_process_that_is_gone),
+        cmocka_unit_test(shares_names_among_processes),
         cmocka_unit_test(demangles),
         cmocka_unit_test(names_commands_without_their_secrets),
     };
