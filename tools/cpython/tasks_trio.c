@@ -43,6 +43,21 @@ static const char *cancelled(struct rw_python *py, uint64_t task)
     return NULL;
 }
 
+/* Where no scope has a deadline the loop still does not wait for longer than a day (_MAX_TIMEOUT): that is no
+ * limit of the program's. `_active` counts the deadlines, from 0.19 on. */
+static void tell_no_deadline(struct rw_python *py, uint64_t runner, uint64_t pthread)
+{
+    int tid = rw_py_tid_of_pthread(py, pthread);
+    struct rw_thread *thread = tid > 0 ? rw_process_find_thread(py->process, tid) : NULL;
+    struct rw_wait_on *wait = thread ? thread->waits_on : NULL;
+    int64_t active;
+
+    if (wait && wait->kind && !strcmp(wait->kind, "poll") &&
+        rw_py_integer(py, attribute(py, attribute(py, runner, "deadlines"), "_active"), &active) &&
+        active == 0)
+        wait->has_deadline = false;
+}
+
 static bool is_loop(const struct rw_py_frame *frame)
 {
     const char *file = frame->code->file;
@@ -59,6 +74,7 @@ static void add_tasks(struct rw_python *py, struct rw_py_tasks *tasks, const str
     uint64_t runner = rw_py_local(py, frame, "runner");
     uint64_t *elements;
     size_t count;
+    tell_no_deadline(py, runner, pthread);
     if (!rw_py_set(py, attribute(py, runner, "tasks"), &elements, &count)) {
         tasks->is_unreadable = true;
         return;

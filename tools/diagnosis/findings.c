@@ -5,6 +5,7 @@
 
 #include "tools/diagnosis/rules.h"
 #include "tools/incident/model.h"
+#include "tools/incident/other_ends.h"
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 
@@ -160,7 +161,8 @@ char *rw_edge_words(struct rw_diagnosis *diagnosis, const struct rw_edge *edge, 
         return rw_words(ctx, "waits for process %d to end", edge->channel->holders[0].pid);
     case RW_EDGE_OTHER_END:
         return rw_words(ctx, "%s for %s to %s", rw_wait_words(ctx, from->process, edge->wait), owner,
-                        strcmp(edge->channel->wants, "room") == 0   ? "make room"
+                        rw_is_not_accepted(edge->channel)           ? "accept the connection"
+                        : strcmp(edge->channel->wants, "room") == 0 ? "make room"
                         : strcmp(edge->channel->wants, "data") == 0 ? "send something"
                                                                     : "answer");
     case RW_EDGE_DESTROYS:

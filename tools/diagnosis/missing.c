@@ -43,11 +43,21 @@ static void append_task(struct rw_incident *incident, char **sentence, const str
                                                          : ", though it was cancelled");
 }
 
+static bool is_in_own_code(const struct rw_task *task)
+{
+    for (size_t i = 0; i < task->frame_count; i++)
+        if (!task->frames[i].is_torn && !rw_is_library_file(task->frames[i].file))
+            return true;
+    return false;
+}
+
 /* Whom a cancellation does not reach holds up all others that it should end; and one that goes on though it
- * was cancelled is more than one that waits. */
+ * was cancelled is more than one that waits. A library's own tasks ("<init>" of trio's) come last. */
 static int rank_of(const struct rw_task *task)
 {
-    return !task->cancelled ? 0 : strcmp(task->cancelled, "shielded") == 0 ? 2 : 1;
+    if (task->cancelled)
+        return strcmp(task->cancelled, "shielded") == 0 ? 4 : 3;
+    return is_in_own_code(task) ? 2 : task->name && task->name[0] != '<';
 }
 
 bool rw_is_loop_asleep(const struct rw_process_info *process, const struct rw_thread *thread)

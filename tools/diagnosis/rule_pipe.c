@@ -9,6 +9,7 @@
 #include "tools/diagnosis/rules.h"
 #include "tools/diagnosis/stuck.h"
 #include "tools/incident/model.h"
+#include "tools/incident/other_ends.h"
 #include "tools/incident/wait_kinds.h"
 #include "tools/incident/words.h"
 
@@ -51,6 +52,11 @@ static char *holders(struct rw_diagnosis *diagnosis, const struct rw_node *node,
     void *ctx = diagnosis->incident;
     const char *end = wants_room(channel) ? "reads from it" : "writes to it";
 
+    if (rw_is_not_accepted(channel))
+        return rw_words(ctx,
+                        "the connection has not been accepted yet, and only process %d itself has the "
+                        "socket that could",
+                        node->process->pid);
     if (!rw_is_held_by(channel, node->process->pid))
         return rw_words(ctx, "nobody %s any more", end);
     return rw_words(ctx, "only process %d itself has the end that %s", node->process->pid, end);
@@ -88,9 +94,9 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_node *node)
     const struct rw_wait_on *wait = thread->waits_on;
     const struct rw_channel *first = &wait->channels[0];
     struct rw_verdict *finding = rw_finding(diagnosis, "pipe", how_sure(node));
-    const char *state = wait->channel_count > 1 || first->is_only_news ? ""
-                        : wants_room(first)                            ? "it is full, and "
-                                                                       : "it is empty, and ";
+    const char *state = wait->channel_count > 1 || first->is_only_news || rw_is_not_accepted(first) ? ""
+                        : wants_room(first) ? "it is full, and "
+                                            : "it is empty, and ";
     const struct rw_thread *subject = rw_subject(node->process);
     uint64_t since_ns = rw_waits_since(incident, thread);
     /* Who should have had the other end may be a child that died. */

@@ -144,6 +144,7 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     bool is_spinning = spins(incident, worker, part);
     struct rw_verdict *finding = rw_finding(diagnosis, is_spinning ? "spinning" : "slow", RW_INFERRED);
     char *sentence = NULL;
+    const char *child;
 
     if (worker != subject)
         rw_append(incident, &sentence, "%s %s; meanwhile ", rw_thread_label(incident, subject),
@@ -173,7 +174,8 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     rw_append(incident, &sentence, ",%s", place_words(diagnosis, worker));
     tell_rival(diagnosis, process, worker, &sentence);
     rw_tell_waiting_tasks(diagnosis, process, worker, &sentence);
-    rw_append(incident, &sentence, ".");
+    child = rw_failed_child_words(diagnosis, waiting, rw_waits_since(incident, subject));
+    rw_append(incident, &sentence, "%s%s.", child ? "; " : "", child ? child : "");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, is_end ? "owner" : "waits");
     if (!is_end)

@@ -128,8 +128,13 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
                             ? "no signal could come to a handler that ends the wait"
                             : "a handler of a signal could still end the wait, should one come");
     tell_of_fork(diagnosis, finding, process);
+    /* It hangs in the test of who waits, whatever test made the one that is waited for. */
+    if (length && !rw_waits_since_an_earlier_test(process, diagnosis->graph->nodes[index].thread))
+        finding->test = rw_running_test(process);
     rw_finding_place(diagnosis, finding, process, last);
-    if (count == 1)
+    if (length)
+        rw_finding_other_side(diagnosis, finding, diagnosis->graph->nodes[index].thread);
+    else if (count == 1)
         rw_finding_other_side(diagnosis, finding, others[0]);
 }
 

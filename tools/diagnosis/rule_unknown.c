@@ -120,10 +120,27 @@ static void blame_process(struct rw_diagnosis *diagnosis, struct rw_verdict *fin
                        rw_doing_words(incident, other, subject), rw_at_place(diagnosis, subject));
 }
 
-/* Any thread of the process may end it, or one that is not known. */
-static bool is_for_anybody(const struct rw_wait_on *wait)
+/* Its other ends are the process's own, as far as all processes could be seen. */
+static bool is_within(const struct rw_node *node)
 {
+    const struct rw_wait_on *wait = node->thread->waits_on;
+
+    for (size_t i = 0; i < wait->channel_count; i++)
+        if (!rw_is_channel_closed(&wait->channels[i]) || wait->channels[i].note ||
+            !rw_is_held_by(&wait->channels[i], node->process->pid) ||
+            rw_is_held_by_others(&wait->channels[i], node->process->pid))
+            return false;
+    return wait->channel_count > 0 && rw_wait_kind_of(wait)->ends == RW_ENDS_BY_INPUT;
+}
+
+/* Any thread of the process may end it, or one that is not known. */
+static bool is_for_anybody(const struct rw_node *node)
+{
+    const struct rw_wait_on *wait = node->thread->waits_on;
     enum rw_wait_end ends = rw_wait_kind_of(wait)->ends;
+
+    if (wait && is_within(node))
+        return true;
 
     if (!wait || wait->channel_count) /* it runs; or others, too: the semaphore is shared */
         return false;
@@ -152,7 +169,7 @@ static bool tell_who_could(struct rw_diagnosis *diagnosis, const struct rw_node 
     const struct rw_node *able[ABLE_MAX];
     size_t count = 0;
 
-    if (!is_for_anybody(last->thread->waits_on))
+    if (!is_for_anybody(last))
         return false;
     for (size_t i = 0; i < diagnosis->graph->node_count; i++) {
         const struct rw_node *node = &diagnosis->graph->nodes[i];
@@ -173,20 +190,33 @@ static bool tell_who_could(struct rw_diagnosis *diagnosis, const struct rw_node 
     return count > 0;
 }
 
-/* What has not come, of a wait for one thing from outside; NULL where that says nothing. */
-static const char *outside_words(struct rw_incident *incident, const struct rw_node *last)
+/* Who could end a wait for one thing, or why that is not known; NULL where neither is. */
+static const char *other_ends_words(struct rw_incident *incident, const struct rw_node *last)
 {
     const struct rw_wait_on *wait = last->thread->waits_on;
     const struct rw_channel *channel = wait && wait->channel_count == 1 ? &wait->channels[0] : NULL;
     const char *ends = channel ? rw_other_ends_words(incident, last->process, wait) : NULL;
 
-    if (!channel || ends)
-        return ends;
+    return ends || !channel ? ends : channel->note;
+}
+
+/* What has not come, of a wait for one thing from outside: then that is why. NULL where that is not known. */
+static const char *outside_words(const struct rw_node *last)
+{
+    const struct rw_wait_on *wait = last->thread->waits_on;
+    const struct rw_channel *channel = wait && wait->channel_count == 1 ? &wait->channels[0] : NULL;
+
+    if (wait && wait->kind && strcmp(wait->kind, "signal") == 0 && wait->name)
+        return "no such signal has come";
+    if (!channel)
+        return NULL;
+    if (strcmp(channel->kind, "other") == 0)
+        return channel->note;
     if (strcmp(channel->kind, "listener") == 0)
         return "nobody has connected to it";
     if (strcmp(channel->kind, "terminal") == 0)
         return "nobody has typed anything";
-    return channel->note;
+    return NULL;
 }
 
 void rw_rule_unknown(struct rw_diagnosis *diagnosis)
@@ -197,9 +227,10 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
     const struct rw_thread *subject = process ? rw_subject(process) : NULL;
     size_t index = subject ? rw_graph_node(graph, process->pid, subject->tid) : RW_NO_NODE;
     struct rw_verdict *finding;
+    const struct rw_node *last;
     size_t *chain, length, end;
     char *sentence = NULL;
-    const char *gone = "", *outside;
+    const char *gone = "", *outside, *ends;
     int other;
 
     if (diagnosis->finding_count && !(process && is_left_out(diagnosis, process)))
@@ -232,10 +263,18 @@ void rw_rule_unknown(struct rw_diagnosis *diagnosis)
         finding->sentence = sentence;
         return;
     }
-    outside = end == RW_NO_NODE ? NULL : outside_words(incident, &graph->nodes[end]);
-    if (end == RW_NO_NODE || !process->is_alive || !tell_who_could(diagnosis, &graph->nodes[end], &sentence))
-        rw_append(incident, &sentence, "%s%s%s", outside ? "; " : "", outside ? outside : "",
-                  process->is_alive ? "; why this does not end is not known." : ".");
+    last = end == RW_NO_NODE ? NULL : &graph->nodes[end];
+    outside = last ? outside_words(last) : NULL;
+    ends = last && !outside ? other_ends_words(incident, last) : NULL;
+    if (last) {
+        rw_tell_blocked_loop(diagnosis, last->process, last->thread, &sentence);
+        rw_tell_waiting_tasks(diagnosis, last->process, last->thread, &sentence);
+    }
+    if (ends || outside)
+        rw_append(incident, &sentence, "; %s", ends ? ends : outside);
+    if (!last || !process->is_alive || !tell_who_could(diagnosis, last, &sentence))
+        rw_append(incident, &sentence, "%s",
+                  process->is_alive && !outside ? "; why this does not end is not known." : ".");
     finding->sentence = sentence;
     rw_finding_chain(diagnosis, finding, index, chain, length, length ? "blocker" : "waits");
     rw_finding_place(diagnosis, finding, process, subject);

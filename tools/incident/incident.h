@@ -83,8 +83,10 @@ struct rw_channel {
                           "listener" "terminal" "file" "other": what anybody may end */
     int fd;            /* -1 if none */
     const char *name;  /* "pipe:[123]", "process 12 (sh)" */
-    const char *wants; /* what ends the wait: "data" "room" "connection" "exit" "unlock" "post" */
-    const char *state; /* of a TCP socket: "ESTABLISHED", "CLOSE_WAIT"; of a process: "alive", "zombie" */
+    const char *wants; /* what ends the wait: "data" "room" "connection" "exit" "unlock" "post"
+                          "opening" (of a FIFO's other end) */
+    const char *state; /* of a TCP socket: "ESTABLISHED", "CLOSE_WAIT", "NOT_ACCEPTED" (its holders are those
+                          of the listener); of a process: "alive", "zombie" */
     uint64_t inode;    /* of what the descriptor leads to; 0 if not known */
     struct rw_holder *holders; /* who can end the wait by it; the waiting process itself if it can */
     size_t holder_count;
@@ -92,7 +94,7 @@ struct rw_channel {
     int is_complete;   /* 1: nobody else can; 0: not every process could be looked into; -1: not looked at */
     bool is_only_news; /* epoll tells of it only when more comes (EPOLLET), or never (disarmed): it need not
                           be empty, or full */
-    const char *note;  /* why it is not complete */
+    const char *note;  /* why it is not complete; or what has not happened */
 };
 
 /* What a thread waits for. `kind` is one of the words below: a closed list, since rules match on it. */

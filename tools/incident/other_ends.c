@@ -7,6 +7,11 @@
 
 #include "tools/incident/words.h"
 
+bool rw_is_not_accepted(const struct rw_channel *channel)
+{
+    return channel->state && strcmp(channel->state, "NOT_ACCEPTED") == 0;
+}
+
 static bool is_among(const struct rw_holder *const *holders, size_t count, int pid)
 {
     for (size_t i = 0; i < count; i++)
@@ -45,9 +50,10 @@ char *rw_other_ends_words(void *ctx, const struct rw_process_info *process, cons
     if (count == 0 || strcmp(kind, "process") == 0)
         return NULL;
     text = rw_words(ctx, "%s process %d (%s)",
-                    strcmp(kind, "file-lock") == 0 ? "the lock is held by"
-                    : strcmp(kind, "memory") == 0  ? "the memory is shared with"
-                                                   : "the other end is open in",
+                    strcmp(kind, "file-lock") == 0           ? "the lock is held by"
+                    : strcmp(kind, "memory") == 0            ? "the memory is shared with"
+                    : rw_is_not_accepted(&wait->channels[0]) ? "the connection has not been accepted yet, by"
+                                                             : "the other end is open in",
                     holders[0]->pid, holders[0]->name ? holders[0]->name : "?");
     if (count > 1)
         rw_append(ctx, &text, " and %zu more", count - 1);

@@ -6,6 +6,9 @@
 
 #include "tools/incident/incident.h"
 
+/* A connection that nobody has accepted yet: its holders are those that have the socket that listens. */
+bool rw_is_not_accepted(const struct rw_channel *channel);
+
 /* Each such process once, that of the waiting thread apart. Returns how many; *holders is a talloc array
  * under `ctx` of pointers into the wait, NULL where there are none. */
 size_t rw_other_ends(void *ctx, const struct rw_process_info *process, const struct rw_wait_on *wait,

@@ -215,7 +215,7 @@ static char *input_words(void *ctx, const struct rw_process_info *process, const
         return rw_words(ctx, "waits for a child process to end");
     }
     if (strcmp(wait->kind, "signal") == 0)
-        return rw_words(ctx, "waits for a signal (%s)", call_of(wait));
+        return rw_words(ctx, "waits for %s (%s)", object[0] ? object : "a signal", call_of(wait));
     return rw_words(ctx, "waits in %s%s%s", call_of(wait), object[0] ? " on " : "", object);
 }
 

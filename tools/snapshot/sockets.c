@@ -196,6 +196,35 @@ static const char *tcp_state(unsigned state)
     return state < sizeof(names) / sizeof(names[0]) ? names[state] : NULL;
 }
 
+/* A connection is nobody's until it is accepted, and nobody's again once it was closed: but then its end has
+ * been told to the other side. */
+static bool is_not_accepted(unsigned state)
+{
+    return state == TCP_ESTABLISHED || state == TCP_SYN_RECV || state == TCP_CLOSE_WAIT;
+}
+
+/* The one that listens where the connection leads to: at that address, or at all of the machine's. 0 where it
+ * is not known which (SO_REUSEPORT). */
+static uint64_t listener_of(const struct rw_sockets *sockets, const struct tcp_socket *own)
+{
+    const char *port = strchr(own->remote, ':');
+    uint64_t found = 0;
+
+    for (size_t i = 0; i < sockets->tcp_count; i++) {
+        const struct tcp_socket *one = &sockets->tcps[i];
+        const char *its_port = strchr(one->local, ':');
+
+        if (one->state != TCP_LISTEN || !port || !its_port || strcmp(its_port, port) != 0 ||
+            (strcmp(one->local, own->remote) != 0 &&
+             strspn(one->local, "0") != (size_t)(its_port - one->local)))
+            continue;
+        if (found && found != one->inode)
+            return 0;
+        found = one->inode;
+    }
+    return found;
+}
+
 static bool find_tcp(struct rw_sockets *sockets, uint64_t inode, struct rw_socket *out)
 {
     const struct tcp_socket *own = NULL;
@@ -214,6 +243,11 @@ static bool find_tcp(struct rw_sockets *sockets, uint64_t inode, struct rw_socke
         if (other == own || strcmp(other->local, own->remote) != 0 || strcmp(other->remote, own->local) != 0)
             continue;
         out->peer = other->inode;
+        if (!other->inode && is_not_accepted(other->state)) {
+            out->state = "NOT_ACCEPTED";
+            out->peer = listener_of(sockets, own);
+            out->note = "nobody has accepted the connection yet";
+        }
         return true;
     }
     /* Closed and forgotten, or never of this machine: the two look alike from here. */

@@ -19,8 +19,8 @@ int rw_sockets_are_of(const struct rw_sockets *sockets, int pid);
 
 struct rw_socket {
     const char *kind;  /* "unix" "tcp" "listener"; "other" where it is none of these */
-    const char *state; /* of TCP; NULL */
-    uint64_t peer;     /* inode of the other end; 0: nobody has it */
+    const char *state; /* of TCP, "NOT_ACCEPTED" besides the kernel's own; NULL */
+    uint64_t peer;     /* inode of the other end, or of the listener that is to accept it; 0: nobody has it */
     const char *note;  /* why `peer` is not known, or NULL */
 };
 

@@ -35,6 +35,15 @@ static const struct {
     {"accept", "connection"}, {"connect", "connection"}, {"file-lock", "unlock"},
 };
 
+/* Who waits for one of these: */
+static const struct {
+    const char *target, *note;
+} not_come[] = {
+    {"anon_inode:inotify", "nothing has happened to what it watches"},
+    {"anon_inode:[signalfd]", "none of its signals has come to it"},
+    {"anon_inode:[timerfd]", "its timer has not expired, or is not set"},
+};
+
 static void add_open_end(const struct context *in, const char *name)
 {
     rw_wait_add_channel(in->look->incident, in->wait, "other", "data")->name = name;
@@ -73,6 +82,9 @@ static void add_descriptor(const struct context *in, int fd, const char *want)
     channel->fd = fd;
     channel->name = descriptor.target;
     channel->inode = descriptor.inode;
+    for (size_t i = 0; i < sizeof(not_come) / sizeof(not_come[0]); i++)
+        if (strcmp(descriptor.target, not_come[i].target) == 0)
+            channel->note = not_come[i].note;
 }
 
 static void add_polled(const struct context *in, int fd, uint32_t events)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/snapshot/waits.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <talloc.h>
@@ -20,6 +18,7 @@
 #include "tools/snapshot/libc_locks.h"
 #include "tools/snapshot/locks.h"
 #include "tools/snapshot/sysv.h"
+#include "tools/snapshot/wait_calls.h"
 #include "tools/snapshot/wait_channels.h"
 
 /* How deep below a public function libc's own waiting code may be, inlined calls and the shim's wrapper
@@ -27,8 +26,6 @@
 #define DEPTH_MAX 10
 /* Of _lock in struct _IO_FILE: libio.h, part of glibc's ABI. */
 #define STREAM_LOCK_OFFSET 136
-#define OPENED_MAX 256 /* bytes of a path that is being opened */
-#define PAGE 4096u
 #define BACK_TRIES 20 /* a millisecond apart */
 
 static struct rw_wait_on *fresh(const struct rw_wait_look *look, struct rw_thread *thread, const char *kind)
@@ -272,26 +269,6 @@ static void fill_process(const struct rw_wait_look *look, struct rw_wait_on *wai
     wait->name = child > 0 ? talloc_asprintf(look->incident, "process %d", child) : "any child process";
 }
 
-/* An open that waits is mostly one of a FIFO whose other end nobody has opened. */
-static void fill_open(const struct rw_wait_look *look, struct rw_wait_on *wait,
-                      const struct rw_proc_syscall *call)
-{
-    unsigned first = call->number == SYS_openat ? 1 : 0;
-    uint64_t address = call->argument[first];
-    int mode = (int)call->argument[first + 1] & O_ACCMODE;
-    char path[OPENED_MAX] = "";
-    size_t length = OPENED_MAX - 1, rest = PAGE - address % PAGE;
-
-    if (rw_memory_read(look->image->memory, address, path, length) < 0 &&
-        rw_memory_read(look->image->memory, address, path, rest < length ? rest : length) < 0)
-        return;
-    path[length] = '\0';
-    wait->name = talloc_asprintf(look->incident, "%s%s", path,
-                                 mode == O_RDONLY   ? " for reading"
-                                 : mode == O_WRONLY ? " for writing"
-                                                    : "");
-}
-
 /* poll() of one descriptor is a wait for that one. */
 static void fill_poll(const struct rw_wait_look *look, struct rw_wait_on *wait,
                       const struct rw_proc_syscall *call)
@@ -317,7 +294,9 @@ static void fill_call(const struct rw_wait_look *look, struct rw_thread *thread,
     else if (strcmp(what->kind, "poll") == 0)
         fill_poll(look, wait, call);
     else if (call->number == SYS_open || call->number == SYS_openat)
-        fill_open(look, wait, call);
+        rw_wait_for_open(look, thread, call);
+    else if (strcmp(what->kind, "signal") == 0)
+        rw_wait_for_signals(look, thread, call);
     if (wait->fd >= 0) {
         wait->object = (uint64_t)wait->fd;
         rw_proc_fd_target(look->incident, look->image->pid, thread->tid, wait->fd, &wait->name);
