@@ -44,7 +44,7 @@ static void copy(int from, int to)
     }
 }
 
-static void save(int whether_it_is_there)
+static void save(bool anew)
 {
     static char path[PATH_MAX + 64];
     if (!make_path(path, sizeof path))
@@ -52,8 +52,9 @@ static void save(int whether_it_is_there)
     long maps = rw_raw3(SYS_open, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
     if (maps < 0)
         return;
-    long file = rw_raw3(SYS_open, (long)path,
-                        O_WRONLY | O_CREAT | whether_it_is_there | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (anew)
+        rw_raw3(SYS_unlink, (long)path, 0, 0);
+    long file = rw_raw3(SYS_open, (long)path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file >= 0) {
         copy((int)maps, (int)file);
         rw_raw3(SYS_close, file, 0, 0);
@@ -63,12 +64,12 @@ static void save(int whether_it_is_there)
 
 void rw_maps_save(void)
 {
-    save(O_EXCL);
+    save(false);
 }
 
 void rw_maps_save_anew(void)
 {
-    save(O_TRUNC);
+    save(true);
 }
 
 void rw_maps_save_unless_watched(void)

@@ -206,6 +206,20 @@ static bool find_program(const struct rw_shim_options *options, char *program)
     return false;
 }
 
+/* What the monitor reads, and where its own libraries are looked for: anything else that is there is the
+ * program's, secrets among it, and none of its business. */
+static bool is_for_monitor(const char *entry)
+{
+    static const char *const names[] = {
+        "RACEWATCH_OPTIONS=", "RACEWATCH_DIR=",       "TEST_UNDECLARED_OUTPUTS_DIR=",
+        "TEST_TIMEOUT=",      "GITHUB_STEP_SUMMARY=", "LD_LIBRARY_PATH=",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (rw_text_after(entry, names[i]))
+            return true;
+    return false;
+}
+
 /* The monitor itself is not to be watched. The array is unmapped by the caller. */
 static char **make_environment(size_t *size)
 {
@@ -220,11 +234,9 @@ static char **make_environment(size_t *size)
     char **environment = (char **)array;
     static char off[] = "RACEWATCH=0";
     environment[kept++] = off;
-    for (size_t i = 0; i < count; i++) {
-        if (!rw_text_after(environ[i], "LD_PRELOAD=") && !rw_text_after(environ[i], "RACEWATCH=") &&
-            !rw_text_after(environ[i], RW_SESSION_VARIABLE "="))
+    for (size_t i = 0; i < count; i++)
+        if (is_for_monitor(environ[i]))
             environment[kept++] = environ[i];
-    }
     return environment;
 }
 

@@ -185,6 +185,7 @@ static void name_spare(char *name, size_t size, uint32_t number)
 static bool is_recording(const struct stat *status)
 {
     return S_ISREG(status->st_mode) && status->st_nlink == 1 &&
+           status->st_uid == (uid_t)rw_raw0(SYS_geteuid) &&
            (uint64_t)status->st_size == size_with_slots(RW_SLOT_FIRST);
 }
 

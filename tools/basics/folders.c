@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define DESCRIPTORS_MAX 16
 
@@ -29,6 +30,16 @@ int rw_make_folders(char *path, bool *made)
     else if (!S_ISDIR(status.st_mode))
         return -ENOTDIR;
     return 0;
+}
+
+int rw_make_own_folder(const char *path)
+{
+    struct stat status;
+    if (mkdir(path, 0700) == 0)
+        return 0;
+    if (errno != EEXIST || lstat(path, &status) != 0)
+        return -errno;
+    return !S_ISDIR(status.st_mode) ? -ENOTDIR : status.st_uid != geteuid() ? -EPERM : 0;
 }
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *ftw)

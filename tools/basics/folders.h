@@ -9,6 +9,10 @@
  * the same afterwards. 0; -ENOTDIR: something else is there; or another negative errno. */
 int rw_make_folders(char *path, bool *made);
 
+/* One folder in one that is there. 0, also where it is there already and belongs to us; -ENOTDIR: something
+ * else is there, a link for one; -EPERM: it is somebody else's; or another negative errno. */
+int rw_make_own_folder(const char *path);
+
 /* A folder with all that is in it. Nothing happens where there is none; what cannot be removed stays. */
 void rw_remove_tree(const char *path);
 

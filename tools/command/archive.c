@@ -4,12 +4,15 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tools/basics/files.h"
 
 #define LIBRARY "libarchive.so.13" /* the ABI of the header above: libarchive 3 */
 
@@ -29,7 +32,7 @@
     X(archive_write_free)                                                                                    \
     X(archive_write_header)                                                                                  \
     X(archive_write_new)                                                                                     \
-    X(archive_write_open_filename)                                                                           \
+    X(archive_write_open_fd)                                                                                 \
     X(archive_write_set_format_pax_restricted)
 
 #define MEMBER(name) __typeof__(&(name)) name;
@@ -39,6 +42,7 @@ static struct {
 
 struct rw_archive {
     struct archive *archive;
+    int fd;
 };
 
 static const char *load(void)
@@ -64,6 +68,15 @@ static int ends_with(const char *text, const char *end)
     return length >= of_end && strcmp(text + length - of_end, end) == 0;
 }
 
+/* An archive of that name is replaced. A link or a device is somebody's doing, and none of ours. */
+static int make_file(const char *file)
+{
+    struct stat status;
+    if (lstat(file, &status) == 0 && !S_ISREG(status.st_mode))
+        return -EEXIST;
+    return rw_new_file(AT_FDCWD, file);
+}
+
 struct rw_archive *rw_archive_open(const char *file, const char **error)
 {
     static char *told;
@@ -72,17 +85,25 @@ struct rw_archive *rw_archive_open(const char *file, const char **error)
     *error = load();
     if (*error != NULL)
         return NULL;
+    int fd = make_file(file);
+    if (fd < 0) {
+        *error = fd == -EEXIST ? "is there, and no regular file" : strerror(-fd);
+        return NULL;
+    }
     struct archive *archive = lib.archive_write_new();
     int filter = ends_with(file, ".zst") ? lib.archive_write_add_filter_zstd(archive)
                                          : lib.archive_write_add_filter_gzip(archive);
     if (filter < ARCHIVE_WARN || lib.archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
-        lib.archive_write_open_filename(archive, file) != ARCHIVE_OK) {
+        lib.archive_write_open_fd(archive, fd) != ARCHIVE_OK) {
         *error = told = strdup(lib.archive_error_string(archive));
         lib.archive_write_free(archive);
+        close(fd);
+        unlink(file);
         return NULL;
     }
     struct rw_archive *opened = malloc(sizeof(*opened));
     opened->archive = archive;
+    opened->fd = fd;
     return opened;
 }
 
@@ -114,10 +135,10 @@ int rw_archive_add_file(struct rw_archive *to, const char *name, const char *pat
 {
     static char buffer[64 * 1024];
     struct stat status;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), error = 0;
+    int fd = rw_open_regular(AT_FDCWD, path, O_NOFOLLOW), error = 0;
     if (fd < 0)
         return 0;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+    if (fstat(fd, &status) == 0) {
         error = add_header(to, name, status.st_size, status.st_mtime);
         for (off_t left = status.st_size; left > 0 && error == 0;) {
             size_t wanted = left < (off_t)sizeof(buffer) ? (size_t)left : sizeof(buffer);
@@ -147,5 +168,6 @@ int rw_archive_finish(struct rw_archive *of)
 void rw_archive_close(struct rw_archive *of)
 {
     lib.archive_write_free(of->archive);
+    close(of->fd);
     free(of);
 }

@@ -44,8 +44,10 @@ static int open_output(const struct rw_child_run *run, posix_spawn_file_actions_
     for (int fd = 0; fd < 3 && error == 0; fd++) {
         char *path =
             fd == 0 ? talloc_strdup(NULL, names[0]) : talloc_asprintf(NULL, "%s/%s", run->output, names[fd]);
-        error = posix_spawn_file_actions_addopen(actions, fd, path,
-                                                 fd == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        if (fd > 0)
+            unlink(path); /* of a run before this one */
+        error = posix_spawn_file_actions_addopen(
+            actions, fd, path, fd == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
         talloc_free(path);
     }
     return -error;

@@ -22,6 +22,7 @@
 #include "tools/incident/incident.h"
 #include "tools/incident/index_file.h"
 #include "tools/incident/json.h"
+#include "tools/incident/utf8.h"
 
 #define FILES_MAX 20000
 #define FILE_BYTES_MAX ((off_t)1024 * 1024 * 1024)
@@ -197,16 +198,19 @@ static char *make_summary(struct pack *pack)
                         json_array_size(pack->runs), json_array_size(pack->runs) == 1 ? "" : "s");
     json_array_foreach(pack->incidents, i, incident)
     {
+        void *raw = talloc_new(pack->scratch);
         const char *class_name = json_string_value(json_object_get(incident, "class"));
         const char *sentence = json_string_value(json_object_get(incident, "sentence"));
         const char *test = json_string_value(json_object_get(incident, "test"));
         const char *path = json_string_value(json_object_get(incident, "path"));
-        text = talloc_asprintf_append(text, "\n%s: %s\n", class_name != NULL ? class_name : "unknown",
-                                      sentence != NULL ? sentence : "");
+        text = talloc_asprintf_append(text, "\n%s: %s\n",
+                                      class_name != NULL ? rw_line_escape(raw, class_name) : "unknown",
+                                      sentence != NULL ? rw_line_escape(raw, sentence) : "");
         if (test != NULL)
-            text = talloc_asprintf_append(text, "    test: %s\n", test);
+            text = talloc_asprintf_append(text, "    test: %s\n", rw_line_escape(raw, test));
         if (path != NULL)
-            text = talloc_asprintf_append(text, "    see:  %s/report.txt\n", path);
+            text = talloc_asprintf_append(text, "    see:  %s/report.txt\n", rw_line_escape(raw, path));
+        talloc_free(raw);
     }
     if (pack->untold[0] != '\0')
         text = talloc_asprintf_append(text, "\n%s\n", pack->untold);

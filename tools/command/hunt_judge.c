@@ -2,6 +2,7 @@
 /* What a run failed by: its incidents, or else the way in which it ended. */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,7 +219,7 @@ static struct told read_told(const struct hunt *hunt, void *scratch)
         told.folder.incident_count = 0;
     told.incidents = talloc_array(scratch, const struct rw_incident *, (unsigned)told.folder.incident_count);
     for (size_t i = 0; i < told.folder.incident_count; i++)
-        told.incidents[i] = rw_incident_read(scratch, told.folder.incidents[i], &why);
+        told.incidents[i] = rw_incident_read(scratch, told.folder.incidents[i], O_NOFOLLOW, &why);
     return told;
 }
 

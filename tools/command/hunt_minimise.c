@@ -5,6 +5,7 @@
  * other switches would have been does not matter, for it decides by rule where the file says nothing.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -151,7 +152,7 @@ static void tell(struct hunt *hunt, struct hunt_failure *failure, uint64_t place
         return;
     }
     if (rw_find(scratch, hunt->scratch, &folder, &why) == 0 && folder.incident_count > 0)
-        incident = rw_incident_read(scratch, folder.incidents[0], &why);
+        incident = rw_incident_read(scratch, folder.incidents[0], O_NOFOLLOW, &why);
     struct rw_schedule_words *words = rw_schedule_words(scratch, schedule, path, incident);
     char *text = list(list(talloc_strdup(hunt, ""), schedule, words, true), schedule, words, false);
     if (*text == '\0')

@@ -12,7 +12,9 @@
 #include <talloc.h>
 
 #include "tools/basics/clock.h"
+#include "tools/basics/files.h"
 #include "tools/command/hunt.h"
+#include "tools/command/tell.h"
 #include "tools/incident/json.h"
 
 #define LINE_EACH_S 10.0 /* where stderr is no terminal */
@@ -46,35 +48,24 @@ static int compare(const void *a, const void *b)
     return left->plain < right->plain ? 1 : left->plain > right->plain ? -1 : strcmp(left->key, right->key);
 }
 
-/* A word as a shell takes it back. */
-static char *quoted(char *text, const char *word)
-{
-    bool is_plain = *word != '\0';
-    for (const char *c = word; *c != '\0'; c++)
-        is_plain &= isalnum((unsigned char)*c) || strchr("_-./=:,@%+", *c) != NULL;
-    if (is_plain)
-        return talloc_asprintf_append(text, " %s", word);
-    text = talloc_asprintf_append(text, " '");
-    for (const char *c = word; *c != '\0'; c++)
-        text = talloc_asprintf_append(text, *c == '\'' ? "'\\''" : "%c", *c);
-    return talloc_asprintf_append(text, "'");
-}
-
-/* The command that does it again. */
-static char *again(const struct hunt *hunt, const struct hunt_failure *failure, const char *replay)
+/* What does it again, but for the command itself. */
+static char *flags(const struct hunt *hunt, const struct hunt_failure *failure, const char *replay)
 {
     char *text =
         talloc_asprintf((void *)hunt, "racewatch run --seed %llu", (unsigned long long)failure->seed);
     if (replay != NULL)
-        text = quoted(talloc_asprintf_append(text, " --replay"), replay);
+        text = rw_shell_words(talloc_asprintf_append(text, " --replay"), (char *[]){(char *)replay, NULL});
     else if (failure->how == HUNT_SERIAL)
         text = talloc_asprintf_append(text, " --perturb serial");
     if (failure->steer != NULL)
         text = talloc_asprintf_append(text, " --steer %s", failure->steer);
-    text = talloc_asprintf_append(text, " --");
-    for (char *const *word = hunt->command; *word != NULL; word++)
-        text = quoted(text, *word);
-    return text;
+    return talloc_asprintf_append(text, " --");
+}
+
+/* All of it, for the terminal that the command was typed at. Its arguments are in no file. */
+static char *again(const struct hunt *hunt, const struct hunt_failure *failure, const char *replay)
+{
+    return rw_shell_words(flags(hunt, failure, replay), hunt->command);
 }
 
 static const char *plural(size_t number, const char *one, const char *many)
@@ -89,45 +80,50 @@ static void tell(const struct hunt *hunt, const struct hunt_failure *failure)
     while (length > 0 && (sentence[length - 1] == '.' || isspace((unsigned char)sentence[length - 1])))
         length--;
     bool has_class = strcmp(failure->class, "exit") != 0;
-    printf("%s %s (%s%s%.*s)", failure->test != NULL ? failure->test : hunt->name, failure->what,
-           has_class ? failure->class : "", has_class ? ": " : "", length, sentence);
+    char *line = talloc_asprintf((void *)hunt, "%s %s (%s%s%.*s)",
+                                 failure->test != NULL ? failure->test : hunt->name, failure->what,
+                                 has_class ? failure->class : "", has_class ? ": " : "", length, sentence);
     if (failure->perturbed > 0)
-        printf(" with seed %llu", (unsigned long long)failure->seed);
-    printf(": %s%zu of %zu perturbed %s, %zu of %zu plain %s",
-           failure->perturbed > 0 ? "" : "undisturbed alone: ", failure->perturbed, hunt->runs,
-           plural(hunt->runs, "run", "runs"), failure->plain, hunt->plain_runs,
-           plural(hunt->plain_runs, "run", "runs"));
+        line = talloc_asprintf_append(line, " with seed %llu", (unsigned long long)failure->seed);
+    line = talloc_asprintf_append(line, ": %s%zu of %zu perturbed %s, %zu of %zu plain %s",
+                                  failure->perturbed > 0 ? "" : "undisturbed alone: ", failure->perturbed,
+                                  hunt->runs, plural(hunt->runs, "run", "runs"), failure->plain,
+                                  hunt->plain_runs, plural(hunt->plain_runs, "run", "runs"));
     if (failure->reruns > 0)
-        printf("; again in %zu of %zu %s of", failure->again, failure->reruns,
-               plural(failure->reruns, "run", "runs"));
+        line = talloc_asprintf_append(line, "; again in %zu of %zu %s of", failure->again, failure->reruns,
+                                      plural(failure->reruns, "run", "runs"));
     else if (failure->perturbed > 0)
-        printf("; to try it again:");
+        line = talloc_asprintf_append(line, "; to try it again:");
     if (failure->perturbed > 0)
-        printf(" %s", again(hunt, failure, NULL));
-    printf("\n");
-    if (failure->minimal != NULL)
-        printf("  %s\n  these switches alone: %s\n", failure->switches,
-               again(hunt, failure, failure->minimal));
+        line = talloc_asprintf_append(line, " %s", again(hunt, failure, NULL));
+    rw_tell(stdout, "%s", line);
+    if (failure->minimal != NULL) {
+        rw_tell(stdout, "  %s", failure->switches);
+        rw_tell(stdout, "  these switches alone: %s", again(hunt, failure, failure->minimal));
+    }
     if (failure->unminimised != NULL)
-        printf("  %s\n", failure->unminimised);
+        rw_tell(stdout, "  %s", failure->unminimised);
     if (failure->report != NULL)
-        printf("  report: %s\n", failure->report);
+        rw_tell(stdout, "  report: %s", failure->report);
     else if (failure->path != NULL)
-        printf("  its output: %s\n", failure->path);
+        rw_tell(stdout, "  its output: %s", failure->path);
 }
 
 static void tell_candidate(const struct hunt_candidate *candidate)
 {
-    printf("  lock order, at");
+    char *line = talloc_strdup(NULL, "  lock order, at");
     for (size_t i = 0; i < candidate->place_count; i++)
-        printf("%s %s", i > 0 ? " and" : "", candidate->places[i]);
+        line = talloc_asprintf_append(line, "%s %s", i > 0 ? " and" : "", candidate->places[i]);
     if (candidate->run > 0)
-        printf(": confirmed: hung in run %zu, seed %llu\n", candidate->run,
-               (unsigned long long)candidate->seed);
+        line = talloc_asprintf_append(line, ": confirmed: hung in run %zu, seed %llu", candidate->run,
+                                      (unsigned long long)candidate->seed);
     else if (candidate->steer != NULL)
-        printf(": not confirmed in %zu %s\n", candidate->runs, plural(candidate->runs, "run", "runs"));
+        line = talloc_asprintf_append(line, ": not confirmed in %zu %s", candidate->runs,
+                                      plural(candidate->runs, "run", "runs"));
     else
-        printf(": not tried, its calls are not known\n");
+        line = talloc_asprintf_append(line, ": not tried, its calls are not known");
+    rw_tell(stdout, "%s", line);
+    talloc_free(line);
 }
 
 static json_t *candidate_json(const struct hunt_candidate *candidate)
@@ -148,6 +144,15 @@ static json_t *optional(const char *text)
     return text != NULL ? json_string(text) : json_null();
 }
 
+/* The command as it is told elsewhere, without its arguments. */
+static json_t *again_json(const struct hunt *hunt, const struct hunt_failure *failure)
+{
+    char *text = talloc_asprintf_append(flags(hunt, failure, NULL), " %s", hunt->name);
+    json_t *json = json_string(text);
+    talloc_free(text);
+    return json;
+}
+
 static json_t *failure_json(const struct hunt *hunt, const struct hunt_failure *failure)
 {
     static const char *const words[] = {"off", "delay", "serial"};
@@ -158,7 +163,7 @@ static json_t *failure_json(const struct hunt *hunt, const struct hunt_failure *
     json_object_set_new(json, "test", optional(failure->test));
     json_object_set_new(json, "seed", is_bent ? json_integer((json_int_t)failure->seed) : json_null());
     json_object_set_new(json, "perturb", json_string(words[is_bent ? failure->how : HUNT_PLAIN]));
-    json_object_set_new(json, "again", is_bent ? json_string(again(hunt, failure, NULL)) : json_null());
+    json_object_set_new(json, "again", is_bent ? again_json(hunt, failure) : json_null());
     json_object_set_new(json, "reruns", json_integer((json_int_t)failure->reruns));
     json_object_set_new(json, "rerun_failures", json_integer((json_int_t)failure->again));
     json_object_set_new(json, "minimal", optional(failure->minimal));
@@ -186,9 +191,9 @@ static void write_json(const struct hunt *hunt)
     json_object_set_new(json, "failures", failures);
     json_object_set_new(json, "lock_orders", candidates);
     char *path = talloc_asprintf((void *)hunt, "%s/hunt.json", hunt->out);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = rw_new_file(AT_FDCWD, path);
     if (fd < 0 || json_dumpfd(json, fd, RW_JSON_FLAGS) != 0)
-        fprintf(stderr, "racewatch hunt: cannot write %s: %s\n", path, strerror(errno));
+        fprintf(stderr, "racewatch hunt: cannot write %s: %s\n", path, strerror(fd < 0 ? -fd : errno));
     if (fd >= 0)
         close(fd);
     json_decref(json);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <talloc.h>
@@ -16,6 +15,7 @@
 #include "tools/command/duration.h"
 #include "tools/command/isolate.h"
 #include "tools/command/isolate_answer.h"
+#include "tools/command/tell.h"
 #include "tools/monitor/publish.h"
 
 enum { KEY_FOR = 0x100, KEY_TRIES, KEY_FROM, KEY_OUT };
@@ -74,9 +74,7 @@ static int make_folder(struct isolate *isolate, const char *dir)
         return -errno;
     int error = rw_make_folders(out, &isolate->made_dir);
     isolate->out = talloc_asprintf(isolate, "%s/isolate-%d", out, (int)getpid());
-    if (error == 0 && mkdir(isolate->out, 0700) != 0 && errno != EEXIST)
-        error = -errno;
-    return error;
+    return error != 0 ? error : rw_make_own_folder(isolate->out);
 }
 
 static int find_target(struct isolate *isolate, char **why)
@@ -116,11 +114,12 @@ static int begin(struct isolate *isolate, char **why)
     isolate->class_name = isolate->incident->verdict.class_name;
     isolate->is_strong = rw_class_is_hang(isolate->class_name);
     char *folder = talloc_asprintf(isolate, "%s/collect", isolate->out);
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
-        *why = talloc_asprintf(isolate, "cannot make %s: %s", folder, strerror(errno));
-        return -errno;
+    int error = rw_make_own_folder(folder);
+    if (error != 0) {
+        *why = talloc_asprintf(isolate, "cannot make %s: %s", folder, strerror(-error));
+        return error;
     }
-    int error = rw_pytest_collect(isolate->pytest, &isolate->signals, folder, isolate->end_s, why);
+    error = rw_pytest_collect(isolate->pytest, &isolate->signals, folder, isolate->end_s, why);
     if (error == -ETIMEDOUT)
         return -ETIME;
     if (error == 0) {
@@ -129,7 +128,7 @@ static int begin(struct isolate *isolate, char **why)
     }
     if (error != 0)
         return error;
-    fprintf(stderr, "racewatch isolate: %s hangs (%s); %zu tests come before it%s\n", isolate->test,
+    rw_tell(stderr, "racewatch isolate: %s hangs (%s); %zu tests come before it%s", isolate->test,
             isolate->class_name, isolate->target,
             isolate->pytest->was_parallel ? "; all run in one process from now on, without xdist" : "");
     return 1;
@@ -162,7 +161,7 @@ static int isolate_all(struct isolate *isolate, const char *dir)
     else if (hung == -ETIME)
         printf("the time is over before the test could be tried alone (--for)\n");
     if (hung < 0 && hung != -ETIME && hung != -EINTR) {
-        fprintf(stderr, "racewatch isolate: %s\n", why != NULL ? why : strerror(-hung));
+        rw_tell(stderr, "racewatch isolate: %s", why != NULL ? why : strerror(-hung));
         status = RW_EXIT_OWN;
     }
     rmdir(isolate->out); /* where no try was kept */

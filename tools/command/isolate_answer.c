@@ -9,6 +9,7 @@
 #include <talloc.h>
 
 #include "tools/command/ddmin.h"
+#include "tools/command/tell.h"
 #include "tools/incident/left.h"
 
 /* As often a test is tried after all others before it is said that it does not hang. */
@@ -74,25 +75,26 @@ static void tell_report(const struct isolate *isolate)
         printf("report: %s\n", isolate->report);
 }
 
-static void tell_company(const struct isolate *isolate, const size_t *tests, size_t count)
+static void tell_company(const struct isolate *isolate, const size_t *tests, size_t count,
+                         const char *how_often)
 {
     if (count == 1) {
         const char *other = isolate->pytest->ids[tests[0]];
         char *left = rw_left_words(NULL, isolate->incident, other);
-        printf("%s hangs only after %s%s%s", isolate->test, other, left != NULL ? ", which leaves " : "",
-               left != NULL ? left : "");
+        rw_tell(stdout, "%s hangs only after %s%s%s %s", isolate->test, other,
+                left != NULL ? ", which leaves " : "", left != NULL ? left : "", how_often);
         talloc_free(left);
         return;
     }
-    printf("%s hangs only after %zu others together", isolate->test, count);
+    rw_tell(stdout, "%s hangs only after %zu others together %s", isolate->test, count, how_often);
 }
 
 static void tell_others(const struct isolate *isolate, const size_t *tests, size_t count)
 {
     for (size_t i = 0; count > 1 && i < count; i++) {
         char *left = rw_left_words(NULL, isolate->incident, isolate->pytest->ids[tests[i]]);
-        printf("  %s%s%s\n", isolate->pytest->ids[tests[i]], left != NULL ? ", which leaves " : "",
-               left != NULL ? left : "");
+        rw_tell(stdout, "  %s%s%s", isolate->pytest->ids[tests[i]], left != NULL ? ", which leaves " : "",
+                left != NULL ? left : "");
         talloc_free(left);
     }
 }
@@ -126,12 +128,14 @@ static int answer_company(struct isolate *isolate, size_t *tests, size_t alone, 
             return error;
     }
     if (is_time_over) {
-        printf("the time is over: %s hangs after these %zu of the %zu tests before it (0 of %zu alone); "
-               "fewer may do\n",
-               isolate->test, count, isolate->target, alone);
+        rw_tell(stdout,
+                "the time is over: %s hangs after these %zu of the %zu tests before it (0 of %zu alone); "
+                "fewer may do",
+                isolate->test, count, isolate->target, alone);
     } else {
-        tell_company(isolate, tests, count);
-        printf(" (%zu of %zu runs; 0 of %zu alone)\n", hung, tried, alone);
+        char how_often[96];
+        snprintf(how_often, sizeof(how_often), "(%zu of %zu runs; 0 of %zu alone)", hung, tried, alone);
+        tell_company(isolate, tests, count, how_often);
         *status = 0;
     }
     tell_others(isolate, tests, count);
@@ -147,7 +151,7 @@ int rw_isolate_answer(struct isolate *isolate, int *status, char **why)
     *status = 1;
     int error = count_hangs(isolate, NULL, 0, isolate->tries, false, &hung, &alone, why);
     if (hung > 0 && (error == 0 || error == -ETIME)) {
-        printf("%s hangs alone (%zu of %zu runs)\n", isolate->test, hung, alone);
+        rw_tell(stdout, "%s hangs alone (%zu of %zu runs)", isolate->test, hung, alone);
         rw_isolate_tell_command(isolate, NULL, 0);
         tell_report(isolate);
         *status = 0;
@@ -168,9 +172,11 @@ int rw_isolate_answer(struct isolate *isolate, int *status, char **why)
         return answer_company(isolate, tests, alone, status, why);
     }
     if (error == 0 || error == -ETIME)
-        printf("%s could not be made to hang again: 0 of %zu runs alone, 0 of %zu after the %zu tests before "
-               "it%s%s\n",
-               isolate->test, alone, tried, all, error == 0 ? "" : ", and the time is over",
-               isolate->pytest->was_parallel ? "; it hung while others ran beside it (xdist)" : "");
+        rw_tell(
+            stdout,
+            "%s could not be made to hang again: 0 of %zu runs alone, 0 of %zu after the %zu tests before "
+            "it%s%s",
+            isolate->test, alone, tried, all, error == 0 ? "" : ", and the time is over",
+            isolate->pytest->was_parallel ? "; it hung while others ran beside it (xdist)" : "");
     return error;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "tools/basics/folders.h"
 #include "tools/command/found.h"
 #include "tools/command/isolate.h"
+#include "tools/command/tell.h"
 #include "tools/incident/json.h"
 #include "tools/incident/words.h"
 #include "tools/monitor/publish.h"
@@ -63,7 +65,7 @@ struct rw_incident *rw_isolate_find(void *parent, const char *path, const char *
     if (rw_find(scratch, path, &found, &why) != 0)
         found.incident_count = 0;
     for (size_t i = 0; i < found.incident_count && result == NULL; i++) {
-        struct rw_incident *incident = rw_incident_read(scratch, found.incidents[i], &why);
+        struct rw_incident *incident = rw_incident_read(scratch, found.incidents[i], O_NOFOLLOW, &why);
         const char *name = incident != NULL ? rw_isolate_test_of(incident) : NULL;
         if (name == NULL || (test != NULL && !rw_isolate_is_test(name, test)) ||
             !is_hang(incident, class_name))
@@ -227,23 +229,6 @@ int rw_isolate_try(struct isolate *isolate, const size_t *tests, size_t count, c
     return hung;
 }
 
-/* A word as a shell takes it. */
-static void print_word(const char *word)
-{
-    if (*word != '\0' && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                      "_-./:=,+@%") == strlen(word)) {
-        printf("%s", word);
-        return;
-    }
-    putchar('\'');
-    for (; *word != '\0'; word++)
-        if (*word == '\'')
-            printf("'\\''");
-        else
-            putchar(*word);
-    putchar('\'');
-}
-
 void rw_isolate_tell_command(const struct isolate *isolate, const size_t *tests, size_t count)
 {
     void *scratch = talloc_new(NULL);
@@ -252,11 +237,6 @@ void rw_isolate_tell_command(const struct isolate *isolate, const size_t *tests,
     memcpy(all, tests, count * sizeof(*tests));
     all[count] = isolate->target;
     rw_pytest_command(isolate->pytest, scratch, &argv, all, count + 1);
-    printf("again: racewatch run --");
-    for (size_t i = 0; argv[i] != NULL; i++) {
-        putchar(' ');
-        print_word(argv[i]);
-    }
-    printf("\n");
+    rw_tell(stdout, "%s", rw_shell_words(talloc_strdup(scratch, "again: racewatch run --"), argv));
     talloc_free(scratch);
 }

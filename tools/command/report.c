@@ -16,6 +16,7 @@
 
 #include "tools/command/commands.h"
 #include "tools/command/found.h"
+#include "tools/command/tell.h"
 #include "tools/diagnosis/diagnosis.h"
 #include "tools/incident/accounts.h"
 #include "tools/incident/index_file.h"
@@ -78,9 +79,9 @@ static void print(struct printer *printer, const struct rw_incident *incident)
 static bool print_incident(struct printer *printer, void *scratch, const char *path)
 {
     char *why = NULL;
-    struct rw_incident *incident = rw_incident_read(scratch, path, &why);
+    struct rw_incident *incident = rw_incident_read(scratch, path, O_NOFOLLOW, &why);
     if (incident == NULL) {
-        fprintf(stderr, "racewatch report: %s\n", why); /* it names the path */
+        rw_tell(stderr, "racewatch report: %s", why); /* it names the path */
         return false;
     }
     print(printer, incident);
@@ -94,17 +95,17 @@ static bool print_session(struct printer *printer, void *scratch, const struct r
     struct rw_incident *incident = NULL;
     const char *all_ended;
     if (session->is_watched) {
-        fprintf(stderr, "racewatch report: %s: this run is still being watched\n", session->path);
+        rw_tell(stderr, "racewatch report: %s: this run is still being watched", session->path);
         printer->goes_on = true;
         return true;
     }
     if (rw_postmortem(session->path, scratch, &incident, &all_ended, &why) != 0) {
-        fprintf(stderr, "racewatch report: %s: %s\n", session->path, why);
+        rw_tell(stderr, "racewatch report: %s: %s", session->path, why);
         return false;
     }
     if (all_ended != NULL) {
         /* Its monitor was killed, or the folder was asked to be kept: that alone is no incident. */
-        fprintf(stderr, "racewatch report: %s: %s\n", session->path, all_ended);
+        rw_tell(stderr, "racewatch report: %s: %s", session->path, all_ended);
     } else {
         rw_incident_complete_names(incident);
         rw_accounts_complete(incident);

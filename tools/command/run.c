@@ -20,6 +20,7 @@
 #include "tools/command/command_name.h"
 #include "tools/command/commands.h"
 #include "tools/command/library.h"
+#include "tools/command/tell.h"
 #include "tools/monitor/monitor.h"
 #include "tools/options/options.h"
 
@@ -167,21 +168,21 @@ static const char *from_here(const char *path)
 static void say(const struct rw_monitor_result *result, char **command)
 {
     if (result->trouble != NULL)
-        fprintf(stderr, "racewatch: %s\n", result->trouble);
+        rw_tell(stderr, "racewatch: %s", result->trouble);
     if (!result->has_seen && result->refused != 0)
-        fprintf(stderr, "racewatch: %s was not watched: it could not make a recording: %s\n", command[0],
+        rw_tell(stderr, "racewatch: %s was not watched: it could not make a recording: %s", command[0],
                 strerror(result->refused));
     else if (!result->has_seen)
-        fprintf(
+        rw_tell(
             stderr,
-            "racewatch: %s was not watched: it is linked statically, changes its user, or drops LD_PRELOAD\n",
+            "racewatch: %s was not watched: it is linked statically, changes its user, or drops LD_PRELOAD",
             command[0]);
     if (result->told == 0 && result->tests_told > 0)
-        fprintf(stderr, "racewatch: %zu test%s left something behind; see %s\n", result->tests_told,
+        rw_tell(stderr, "racewatch: %zu test%s left something behind; see %s", result->tests_told,
                 result->tests_told == 1 ? "" : "s", from_here(result->index));
     for (const char *line = result->schedules_said; line != NULL && *line != '\0';) {
         int length = (int)strcspn(line, "\n");
-        fprintf(stderr, "racewatch: %.*s\n", length, line);
+        rw_tell(stderr, "racewatch: %.*s", length, line);
         line += length + 1;
     }
     if (result->told == 0)
@@ -190,11 +191,10 @@ static void say(const struct rw_monitor_result *result, char **command)
     int length = (int)strlen(result->first_sentence);
     if (length > 0 && result->first_sentence[length - 1] == '.')
         length--;
-    fprintf(stderr, "racewatch: %zu incident%s%s%.*s", result->told, result->told == 1 ? ": " : "s",
-            result->told == 1 ? "" : ", the first: ", length, result->first_sentence);
-    if (result->first_report != NULL)
-        fprintf(stderr, "; see %s", from_here(result->first_report));
-    fprintf(stderr, "\n");
+    rw_tell(stderr, "racewatch: %zu incident%s%s%.*s%s%s", result->told, result->told == 1 ? ": " : "s",
+            result->told == 1 ? "" : ", the first: ", length, result->first_sentence,
+            result->first_report != NULL ? "; see " : "",
+            result->first_report != NULL ? from_here(result->first_report) : "");
 }
 
 static int watch(void *scratch, const struct arguments *arguments, struct rw_session *session,

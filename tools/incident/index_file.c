@@ -6,15 +6,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/basics/files.h"
+
 #define BYTES_MAX (16u * 1024 * 1024)
 
 json_t *rw_index_read(int at, const char *path)
 {
-    int fd = openat(at, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int fd = rw_open_regular(at, path, O_NOFOLLOW);
     struct stat status;
     FILE *file = NULL;
     json_t *index = NULL;
-    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= BYTES_MAX)
+    if (fd >= 0 && fstat(fd, &status) == 0 && status.st_size <= BYTES_MAX)
         file = fdopen(fd, "r");
     if (file != NULL) {
         index = json_loadf(file, 0, NULL);

@@ -32,8 +32,9 @@ bool rw_test_account_from_json(struct rw_incident *incident, const json_t *json,
  * (a child of `parent` too). Unknown names are passed over, so that later versions may add some. */
 struct rw_incident *rw_incident_from_json(void *parent, const json_t *json, char **why);
 
-/* To and from a file. 0 or a negative errno of the write; NULL and *why as above. */
+/* To and from a file. 0 or a negative errno of the write; NULL and *why as above. `flags`: O_NOFOLLOW for one
+ * that was found in a folder, else 0. Nothing but a regular file is opened. */
 int rw_incident_write(const struct rw_incident *incident, FILE *file);
-struct rw_incident *rw_incident_read(void *parent, const char *path, char **why);
+struct rw_incident *rw_incident_read(void *parent, const char *path, int flags, char **why);
 
 #endif

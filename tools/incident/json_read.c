@@ -2,12 +2,16 @@
 #include "tools/incident/json.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <talloc.h>
+#include <unistd.h>
 
+#include "tools/basics/files.h"
 #include "tools/incident/fold.h"
 #include "tools/incident/json_fields.h"
 #include "tools/incident/model.h"
@@ -325,21 +329,29 @@ struct rw_incident *rw_incident_from_json(void *parent, const json_t *json, char
     return NULL;
 }
 
-struct rw_incident *rw_incident_read(void *parent, const char *path, char **why)
+struct rw_incident *rw_incident_read(void *parent, const char *path, int flags, char **why)
 {
     json_error_t error;
     json_t *json;
     struct rw_incident *incident;
     char *reason = NULL;
 
-    errno = 0;
-    json = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    int fd = rw_open_regular(AT_FDCWD, path, flags);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+    if (!file) {
+        *why = talloc_asprintf(parent, "%s: %s", path,
+                               fd == -EINVAL  ? "not a regular file"
+                               : fd == -ELOOP ? "a symbolic link"
+                                              : strerror(fd < 0 ? -fd : ENOMEM));
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    json = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
+    fclose(file);
     if (!json) {
-        if (json_error_code(&error) == json_error_cannot_open_file)
-            *why = talloc_asprintf(parent, "%s: %s", path, strerror(errno));
-        else
-            *why = talloc_asprintf(parent, "%s: not JSON: %s (line %d, column %d)", path, error.text,
-                                   error.line, error.column);
+        *why = talloc_asprintf(parent, "%s: not JSON: %s (line %d, column %d)", path, error.text, error.line,
+                               error.column);
         return NULL;
     }
     incident = rw_incident_from_json(parent, json, &reason);

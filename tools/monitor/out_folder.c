@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <talloc.h>
 
+#include "tools/basics/files.h"
 #include "tools/incident/index_file.h"
 #include "tools/incident/json.h"
 #include "tools/incident/model.h"
@@ -30,6 +30,7 @@ struct rw_out {
     json_t *tests;     /* the same */
     json_t *notes;
     size_t counted;
+    bool is_locked_out;
 };
 
 static int destroy(struct rw_out *out)
@@ -84,10 +85,9 @@ static int write_file(int folder, const char *name, int (*write)(const void *wha
 {
     char temporary[64];
     snprintf(temporary, sizeof(temporary), ".%s.%d", name, (int)getpid());
-    unlinkat(folder, temporary, 0);
-    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = rw_new_file(folder, temporary);
     if (fd < 0)
-        return -errno;
+        return fd;
     FILE *file = fdopen(fd, "w");
     if (file == NULL) {
         close(fd);
@@ -198,7 +198,14 @@ int rw_out_write_index(struct rw_out *out, int exit_status)
     int lock = openat(out->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0)
         return -errno;
-    flock(lock, LOCK_EX);
+    /* A note of its own where somebody else holds it: what the index had from another run at this moment may
+     * be lost, and nothing else. */
+    if (!out->is_locked_out && !rw_lock(lock)) {
+        out->is_locked_out = true;
+        rw_out_note(
+            out,
+            "the folder was locked by somebody else for two seconds: its index was written all the same");
+    }
     json_t *old_index = rw_index_read(out->fd, INDEX);
     if (old_index == NULL)
         put_aside(out);

@@ -16,6 +16,7 @@
 #include <talloc.h>
 
 #include "shim/recording.h"
+#include "tools/basics/files.h"
 #include "tools/basics/folders.h"
 #include "tools/basics/paths.h"
 
@@ -72,12 +73,18 @@ static int make_session_folder(struct rw_session *session)
 {
     if (mkdirat(session->out_fd, "recordings", 0700) != 0 && errno != EEXIST)
         return -errno;
+    struct stat status;
     int recordings = open_folder(session->out_fd, "recordings");
     if (recordings < 0)
         return recordings;
+    /* Whoever it belongs to could change what is recorded (shim/session_begin.c refuses it, too). */
+    int error = fstat(recordings, &status) != 0 ? -errno : status.st_uid != geteuid() ? -EPERM : -EEXIST;
+    if (error != -EEXIST) {
+        close(recordings);
+        return error;
+    }
     if (session->made_out)
         mark_made(recordings);
-    int error = -EEXIST;
     for (int tries = 0; tries < 16 && error == -EEXIST; tries++) {
         unsigned short number = 0;
         if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
@@ -203,7 +210,7 @@ int rw_session_take_refusal(const struct rw_session *session)
 void rw_session_close(struct rw_session *session)
 {
     int recordings = open_folder(session->out_fd, "recordings");
-    flock(session->out_fd, LOCK_EX);
+    rw_lock(session->out_fd); /* without it, only what is empty goes: rmdir() sees to that */
     if (recordings >= 0 && is_empty(recordings)) {
         bool is_ours = unlinkat(recordings, MADE_MARK, 0) == 0;
         if (unlinkat(session->out_fd, "recordings", AT_REMOVEDIR) != 0 && is_ours)

@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include "tools/basics/files.h"
 #include "tools/report/report.h"
 
 #define BYTES_MAX (64u * 1024)
@@ -26,9 +26,9 @@ size_t rw_summary_append(const struct rw_incident *incident, size_t before)
     if (fclose(memory) != 0 || size > room)
         error = -1;
     size_t written = 0;
-    int fd = error != 0 ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+    int fd = error != 0 ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
     if (fd >= 0) {
-        flock(fd, LOCK_EX); /* two runs of one step do not mix their lines */
+        rw_lock(fd); /* two runs of one step do not mix their lines */
         ssize_t length = write(fd, text, size);
         written = length > 0 ? (size_t)length : 0;
         close(fd);

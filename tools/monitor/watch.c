@@ -16,6 +16,7 @@
 
 #include <talloc.h>
 
+#include "tools/basics/files.h"
 #include "tools/monitor/spares.h"
 #include "tools/recording/reader.h"
 #include "tools/snapshot/maps.h"
@@ -314,7 +315,7 @@ void rw_watched_save_maps(struct rw_watched *watched)
     snprintf(name, sizeof(name), "/proc/%d/task/%d/maps", watched->pid, thread > 0 ? thread : watched->pid);
     snprintf(temporary, sizeof(temporary), "%s.new", watched->maps);
     int in = open(name, O_RDONLY | O_CLOEXEC);
-    int out = in < 0 ? -1 : open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int out = in < 0 ? -1 : rw_new_file(AT_FDCWD, temporary);
     char buffer[16 * 1024];
     ssize_t length = 0;
     size_t total = 0;

@@ -9,6 +9,8 @@
 
 #include <talloc.h>
 
+#include "tools/basics/files.h"
+
 #define THREADS_AT sizeof(struct rw_schedule_header)
 #define SOURCES_AT (THREADS_AT + RW_SCHEDULE_THREAD_MAX * sizeof(struct rw_schedule_thread))
 #define SWITCHES_AT (SOURCES_AT + RW_SCHEDULE_SOURCE_MAX * sizeof(struct rw_schedule_source))
@@ -60,12 +62,12 @@ static int read_arrays(int fd, struct rw_schedule *schedule)
 int rw_schedule_read(void *parent, const char *path, struct rw_schedule **out)
 {
     struct stat status;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = rw_open_regular(AT_FDCWD, path, O_NOFOLLOW);
     if (fd < 0)
-        return -errno;
+        return fd;
     struct rw_schedule *schedule = talloc_zero(parent, struct rw_schedule);
     int error = fstat(fd, &status) != 0 ? -errno : 0;
-    if (error == 0 && (!S_ISREG(status.st_mode) || (size_t)status.st_size < SWITCHES_AT))
+    if (error == 0 && (size_t)status.st_size < SWITCHES_AT)
         error = -EINVAL;
     if (error == 0)
         error = copy(fd, &schedule->header, sizeof(schedule->header), 0);
@@ -91,9 +93,9 @@ static int write_at(FILE *file, const void *from, size_t size, size_t count, siz
 
 int rw_schedule_write(const struct rw_schedule *schedule, const size_t *kept, size_t count, const char *path)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = rw_new_file(AT_FDCWD, path);
     if (fd < 0)
-        return -errno;
+        return fd;
     int error = ftruncate(fd, (off_t)(SWITCHES_AT + count * sizeof(*schedule->switches))) != 0 ? -errno : 0;
     FILE *file = fdopen(fd, "w");
     if (file == NULL) {

@@ -11,6 +11,7 @@
 #include <talloc.h>
 #include <unistd.h>
 
+#include "tools/basics/files.h"
 #include "tools/snapshot/proc.h"
 
 #define PAGE UINT64_C(4096)
@@ -100,12 +101,11 @@ struct rw_module *rw_modules_find(struct rw_modules *modules, uint64_t address)
 int rw_modules_open_path(const struct rw_modules *modules, const char *path)
 {
     const char *usable = modules->is_live ? rw_proc_path(NULL, modules->pid, path) : path;
-    int fd = usable ? open(usable, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    int error = usable ? errno : ENOMEM;
+    int fd = usable ? rw_open_regular(AT_FDCWD, usable, 0) : -ENOMEM;
 
     if (usable != path)
         talloc_free((void *)usable);
-    return fd < 0 ? -error : fd;
+    return fd;
 }
 
 /* The file that is mapped even if it has no name any more; needs privileges, so it is the second choice. */
@@ -117,8 +117,7 @@ static int open_mapped(const struct rw_modules *modules, const struct rw_module 
         return -ENOENT;
     snprintf(name, sizeof(name), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, modules->pid,
              module->first->start, module->first->end);
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    return fd < 0 ? -errno : fd;
+    return rw_open_regular(AT_FDCWD, name, 0);
 }
 
 static bool is_believed(const struct rw_modules *modules, const struct rw_module *module, int fd)
@@ -127,7 +126,7 @@ static bool is_believed(const struct rw_modules *modules, const struct rw_module
     const struct rw_mapping *first = module->first;
     struct stat status;
 
-    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+    if (fstat(fd, &status) < 0)
         return false;
     /* The first page holds the ELF header and, by every linker's habit, the build id; nobody relocates it. */
     if (modules->is_live && first->readable && !first->writable) {

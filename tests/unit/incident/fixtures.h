@@ -26,7 +26,7 @@ static inline struct rw_incident *fixture(const char *name)
 {
     char *path = talloc_asprintf(NULL, FIXTURES "%s.json", name);
     char *why = NULL;
-    struct rw_incident *incident = rw_incident_read(NULL, path, &why);
+    struct rw_incident *incident = rw_incident_read(NULL, path, 0, &why);
 
     if (!incident)
         print_error("%s\n", why);

@@ -412,10 +412,10 @@ static void a_file_that_cannot_be_read_says_which_and_why(void **state)
     char *why = NULL;
 
     (void)state;
-    assert_null(rw_incident_read(NULL, "no/such/incident.json", &why));
+    assert_null(rw_incident_read(NULL, "no/such/incident.json", 0, &why));
     assert_string_equal(why, "no/such/incident.json: No such file or directory");
     talloc_free(why);
-    assert_null(rw_incident_read(NULL, "/proc/version", &why));
+    assert_null(rw_incident_read(NULL, "/proc/version", 0, &why));
     assert_non_null(strstr(why, "not JSON"));
     talloc_free(why);
 }

@@ -137,7 +137,7 @@ static struct rw_incident *told(struct stage *stage)
     const char *report = stage->publisher->first_report;
     char *why, *path = talloc_asprintf(stage->options, "%.*s/incident.json",
                                        (int)(strrchr(report, '/') - report), report);
-    struct rw_incident *incident = rw_incident_read(stage->options, path, &why);
+    struct rw_incident *incident = rw_incident_read(stage->options, path, O_NOFOLLOW, &why);
     assert_non_null(incident);
     return incident;
 }
