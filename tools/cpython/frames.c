@@ -32,7 +32,10 @@ struct walked {
 static void walk(struct rw_python *py, const struct rw_py_state *state, bool with_slots,
                  struct walked *walked)
 {
-    walked->is_cut = rw_py_walk(py, state, with_slots, &walked->frames, &walked->count, &walked->ran) != 0;
+    bool *ran = py->layout.minor <= 10 ? &walked->ran : NULL; /* two more reads, which nobody else asks for */
+
+    walked->ran = false;
+    walked->is_cut = rw_py_walk(py, state, with_slots, &walked->frames, &walked->count, ran) != 0;
 }
 
 static void load_codes(struct rw_python *py, struct walked *walked)
