@@ -163,7 +163,9 @@ void rw_py_read_stacks(struct rw_python *py)
     for (size_t i = 0; i < py->state_count; i++) {
         walk(py, &py->states[i], true, &second);
         py->states[i].is_changing = !accept(py, &py->states[i], &first[i], &second);
+        talloc_free(first[i].frames);
     }
+    talloc_free(first);
     for (size_t i = 0; i < py->state_count; i++)
         if (py->states[i].is_changing)
             walk_alone(py, &py->states[i]);

@@ -195,7 +195,8 @@ int rw_py_walk(struct rw_python *py, const struct rw_py_state *state, bool with_
         py->layout.minor <= 10 ? walk_objects(&w, head, cframe) : walk_interpreter_frames(&w, head, cframe);
     if (ran)
         *ran = read_head(py, state->address, &cframe_after) != head || cframe_after != cframe;
-    *frames = w.frames;
+    /* Ten thousand threads may be kept, of a few frames each. */
+    *frames = w.count > 0 ? talloc_realloc(py->scratch, w.frames, struct rw_py_frame, w.count) : w.frames;
     *count = w.count;
     return result;
 }

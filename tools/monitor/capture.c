@@ -138,7 +138,7 @@ static void add_living(struct rw_incident *incident, const struct rw_capture_pla
 struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *plan)
 {
     struct rw_incident *incident = rw_incident_new(parent);
-    struct rw_shared_places *places = rw_shared_places_new(NULL);
+    struct rw_shared_places *places = rw_shared_places_new(incident); /* frames have its strings */
     incident->now_ns = rw_now_ns();
     incident->realtime_s = rw_realtime_s();
     incident->version = RW_VERSION;
@@ -154,7 +154,6 @@ struct rw_incident *rw_capture_now(void *parent, const struct rw_capture_plan *p
         if (i == 0)
             add_crash(incident, rw_incident_find_process(incident, target->pid), plan->signal);
     }
-    talloc_free(places);
     rw_postmortem_find_owners(incident, NULL);
     rw_find_inherited_owners(incident);
     if (!plan->recordings_only)

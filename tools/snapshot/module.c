@@ -42,6 +42,16 @@ static bool continues(const struct rw_mapping *last, const struct rw_mapping *ma
            strcmp(last->path, mapping->path) == 0;
 }
 
+/* Ten thousand threads have twenty thousand mappings, of which few are of files. */
+static size_t count_candidates(const struct rw_maps *maps)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < maps->count; i++)
+        count += can_be_module(&maps->items[i]);
+    return count;
+}
+
 struct rw_modules *rw_modules_new(void *parent, int pid, struct rw_maps *maps, struct rw_memory *memory)
 {
     struct rw_modules *modules = talloc_zero(parent, struct rw_modules);
@@ -54,7 +64,7 @@ struct rw_modules *rw_modules_new(void *parent, int pid, struct rw_maps *maps, s
     modules->maps = maps;
     modules->memory = memory;
     modules->is_live = memory && rw_memory_is_live(memory);
-    modules->items = talloc_zero_array(modules, struct rw_module, maps->count + 1);
+    modules->items = talloc_zero_array(modules, struct rw_module, count_candidates(maps) + 1);
     if (!modules->items) {
         talloc_free(modules);
         return NULL;

@@ -80,19 +80,20 @@ const struct rw_frame *rw_shared_places_find(const struct rw_shared_places *plac
     return shared ? shared->frames : NULL;
 }
 
-void rw_shared_places_add(struct rw_shared_places *places, const struct rw_module *module, uint64_t offset,
-                          bool is_return, const struct rw_frame *frames, size_t count)
+const struct rw_frame *rw_shared_places_add(struct rw_shared_places *places, const struct rw_module *module,
+                                            uint64_t offset, bool is_return, const struct rw_frame *frames,
+                                            size_t count)
 {
     struct shared *shared = module->inode ? talloc_zero(places, struct shared) : NULL;
 
     if (!shared)
-        return;
+        return NULL;
     shared->key = key_of(module, offset, is_return);
     shared->count = count;
     shared->frames = talloc_memdup(shared, frames, count * sizeof *frames);
     if (!shared->frames) {
         talloc_free(shared);
-        return;
+        return NULL;
     }
     for (size_t i = 0; i < count; i++) {
         struct rw_frame *frame = &shared->frames[i];
@@ -102,6 +103,7 @@ void rw_shared_places_add(struct rw_shared_places *places, const struct rw_modul
         frame->build_id = talloc_strdup(shared, frame->build_id);
     }
     HASH_ADD(hh, places->all, key, sizeof shared->key, shared);
+    return shared->frames;
 }
 
 /* The number of a file that was deleted may be another's by now. */

@@ -20,7 +20,8 @@ struct rw_symbols;
 /* A talloc object; any one thread at a time. */
 struct rw_shared_places *rw_shared_places_new(void *parent);
 
-/* The symbols take what is known, and add what they find. `places` must outlive them. */
+/* The symbols take what is known, and add what they find. `places` must outlive them, and all frames that
+ * they hand out: ten thousand threads that are at one place have its strings once. */
 void rw_symbols_share(struct rw_symbols *symbols, struct rw_shared_places *places);
 
 /* For symbols.c. The frames at an offset in the file of an opened module, with the pc and the path of the
@@ -28,9 +29,10 @@ void rw_symbols_share(struct rw_symbols *symbols, struct rw_shared_places *place
 const struct rw_frame *rw_shared_places_find(const struct rw_shared_places *places,
                                              const struct rw_module *module, uint64_t offset, bool is_return,
                                              size_t *count);
-/* Copies of the frames, which the others may then find. */
-void rw_shared_places_add(struct rw_shared_places *places, const struct rw_module *module, uint64_t offset,
-                          bool is_return, const struct rw_frame *frames, size_t count);
+/* Copies of the frames, which the others may then find; NULL where they are not kept. */
+const struct rw_frame *rw_shared_places_add(struct rw_shared_places *places, const struct rw_module *module,
+                                            uint64_t offset, bool is_return, const struct rw_frame *frames,
+                                            size_t count);
 
 /* For symbols_find.c. Whether a symbol table (SHT_DYNSYM, SHT_SYMTAB) of the module's file has that name, and
  * its value there: 1, 0, or -1 where nobody has asked. The module need not be opened: to know that a name is

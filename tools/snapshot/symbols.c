@@ -28,6 +28,7 @@ struct rw_place {
     } key;
     struct rw_frame *frames;
     size_t count;
+    bool is_lasting; /* its strings are those of the shared places */
     UT_hash_handle hh;
 };
 
@@ -225,25 +226,31 @@ static size_t find_place(struct rw_symbols *symbols, uint64_t pc, uint64_t look,
 
 /* The same, but for what the symbols of another process have found in the same file. */
 static size_t find_shared(struct rw_symbols *symbols, uint64_t pc, uint64_t look, bool is_return, void *ctx,
-                          struct rw_frame frames[INLINES_MAX + 1])
+                          struct rw_frame frames[INLINES_MAX + 1], bool *is_lasting)
 {
     struct rw_module *module = symbols->shared ? rw_modules_find(symbols->modules, look) : NULL;
     size_t count;
 
+    *is_lasting = false;
     if (!module || rw_module_open(symbols->modules, module) < 0)
         return find_place(symbols, pc, look, ctx, frames);
     const struct rw_frame *found =
         rw_shared_places_find(symbols->shared, module, pc - module->bias, is_return, &count);
     if (!found) {
         count = find_place(symbols, pc, look, ctx, frames);
-        rw_shared_places_add(symbols->shared, module, pc - module->bias, is_return, frames, count);
-        return count;
+        found = rw_shared_places_add(symbols->shared, module, pc - module->bias, is_return, frames, count);
     }
+    if (!found)
+        return count;
     memcpy(frames, found, count * sizeof *frames);
+    *is_lasting = true;
     for (size_t i = 0; i < count; i++) {
         frames[i].pc = pc;
+        if (frames[i].module && strcmp(frames[i].module, module->path) == 0)
+            continue;
         frames[i].module = module->path;
         frames[i].is_shim = is_shim(module->path);
+        *is_lasting = false;
     }
     return count;
 }
@@ -260,7 +267,8 @@ static struct rw_place *place_of(struct rw_symbols *symbols, uint64_t pc, bool i
     if (!place)
         return NULL;
     place->key = key.key;
-    place->count = find_shared(symbols, pc, is_return && pc ? pc - 1 : pc, is_return, place, frames);
+    place->count =
+        find_shared(symbols, pc, is_return && pc ? pc - 1 : pc, is_return, place, frames, &place->is_lasting);
     place->frames = talloc_memdup(place, frames, place->count * sizeof(frames[0]));
     if (!place->frames) {
         talloc_free(place);
@@ -279,9 +287,9 @@ int rw_symbols_frames(struct rw_symbols *symbols, uint64_t pc, bool is_return, v
     *count = *frames ? place->count : 0;
     if (!*frames)
         return -ENOMEM;
-    for (size_t i = 0; i < *count; i++) {
+    memcpy(*frames, place->frames, *count * sizeof **frames);
+    for (size_t i = 0; i < *count && !place->is_lasting; i++) {
         struct rw_frame *frame = &(*frames)[i];
-        *frame = place->frames[i];
         frame->function = talloc_strdup(ctx, frame->function);
         frame->file = talloc_strdup(ctx, frame->file);
         frame->module = talloc_strdup(ctx, frame->module);

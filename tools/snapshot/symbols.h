@@ -23,7 +23,8 @@ struct rw_symbols *rw_symbols_new(void *parent, struct rw_modules *modules);
 
 /* The frames at `pc`: inlined calls first, the function that holds the code last; at least one, whose
  * function is NULL if nothing is known. `is_return`: pc is a return address, so what is named is the call
- * before it. cfa is left 0. 0 or -ENOMEM. *frames is a talloc array under `ctx`. */
+ * before it. cfa is left 0. 0 or -ENOMEM. *frames is a talloc array under `ctx`, as are its strings; after
+ * rw_symbols_share they may be those of the shared places. */
 int rw_symbols_frames(struct rw_symbols *symbols, uint64_t pc, bool is_return, void *ctx,
                       struct rw_frame **frames, size_t *count);
 
