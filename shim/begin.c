@@ -12,6 +12,7 @@
 #include "shim/raw.h"
 #include "shim/recorder.h"
 #include "shim/recording_file.h"
+#include "shim/semaphore_table.h"
 #include "shim/session_begin.h"
 #include "shim/slot.h"
 #include "shim/text.h"
@@ -21,13 +22,23 @@ int32_t rw_parent_of_fork;
 static struct rw_live *live_page;
 static uint32_t epochs;
 
-/* What a fork child takes over from its parent's recording. Not on the stack, which may be small. */
+/* What a fork child takes over from its parent's recording; of its tables what is used, because each page
+ * that is touched here is a fault. Not on the stack, which may be small. */
 static struct {
     struct rw_header header;
+    uint32_t interpreter_count, semaphore_count, lock_count;
     struct rw_interpreter interpreters[RW_INTERPRETER_MAX];
-    struct rw_semaphore semaphores[RW_SEMAPHORE_MAX];
-    struct rw_lock locks[RW_LOCK_MAX];
+    struct {
+        struct rw_semaphore entry;
+        uint32_t at;
+    } semaphores[RW_SEMAPHORE_MAX];
+    struct {
+        struct rw_lock entry;
+        uint32_t at;
+    } locks[RW_LOCK_MAX];
 } inherited;
+
+static int32_t recorded_pid; /* as the process that began the recording knew it */
 
 int rw_live_prepare(void)
 {
@@ -66,7 +77,7 @@ int rw_begin_recording(struct rw_self *self)
     rw_slot_begin_with(self, now);
     rw_misuse_begin();
     live_page->epoch = ++epochs;
-    live_page->pid = pid;
+    live_page->pid = recorded_pid = pid;
     rw_live = live_page;
     return 0;
 }
@@ -89,7 +100,7 @@ static void take_over(int32_t forking_tid, int32_t child_tid)
     rw_header->tracing_refused = from->tracing_refused;
     for (uint32_t i = 0; i < RW_PROBLEM_MAX; i++)
         rw_header->problems[i].sequence &= ~1u;
-    for (uint32_t i = 0; i < RW_INTERPRETER_MAX; i++) {
+    for (uint32_t i = 0; i < inherited.interpreter_count; i++) {
         if (inherited.interpreters[i].state == RW_INTERPRETER_FREE)
             continue;
         if (inherited.interpreters[i].sequence & 1)
@@ -99,22 +110,50 @@ static void take_over(int32_t forking_tid, int32_t child_tid)
     /* Semaphores and locks of threads that do not exist here keep their owner's TID: that is what makes them
      * orphans.
      */
-    for (uint32_t i = 0; i < RW_SEMAPHORE_MAX; i++) {
-        if (inherited.semaphores[i].address == 0)
-            continue;
-        rw_semaphores[i] = inherited.semaphores[i];
-        rw_semaphores[i].thread_ms = 0;
-        if (rw_semaphores[i].tid == forking_tid)
-            rw_semaphores[i].tid = child_tid;
+    for (uint32_t i = 0; i < inherited.semaphore_count; i++) {
+        struct rw_semaphore *semaphore = &rw_semaphores[inherited.semaphores[i].at];
+        *semaphore = inherited.semaphores[i].entry;
+        semaphore->thread_ms = 0;
+        if (semaphore->tid == forking_tid)
+            semaphore->tid = child_tid;
     }
+    for (uint32_t i = 0; i < inherited.lock_count; i++) {
+        struct rw_lock *lock = &rw_locks[inherited.locks[i].at];
+        *lock = inherited.locks[i].entry;
+        lock->thread_ms = 0;
+        if (lock->tid == forking_tid)
+            lock->tid = child_tid;
+    }
+}
+
+/* The parent's other threads may go on writing: what counts is the copy. */
+static void inherit(void)
+{
+    rw_copy(&inherited.header, rw_header, sizeof inherited.header);
+    inherited.interpreter_count = rw_interpreter_count();
+    rw_copy(inherited.interpreters, rw_interpreters,
+            inherited.interpreter_count * sizeof inherited.interpreters[0]);
+    uint32_t copies = 0;
+    for (uint32_t i = 0, count = rw_semaphore_count(); i < count; i++) {
+        inherited.semaphores[copies].entry = rw_semaphores[i];
+        inherited.semaphores[copies].at = i;
+        copies += inherited.semaphores[copies].entry.address != 0;
+    }
+    inherited.semaphore_count = copies;
+    copies = 0;
     for (uint32_t i = 0; rw_locks && i < RW_LOCK_MAX; i++) {
-        if (inherited.locks[i].address <= 1)
-            continue;
-        rw_locks[i] = inherited.locks[i];
-        rw_locks[i].thread_ms = 0;
-        if (rw_locks[i].tid == forking_tid)
-            rw_locks[i].tid = child_tid;
+        inherited.locks[copies].entry = rw_locks[i];
+        inherited.locks[copies].at = i;
+        copies += inherited.locks[copies].entry.address > 1;
     }
+    inherited.lock_count = copies;
+}
+
+/* A parent of the number that was recorded for it is in the same pid namespace: from one of its own a child
+ * sees no parent, or one that was made there too, whose number is 1 first of all. */
+static bool is_beside_parent(void)
+{
+    return recorded_pid > 1 && rw_raw0(SYS_getppid) == recorded_pid;
 }
 
 bool rw_begin_in_child(struct rw_self *self)
@@ -126,12 +165,8 @@ bool rw_begin_in_child(struct rw_self *self)
     rw_current_test(test);
     if (self->area)
         rw_copy(name, self->area->slot.name, sizeof name);
-    rw_copy(&inherited.header, rw_header, sizeof inherited.header);
-    rw_copy(inherited.interpreters, rw_interpreters, sizeof inherited.interpreters);
-    rw_copy(inherited.semaphores, rw_semaphores, sizeof inherited.semaphores);
-    if (rw_locks)
-        rw_copy(inherited.locks, rw_locks, sizeof inherited.locks);
-    if (!rw_is_confined)
+    inherit();
+    if (!rw_is_confined && !is_beside_parent())
         rw_session_locate();
     if (rw_is_confined || rw_begin_recording(self) != 0) {
         rw_live = NULL;

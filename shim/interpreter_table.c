@@ -10,9 +10,14 @@
 #include "shim/recording_file.h"
 #include "shim/self.h"
 
-/* How many entries were ever taken, by this process or an ancestor that it was forked from; under
- * rw_interpreters_writing. A page of the table that was never touched is a page fault for who looks at it. */
+/* Under rw_interpreters_writing. A page of the table that was never touched is a page fault for who looks at
+ * it. */
 static uint32_t used;
+
+uint32_t rw_interpreter_count(void)
+{
+    return __atomic_load_n(&used, __ATOMIC_RELAXED);
+}
 
 /* One that was destroyed is another interpreter, though it may have been at the same address. */
 static struct rw_interpreter *find(uint64_t address)

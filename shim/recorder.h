@@ -47,6 +47,10 @@ void rw_interpreter_call_end(const struct rw_interpreter_call *outer);
  * UINT64_MAX: not known; an id that is known is kept. */
 void rw_record_interpreter(enum rw_interpreter_state state, uint64_t address, uint64_t id);
 
+/* So many entries of that table, the first ones, were ever used, by this process or those that it was forked
+ * from. */
+uint32_t rw_interpreter_count(void);
+
 /* The calling thread is about to destroy the interpreter; where another one is at it already, that is a
  * misuse, which this writes down. Before rw_record_interpreter() says so. */
 void rw_check_interpreter_destroyed(uint64_t address, uint64_t id, const void *return_address);

@@ -298,6 +298,39 @@ static void taken_semaphore_has_its_thread(void **state)
     close_recording(&recording);
 }
 
+static void all_are_of(const struct recording *recording, pid_t pid, unsigned count)
+{
+    const struct rw_semaphore *held =
+        (const struct rw_semaphore *)(recording->base + recording->header->semaphore_offset);
+    unsigned found = 0;
+    for (unsigned i = 0; i < recording->header->semaphore_count; i++) {
+        if (held[i].address == 0)
+            continue;
+        assert_int_equal(held[i].tid, pid);
+        for (unsigned j = 0; j < i; j++)
+            assert_int_not_equal(held[j].address, held[i].address);
+        found++;
+    }
+    assert_int_equal(found, count);
+}
+
+static void many_semaphores_have_one_entry_each(void **state)
+{
+    (void)state;
+    pid_t pid = start_subject("many_semaphores"), child;
+    struct recording recording = open_recording(pid);
+    await(&recording, main_waits_for_semaphore);
+    while ((child = other_recording(pid)) == 0)
+        sched_yield();
+    struct recording its = open_recording(child);
+    await(&its, main_waits_for_semaphore);
+    all_are_of(&recording, pid, 250);
+    all_are_of(&its, child, 250); /* it was the forking thread that had them */
+    kill_subject(pid);
+    close_recording(&its);
+    close_recording(&recording);
+}
+
 static void equal_waits_take_one_record(void **state)
 {
     (void)state;
@@ -330,6 +363,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(what_a_test_leaves_is_told),
         cmocka_unit_test(untraceable_program_captures_itself),
         cmocka_unit_test(taken_semaphore_has_its_thread),
+        cmocka_unit_test(many_semaphores_have_one_entry_each),
         cmocka_unit_test(equal_waits_take_one_record),
         cmocka_unit_test(program_outlives_what_it_does_to_its_recording),
     };

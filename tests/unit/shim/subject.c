@@ -17,6 +17,7 @@ static const struct {
     {"test", case_test},
     {"undumpable", case_undumpable},
     {"semaphore_taken", case_semaphore_taken},
+    {"many_semaphores", case_many_semaphores},
     {"many_waits", case_many_waits},
     {"subreaper", case_subreaper},
     {"scribble", case_scribble},

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <threads.h>
 #include <time.h>
@@ -252,6 +253,26 @@ int case_semaphore_taken(void)
     CHECK(sem_trywait(&mains) == 0);
     CHECK(pthread_create(&thread, NULL, take_later_and_wait, NULL) == 0);
     pthread_join(thread, NULL);
+    return 1;
+}
+
+int case_many_semaphores(void)
+{
+    enum { COUNT = 300, GIVEN = 50 };
+    static sem_t many[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        CHECK(sem_init(&many[i], 0, 1) == 0 && sem_trywait(&many[i]) == 0);
+    for (int i = 0; i < COUNT; i += 2)
+        CHECK(sem_post(&many[i]) == 0);
+    for (int i = 0; i < COUNT; i += 2)
+        CHECK(sem_trywait(&many[i]) == 0);
+    for (int i = COUNT - GIVEN; i < COUNT; i++)
+        CHECK(sem_post(&many[i]) == 0);
+    pid_t child = fork();
+    if (child == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return 1;
+    CHECK(child >= 0);
+    sem_wait(&many[0]);
     return 1;
 }
 

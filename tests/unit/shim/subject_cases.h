@@ -26,6 +26,7 @@ int case_test(void);            /* says what pytest says */
 int case_left(void);            /* a test that leaves things behind, between tests that do not */
 int case_undumpable(void);      /* makes itself undumpable and waits for ever */
 int case_semaphore_taken(void); /* two threads take one each, and wait for ever */
+int case_many_semaphores(void); /* 250 are taken; it and a fork child wait for ever */
 int case_many_waits(void);      /* the same wait over and over */
 int case_scribble(void); /* fills its own recording with random bytes while it locks, joins and forks */
 int case_confined(void); /* forbids itself what the shim would like to call */
