@@ -18,13 +18,8 @@ static const Elf64_Dyn *dynamic_section(const struct rw_elf_module *module)
     return NULL;
 }
 
-bool rw_elf_module_open(struct rw_elf_module *module, const struct dl_phdr_info *info)
+static bool read_dynamic(struct rw_elf_module *module, const Elf64_Dyn *entry)
 {
-    *module = (struct rw_elf_module){
-        .base = info->dlpi_addr, .segments = info->dlpi_phdr, .segment_count = info->dlpi_phnum};
-    const Elf64_Dyn *entry = dynamic_section(module);
-    if (!entry)
-        return false;
     for (; entry->d_tag != DT_NULL; entry++) {
         const uintptr_t pointer = relocated(module, entry->d_un.d_ptr);
         switch (entry->d_tag) {
@@ -33,6 +28,9 @@ bool rw_elf_module_open(struct rw_elf_module *module, const struct dl_phdr_info 
             break;
         case DT_STRTAB:
             module->strings = (const char *)pointer;
+            break;
+        case DT_VERSYM:
+            module->versions = (const uint16_t *)pointer;
             break;
         case DT_GNU_HASH:
             module->gnu_hash = (const uint32_t *)pointer;
@@ -57,21 +55,45 @@ bool rw_elf_module_open(struct rw_elf_module *module, const struct dl_phdr_info 
     return module->symbols && module->strings;
 }
 
+bool rw_elf_module_open(struct rw_elf_module *module, const struct dl_phdr_info *info)
+{
+    *module = (struct rw_elf_module){
+        .base = info->dlpi_addr, .segments = info->dlpi_phdr, .segment_count = info->dlpi_phnum};
+    const Elf64_Dyn *entry = dynamic_section(module);
+    return entry && read_dynamic(module, entry);
+}
+
+bool rw_elf_module_open_map(struct rw_elf_module *module, const struct link_map *map)
+{
+    *module = (struct rw_elf_module){.base = map->l_addr};
+    return map->l_ld && read_dynamic(module, map->l_ld);
+}
+
+enum { ANY_TYPE = 16, VERSION_HIDDEN = 0x8000 };
+
+/* Of several versions of a name the default one. */
 static bool defines(const struct rw_elf_module *module, uint32_t index, const char *name, unsigned type)
 {
     const Elf64_Sym *symbol = &module->symbols[index];
-    return symbol->st_shndx != SHN_UNDEF && symbol->st_value && ELF64_ST_TYPE(symbol->st_info) == type &&
+    return symbol->st_shndx != SHN_UNDEF && symbol->st_value &&
+           (type == ANY_TYPE || ELF64_ST_TYPE(symbol->st_info) == type) &&
+           !(module->versions && module->versions[index] & VERSION_HIDDEN) &&
            strcmp(module->strings + symbol->st_name, name) == 0;
 }
 
-/* The table's layout: bucket count, first hashed symbol, Bloom words, Bloom shift; Bloom filter; buckets;
- * chains. */
-static uint32_t find_by_gnu_hash(const struct rw_elf_module *module, const char *name, unsigned type)
+static uint32_t gnu_hash_of(const char *name)
 {
     uint32_t hash = 5381;
     for (const char *c = name; *c; c++)
         hash = hash * 33 + (unsigned char)*c;
+    return hash;
+}
 
+/* The table's layout: bucket count, first hashed symbol, Bloom words, Bloom shift; Bloom filter; buckets;
+ * chains. */
+static uint32_t find_by_gnu_hash(const struct rw_elf_module *module, const char *name, uint32_t hash,
+                                 unsigned type)
+{
     const uint32_t *table = module->gnu_hash;
     const uint32_t bucket_count = table[0], first = table[1], bloom_words = table[2], bloom_shift = table[3];
     if (!bucket_count || !bloom_words)
@@ -112,14 +134,21 @@ static uint32_t find_by_sysv_hash(const struct rw_elf_module *module, const char
     return index;
 }
 
-static const Elf64_Sym *find(const struct rw_elf_module *module, const char *name, unsigned type)
+/* `hash`: gnu_hash_of(name). */
+static const Elf64_Sym *find_hashed(const struct rw_elf_module *module, const char *name, uint32_t hash,
+                                    unsigned type)
 {
     uint32_t index = STN_UNDEF;
     if (module->gnu_hash)
-        index = find_by_gnu_hash(module, name, type);
+        index = find_by_gnu_hash(module, name, hash, type);
     else if (module->sysv_hash)
         index = find_by_sysv_hash(module, name, type);
     return index == STN_UNDEF ? NULL : &module->symbols[index];
+}
+
+static const Elf64_Sym *find(const struct rw_elf_module *module, const char *name, unsigned type)
+{
+    return find_hashed(module, name, gnu_hash_of(name), type);
 }
 
 bool rw_elf_module_function(const struct rw_elf_module *module, const char *name,
@@ -137,6 +166,26 @@ uintptr_t rw_elf_module_data(const struct rw_elf_module *module, const char *nam
 {
     const Elf64_Sym *symbol = find(module, name, STT_OBJECT);
     return symbol ? module->base + symbol->st_value : 0;
+}
+
+/* An indirect function is another one than its symbol says, and what is hidden is nobody else's. */
+static bool is_plain_function(const Elf64_Sym *symbol)
+{
+    const unsigned visibility = ELF64_ST_VISIBILITY(symbol->st_other);
+    return ELF64_ST_TYPE(symbol->st_info) == STT_FUNC && ELF64_ST_BIND(symbol->st_info) != STB_LOCAL &&
+           (visibility == STV_DEFAULT || visibility == STV_PROTECTED);
+}
+
+uintptr_t rw_elf_first_function(const struct rw_elf_module *modules, size_t count, const char *name)
+{
+    const Elf64_Sym *symbol = NULL;
+    const uint32_t hash = gnu_hash_of(name);
+    for (size_t i = 0; i < count && !symbol; i++) {
+        symbol = find_hashed(&modules[i], name, hash, ANY_TYPE);
+        if (symbol && is_plain_function(symbol))
+            return modules[i].base + symbol->st_value;
+    }
+    return 0;
 }
 
 struct search {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Looks into the ELF modules that are loaded in this process, by the tables that the dynamic linker itself
- * uses. dlsym would do for most of it, but a failing dlsym allocates and leaves an error behind for the
- * program's next dlerror, and it cannot name the relocations. Nothing here allocates, takes a lock other than
- * that of dl_iterate_phdr, or changes errno.
+ * uses. dlsym would do for most of it, but it takes four times as long, a failing dlsym allocates and leaves
+ * an error behind for the program's next dlerror, and it cannot name the relocations. Nothing here allocates,
+ * takes a lock other than that of dl_iterate_phdr, or changes errno.
  *
  * A view is valid as long as its module stays loaded. In the target, any thread, not in signal handlers.
  */
@@ -23,6 +23,7 @@ struct rw_elf_module {
     size_t segment_count;
     const Elf64_Sym *symbols;
     const char *strings;
+    const uint16_t *versions; /* NULL where symbols have none */
     const uint32_t *gnu_hash; /* NULL where it has the old table only */
     const uint32_t *sysv_hash;
     const Elf64_Rela *relocations; /* DT_RELA: GLOB_DAT among others */
@@ -39,6 +40,9 @@ struct rw_elf_function {
 
 /* Fills `module` from what dl_iterate_phdr told. False where it has no dynamic symbols. */
 bool rw_elf_module_open(struct rw_elf_module *module, const struct dl_phdr_info *info);
+
+/* The same from the dynamic linker's own list; without its segments. */
+bool rw_elf_module_open_map(struct rw_elf_module *module, const struct link_map *map);
 
 /* Finds the function `name` among those that the module exports. False if it has none. */
 bool rw_elf_module_function(const struct rw_elf_module *module, const char *name,
@@ -59,6 +63,10 @@ bool rw_elf_module_defining(const char *name, struct rw_elf_module *module);
  * does.
  */
 uintptr_t rw_elf_function_defining(const char *name);
+
+/* What dlsym finds for `name` if it searches these modules in this order. 0: none has it, or only dlsym can
+ * tell what it is. */
+uintptr_t rw_elf_first_function(const struct rw_elf_module *modules, size_t count, const char *name);
 
 /* The loadable segment that covers [address, address + length), or NULL. */
 const Elf64_Phdr *rw_elf_module_segment(const struct rw_elf_module *module, uintptr_t address, size_t length);

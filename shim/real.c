@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "shim/real.h"
 
+#include <elf.h>
 #include <errno.h>
+#include <link.h>
 #include <stddef.h>
+#include <sys/auxv.h>
 
+#include "shim/elf_module.h"
 #include "shim/lock_order.h"
 #include "shim/vdso.h"
 
@@ -49,6 +53,25 @@ static void resolve_own_needs(dlsym_fn lookup)
         rw_real.stack_end = *stack_end;
 }
 
+/*
+ * Those behind this one in the lookup order, which is that of the dynamic linker's list: what a program
+ * dlopens is behind them all. Not by dl_iterate_phdr, see dlsym_watch.c. The kernel's own, which is in the
+ * list, is not in the order.
+ */
+static size_t modules_behind(dlsym_fn lookup, struct rw_elf_module *modules, size_t max)
+{
+    const struct r_debug *debug = lookup(RTLD_DEFAULT, "_r_debug");
+    const struct link_map *map = debug ? debug->r_map : NULL;
+    while (map && map->l_ld != _DYNAMIC)
+        map = map->l_next;
+    size_t count = 0;
+    for (map = map ? map->l_next : NULL; map && count < max; map = map->l_next) {
+        if (map->l_addr != getauxval(AT_SYSINFO_EHDR) && rw_elf_module_open_map(&modules[count], map))
+            count++;
+    }
+    return count;
+}
+
 const char *rw_real_resolve(void)
 {
     int kept = errno;
@@ -56,12 +79,18 @@ const char *rw_real_resolve(void)
     dlsym_fn lookup = real_dlsym();
     if (!lookup)
         return "dlsym";
+    struct rw_elf_module modules[16];
+    size_t count = modules_behind(lookup, modules, sizeof modules / sizeof modules[0]);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         void **slot = (void **)((char *)&rw_real + table[i].offset);
         if (*slot)
             continue;
-        *slot = table[i].version ? dlvsym(RTLD_NEXT, table[i].symbol, table[i].version)
-                                 : lookup(RTLD_NEXT, table[i].symbol);
+        if (table[i].version)
+            *slot = dlvsym(RTLD_NEXT, table[i].symbol, table[i].version);
+        else
+            *slot = (void *)rw_elf_first_function(modules, count, table[i].symbol);
+        if (!*slot && !table[i].version)
+            *slot = lookup(RTLD_NEXT, table[i].symbol);
         if (!*slot)
             missing = table[i].symbol;
     }

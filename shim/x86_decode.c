@@ -226,7 +226,16 @@ static size_t immediate_size(const struct cursor *c)
 
 static bool has_modrm(char operands)
 {
-    return strchr("mMZgG", operands) != NULL;
+    switch (operands) {
+    case 'm':
+    case 'M':
+    case 'Z':
+    case 'g':
+    case 'G':
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* Flow of an instruction of the one-byte map, or -EILSEQ for a form that is not for ordinary code. */
