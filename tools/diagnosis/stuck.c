@@ -25,7 +25,8 @@ struct search {
 
 bool rw_is_channel_closed(const struct rw_channel *channel)
 {
-    static const char *const closed[] = {"pipe", "unix", "tcp", "eventfd", "process", "file-lock", "memory"};
+    static const char *const closed[] = {"pipe",    "unix",      "tcp",    "eventfd",
+                                         "process", "file-lock", "memory", "pty"};
 
     if (channel->is_complete != 1)
         return false;

@@ -79,8 +79,8 @@ struct rw_holder {
 /* One of the things outside of its own process by which a thread's wait can end, and who has the other end of
  * it. A wait on several (poll) ends by any of them. */
 struct rw_channel {
-    const char *kind;  /* "pipe" (FIFOs too) "unix" "tcp" "eventfd" "process" "file-lock" "memory" (shared);
-                          "listener" "terminal" "file" "other": what anybody may end */
+    const char *kind;  /* "pipe" (FIFOs too) "pty" "unix" "tcp" "eventfd" "process" "file-lock" "memory"
+                          (shared);  "listener" "terminal" "file" "other": what anybody may end */
     int fd;            /* -1 if none */
     const char *name;  /* "pipe:[123]", "process 12 (sh)" */
     const char *wants; /* what ends the wait: "data" "room" "connection" "exit" "unlock" "post"

@@ -19,10 +19,17 @@ static FILE *open_info(int pid, int tid, int fd)
     return fopen(path, "re");
 }
 
+static void set_pty(struct rw_descriptor *out, uint64_t number)
+{
+    out->kind = "pty";
+    out->inode = number + 1; /* 0 says that it is not known */
+}
+
 static int read_info(int pid, int tid, int fd, struct rw_descriptor *out)
 {
     FILE *file = open_info(pid, tid, fd);
     char line[256];
+    uint64_t number;
     unsigned flags = 0;
 
     if (!file)
@@ -31,6 +38,8 @@ static int read_info(int pid, int tid, int fd, struct rw_descriptor *out)
         sscanf(line, "flags: %o", &flags);
         sscanf(line, "eventfd-id: %" SCNu64, &out->inode);
         sscanf(line, "Pid: %d", &out->pid);
+        if (sscanf(line, "tty-index: %" SCNu64, &number) == 1) /* of a master alone */
+            set_pty(out, number);
         out->has_lock |= strncmp(line, "lock:", 5) == 0;
     }
     fclose(file);
@@ -70,6 +79,8 @@ static const char *kind_of_path(int pid, int tid, int fd, uint64_t *inode)
 
 int rw_descriptor_read(void *parent, int pid, int tid, int fd, struct rw_descriptor *out)
 {
+    uint64_t number;
+
     *out = (struct rw_descriptor){.kind = NULL, .pid = -1};
     int result = rw_proc_fd_target(parent, pid, tid, fd, &out->target);
     if (result < 0)
@@ -77,6 +88,10 @@ int rw_descriptor_read(void *parent, int pid, int tid, int fd, struct rw_descrip
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !out->kind; i++)
         if (strncmp(out->target, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
             out->kind = kinds[i].kind;
+    if (strcmp(out->target, RW_PTY_MASTER_TOO) == 0)
+        out->target = RW_PTY_MASTER;
+    if (sscanf(out->target, "/dev/pts/%" SCNu64, &number) == 1)
+        set_pty(out, number);
     if (!out->kind)
         out->kind = kind_of_path(pid, tid, fd, &out->inode);
     else if (strchr(out->target, '[') && strncmp(out->target, "anon_inode", 10) != 0)

@@ -12,11 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* /dev/ptmx may be a link to what has this name. */
+#define RW_PTY_MASTER "/dev/ptmx"
+#define RW_PTY_MASTER_TOO "/dev/pts/ptmx"
+
 struct rw_descriptor {
     const char
         *kind; /* struct rw_channel's, but "socket" and "epoll" and "pidfd" for what is to be resolved */
-    const char *target; /* "pipe:[123]", "socket:[456]", a path */
-    uint64_t inode;     /* an eventfd's own number */
+    const char *target; /* "pipe:[123]", "socket:[456]", a path; RW_PTY_MASTER of any instance of devpts */
+    uint64_t inode; /* an eventfd's own number; of a pseudo-terminal, both ends, that of its path plus 1 */
     bool reads, writes; /* as it was opened */
     bool has_lock;      /* a file lock (flock, fcntl) that was taken by it, or by one that it was copied of */
     int pid;            /* a pidfd's process; -1 */

@@ -133,6 +133,8 @@ static bool read_target(int folder, const char *fd, char target[PATH_MAX])
     if (length < 0)
         return false; /* closed meanwhile */
     target[length] = '\0';
+    if (strcmp(target, RW_PTY_MASTER_TOO) == 0)
+        strcpy(target, RW_PTY_MASTER);
     return true;
 }
 

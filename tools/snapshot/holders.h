@@ -16,8 +16,8 @@
 #define RW_HOLDERS_PROCESSES_MAX 4096
 
 struct rw_held_by {
-    const char *target;           /* as rw_descriptor.target; NULL for memory */
-    uint64_t inode;               /* of an eventfd or of mapped memory */
+    const char *target; /* as rw_descriptor.target; NULL for memory */
+    uint64_t inode;     /* of an eventfd, of a pseudo-terminal's master (descriptor.h), or of mapped memory */
     bool needs_read, needs_write; /* how it must be open; neither: in any way */
     bool needs_lock;              /* the descriptor must have a file lock */
     int waiter;                   /* process that waits */

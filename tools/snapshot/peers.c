@@ -8,6 +8,7 @@
 
 #include "tools/incident/model.h"
 #include "tools/incident/wait_kinds.h"
+#include "tools/snapshot/descriptor.h"
 #include "tools/snapshot/holders.h"
 #include "tools/snapshot/proc.h"
 #include "tools/snapshot/sockets.h"
@@ -86,6 +87,37 @@ static void follow_process(struct rw_channel *channel)
         channel->state = rw_proc_living_thread(pid) < 0 ? "zombie" : "alive";
 }
 
+static bool is_pty_master(const struct rw_channel *channel)
+{
+    return strcmp(channel->name, RW_PTY_MASTER) == 0;
+}
+
+/* A terminal that a program made for another one, as pexpect, script and ssh do. */
+static void follow_pty(struct work *work, int pid, struct rw_channel *channel)
+{
+    if (is_pty_master(channel))
+        ask(work, pid, channel,
+            (struct rw_held_by){.target = talloc_asprintf(work->scratch, "/dev/pts/%llu",
+                                                          (unsigned long long)channel->inode - 1)});
+    else
+        ask(work, pid, channel, (struct rw_held_by){.target = RW_PTY_MASTER, .inode = channel->inode});
+}
+
+/* A terminal whose master none of the processes has that are looked at is the user's. */
+static void let_users_type(const struct rw_incident *incident, struct rw_channel *channel)
+{
+    if (strcmp(channel->kind, "pty") != 0 || is_pty_master(channel))
+        return;
+    for (size_t i = 0; i < channel->holder_count; i++)
+        if (rw_incident_find_process(incident, channel->holders[i].pid))
+            return;
+    channel->kind = "terminal";
+    channel->holders = NULL;
+    channel->holder_count = 0;
+    channel->is_complete = -1;
+    channel->note = NULL;
+}
+
 static void follow(struct work *work, int pid, struct rw_channel *channel)
 {
     bool wants_room = channel->wants && strcmp(channel->wants, "room") == 0;
@@ -98,6 +130,8 @@ static void follow(struct work *work, int pid, struct rw_channel *channel)
                 .target = channel->name, .needs_read = wants_room, .needs_write = !wants_room});
     } else if (strcmp(channel->kind, "eventfd") == 0 && channel->inode) {
         ask(work, pid, channel, (struct rw_held_by){.target = channel->name, .inode = channel->inode});
+    } else if (strcmp(channel->kind, "pty") == 0) {
+        follow_pty(work, pid, channel);
     } else if (strcmp(channel->kind, "memory") == 0) {
         if (channel->inode)
             ask(work, pid, channel, (struct rw_held_by){.inode = channel->inode});
@@ -190,6 +224,8 @@ void rw_peers_fill(struct rw_incident *incident)
     rw_holders_find(incident, work.questions, work.count);
     for (size_t i = 0; i < work.count; i++)
         name_lock_holder(work.waits[i]);
+    for (size_t i = 0; i < work.count; i++)
+        let_users_type(incident, work.questions[i].channel);
     doubt_owners(&work);
     talloc_free(work.scratch);
 }
