@@ -3,6 +3,7 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "tools/basics/paths.h"
 #include "tools/diagnosis/rules.h"
 #include "tools/incident/model.h"
 #include "tools/incident/other_ends.h"
@@ -81,6 +82,40 @@ char *rw_at_place(struct rw_diagnosis *diagnosis, const struct rw_thread *thread
     char *place = rw_place(diagnosis->incident, thread);
 
     return place ? rw_words(diagnosis->incident, " at %s", place) : rw_words(diagnosis->incident, "%s", "");
+}
+
+/* How Python calls a function of C: by one of its own that says nothing of which. */
+static bool is_call_of_python(const struct rw_frame *frame)
+{
+    static const char *const starts[] = {"Py", "_Py", "cfunction_", "method_vectorcall", "slot_tp_call"};
+    const char *module = frame->module ? rw_base_name(frame->module) : "";
+
+    if (strncmp(module, "python", 6) != 0 && strncmp(module, "libpython", 9) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+        if (strncmp(frame->function, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return false;
+}
+
+char *rw_call_words(void *ctx, const struct rw_thread *thread)
+{
+    const struct rw_frame *library = NULL;
+
+    for (size_t i = 0; i < thread->native_count && !thread->native[i].is_python_eval; i++) {
+        const struct rw_frame *frame = &thread->native[i];
+
+        if (!frame->function || frame->is_shim || is_call_of_python(frame))
+            continue;
+        /* The C library's outermost frame is what was called; what it is made of is its own business. */
+        if (rw_is_plumbing(frame)) {
+            library = frame;
+            continue;
+        }
+        return library ? rw_words(ctx, " in %s, called by %s", library->function, frame->function)
+                       : rw_words(ctx, " in %s", frame->function);
+    }
+    return library ? rw_words(ctx, " in %s", library->function) : rw_words(ctx, "%s", "");
 }
 
 /* Who began to wait before the running test began has nothing to do with it. */

@@ -25,27 +25,6 @@ static bool waits_for_gil(const struct rw_thread *thread)
     return thread->waits_on && thread->waits_on->kind && strcmp(thread->waits_on->kind, "gil") == 0;
 }
 
-/* What the holder is in, in words: " in sleep, called by ffi_call"; "" while it runs Python code. */
-static char *call_words(void *ctx, const struct rw_thread *thread)
-{
-    const struct rw_frame *library = NULL;
-
-    for (size_t i = 0; i < thread->native_count && !thread->native[i].is_python_eval; i++) {
-        const struct rw_frame *frame = &thread->native[i];
-
-        if (!frame->function || frame->is_shim)
-            continue;
-        /* The C library's outermost frame is what was called; what it is made of is its own business. */
-        if (rw_is_plumbing(frame)) {
-            library = frame;
-            continue;
-        }
-        return library ? rw_words(ctx, " in %s, called by %s", library->function, frame->function)
-                       : rw_words(ctx, " in %s", frame->function);
-    }
-    return library ? rw_words(ctx, " in %s", library->function) : rw_words(ctx, "%s", "");
-}
-
 static const struct rw_thread *longest_waiter(const struct rw_incident *incident,
                                               const struct rw_graph *graph, size_t holder, size_t *count,
                                               enum rw_certainty *certainty, const struct rw_edge **through)
@@ -102,7 +81,7 @@ static void look_at_holder(struct rw_diagnosis *diagnosis, size_t index)
     size_t waiters;
     const struct rw_thread *waiter =
         longest_waiter(incident, diagnosis->graph, index, &waiters, &certainty, &through);
-    char *call = call_words(diagnosis->incident, holder);
+    char *call = rw_call_words(diagnosis->incident, holder);
     bool is_blocked = holder->waits_on && !waits_for_gil(holder);
     double starved_s;
     struct rw_verdict *finding;

@@ -162,9 +162,10 @@ static void report(struct rw_diagnosis *diagnosis, const struct rw_process_info 
     else if (ends_by_time && polls(worker))
         rw_append(
             incident, &sentence,
-            "polls: it woke %lld times within %s, and waits again in the same functions, for something that "
-            "has not come",
-            (long long)worker->switches_delta, rw_duration(incident, incident->between_looks_s));
+            "polls%s: it woke %lld times within %s, and waits again in the same functions, for something "
+            "that has not come",
+            worker->python_count ? rw_call_words(incident, worker) : "", (long long)worker->switches_delta,
+            rw_duration(incident, incident->between_looks_s));
     else if (ends_by_time)
         rw_append(incident, &sentence, "%s, a wait that ends by itself",
                   rw_doing_words(incident, process, worker));

@@ -141,7 +141,6 @@ static bool is_for_anybody(const struct rw_node *node)
 
     if (wait && is_within(node))
         return true;
-
     if (!wait || wait->channel_count) /* it runs; or others, too: the semaphore is shared */
         return false;
     return ends == RW_ENDS_BY_SIGNAL || (ends == RW_ENDS_BY_RELEASE && wait->owner.tid < 0 && wait->fd < 0);

@@ -128,6 +128,9 @@ void rw_tell_left(struct rw_diagnosis *diagnosis, struct rw_verdict *finding);
 /* " at test_x.py:12 in test_two", or "". */
 char *rw_at_place(struct rw_diagnosis *diagnosis, const struct rw_thread *thread);
 
+/* Which call a thread of Python's is in: " in sleep, called by ffi_call"; "" while it runs Python code. */
+char *rw_call_words(void *ctx, const struct rw_thread *thread);
+
 /* The test that the process runs; NULL if none. */
 const char *rw_running_test(const struct rw_process_info *process);
 /* It began to wait before the running test began. */

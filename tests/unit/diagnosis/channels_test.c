@@ -346,6 +346,34 @@ static void the_few_who_could_still_end_it_are_named(void **state)
     talloc_free(incident);
 }
 
+/* What only the process itself could send: its other thread might, were it not in accept. */
+static void who_has_the_other_end_in_the_same_process_is_named(void **state)
+{
+    static const bool sees_all[] = {true, false};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sees_all / sizeof *sees_all; i++) {
+        struct rw_incident *incident = bare(2);
+        struct rw_wait_on *wait = waits(incident, 100, "recv", -1);
+        struct rw_channel *own = rw_wait_add_channel(incident, wait, "tcp", "data");
+
+        incident->processes[0].test = "test_x.py::test_a";
+        thread_of(incident, 100)->is_main = true;
+        thread_of(incident, 100)->moved = 0;
+        own->is_complete = 1;
+        own->note = sees_all[i] ? NULL : "processes of other users are hidden (hidepid)";
+        rw_channel_add_holder(incident, own, 100, 5, "itself");
+        wait = waits(incident, 101, "accept", -1);
+        wait->call = "accept";
+        rw_wait_add_channel(incident, wait, "listener", "connection");
+        rw_diagnose(incident);
+        assert_string_equal(incident->verdict.class_name, "unknown");
+        expect_in_sentence(incident, sees_all[i] ? "; only thread 101, which waits in accept, could still"
+                                                 : "hidden (hidepid); why this does not end is not known.");
+        talloc_free(incident);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -362,6 +390,7 @@ int main(void)
         cmocka_unit_test(who_shares_the_memory_may_post),
         cmocka_unit_test(an_owner_in_a_process_that_was_not_looked_at_is_no_orphan),
         cmocka_unit_test(the_few_who_could_still_end_it_are_named),
+        cmocka_unit_test(who_has_the_other_end_in_the_same_process_is_named),
         cmocka_unit_test(who_has_the_other_end_is_named_with_what_it_does),
         cmocka_unit_test(a_test_that_waits_for_a_busy_process_is_slow),
         cmocka_unit_test(a_test_that_waits_for_a_sleeping_process_is_not_called_idle),
