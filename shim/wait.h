@@ -6,6 +6,7 @@
 #ifndef RACEWATCH_SHIM_WAIT_H
 #define RACEWATCH_SHIM_WAIT_H
 
+#include <pthread.h>
 #include <time.h>
 
 #include "shim/self.h"
@@ -27,8 +28,23 @@ void rw_wait_begin(struct rw_wait_scope *scope, enum rw_wait_kind kind, const vo
 /* `result` is what the call returns, or its errno. */
 void rw_wait_end(struct rw_wait_scope *scope, int result);
 
-/* For pthread_cleanup_push: the wait was cancelled. */
+/* For RW_UNWOUND: the wait was cancelled, or left by a jump. */
 void rw_wait_cancelled(void *scope);
+
+void _pthread_cleanup_push(struct _pthread_cleanup_buffer *buffer, void (*routine)(void *), void *argument);
+void _pthread_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int execute);
+
+/* Makes the call, and calls the routine if it is cancelled. By the older kind of cleanup handler, which
+ * glibc's own waits use (nptl/cleanup_compat.c): longjmp() runs it and forgets it. Of pthread_cleanup_push's
+ * kind it knows nothing: a program that left a wait by a jump out of a signal handler would have, when it
+ * ends the thread later, a handler in a frame that is gone. */
+#define RW_UNWOUND(routine, argument, call)                                                                  \
+    do {                                                                                                     \
+        struct _pthread_cleanup_buffer buffer;                                                               \
+        _pthread_cleanup_push(&buffer, routine, argument);                                                   \
+        call;                                                                                                \
+        _pthread_cleanup_pop(&buffer, 0);                                                                    \
+    } while (0)
 
 /* Copies the registers and as much of the stack of the current thread as `copy` has room for. */
 void rw_capture_into(struct rw_self *self, struct rw_capture *capture, unsigned char *copy, size_t size,

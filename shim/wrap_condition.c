@@ -15,9 +15,7 @@
         rw_order_waits(condition, mutex, __builtin_return_address(0));                                       \
         rw_wait_begin(&wait, RW_WAIT_COND, condition, (uint64_t)mutex, deadline, clock,                      \
                       __builtin_return_address(0));                                                          \
-        pthread_cleanup_push(rw_wait_cancelled, &wait);                                                      \
-        result = call;                                                                                       \
-        pthread_cleanup_pop(0);                                                                              \
+        RW_UNWOUND(rw_wait_cancelled, &wait, result = call);                                                 \
         rw_wait_end(&wait, result);                                                                          \
         rw_order_got(condition, __builtin_return_address(0)); /* who is late, too */                         \
         rw_delay(RW_DELAY_WOKEN, __builtin_return_address(0));                                               \

@@ -128,9 +128,7 @@ static void end(struct join *join, int result)
         struct join join;                                                                                    \
         rw_delay(RW_DELAY_JOIN, __builtin_return_address(0));                                                \
         begin(&join, (uint64_t)(pthread), deadline, clock, __builtin_return_address(0));                     \
-        pthread_cleanup_push(join_cancelled, &join);                                                         \
-        result = call;                                                                                       \
-        pthread_cleanup_pop(0);                                                                              \
+        RW_UNWOUND(join_cancelled, &join, result = call);                                                    \
         end(&join, result);                                                                                  \
         rw_delay(RW_DELAY_JOINED, __builtin_return_address(0));                                              \
     } while (0)

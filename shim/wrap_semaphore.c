@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Semaphores. What glibc does first (2.36, nptl/sem_wait.c, sem_timedwait.c, sem_clockwait.c) happens here in
- * the same order: the arguments, the cancellation point, the attempt without blocking. sem_post stays
- * async-signal-safe.
+ * the same order: the arguments, the cancellation point, which sem_clockwait is only where it blocks, the
+ * attempt without blocking. sem_post stays async-signal-safe.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -28,7 +28,6 @@
 static inline bool try_first(sem_t *semaphore, enum rw_lock_how how, const void *return_address)
 {
     int kept = errno;
-    pthread_testcancel();
     if (RW_REAL_OF(sem_trywait)(semaphore) != 0) {
         errno = kept;
         return false;
@@ -50,9 +49,7 @@ static bool is_valid(const struct timespec *deadline)
             rw_gil_left();                                                                                   \
         rw_wait_begin(&wait, RW_WAIT_SEMAPHORE, semaphore, (uint64_t)rw_self.acquiring, deadline, clock,     \
                       __builtin_return_address(0));                                                          \
-        pthread_cleanup_push(rw_wait_cancelled, &wait);                                                      \
-        result = call;                                                                                       \
-        pthread_cleanup_pop(0);                                                                              \
+        RW_UNWOUND(rw_wait_cancelled, &wait, result = call);                                                 \
         rw_wait_end(&wait, result == 0 ? 0 : errno);                                                         \
         rw_delay(RW_DELAY_TAKEN, __builtin_return_address(0));                                               \
         if (result == 0)                                                                                     \
@@ -71,6 +68,7 @@ RW_EXPORT int sem_trywait(sem_t *semaphore)
 RW_EXPORT int sem_wait(sem_t *semaphore)
 {
     rw_delay(RW_DELAY_TAKE, __builtin_return_address(0));
+    pthread_testcancel();
     if (try_first(semaphore, RW_LOCK_EXCLUSIVE, __builtin_return_address(0)))
         return 0;
     WAIT(NULL, 0, RW_LOCK_EXCLUSIVE, RW_REAL_OF(sem_wait)(semaphore));
@@ -81,6 +79,7 @@ RW_EXPORT int sem_timedwait(sem_t *semaphore, const struct timespec *deadline)
     if (!is_valid(deadline))
         return RW_REAL_OF(sem_timedwait)(semaphore, deadline);
     rw_delay(RW_DELAY_TAKE, __builtin_return_address(0));
+    pthread_testcancel();
     if (try_first(semaphore, RW_LOCK_BY_TRYING, __builtin_return_address(0)))
         return 0;
     WAIT(deadline, CLOCK_REALTIME, RW_LOCK_BY_TRYING, RW_REAL_OF(sem_timedwait)(semaphore, deadline));

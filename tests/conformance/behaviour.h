@@ -28,6 +28,10 @@ struct timespec in_ms(clockid_t clock, long ms);
 /* Runs the function in a thread of its own and returns its value. */
 void *in_thread(void *(*function)(void *), void *argument);
 
+/* Until the thread whose number is put there blocks in that system call, and stays: of a futex, in one that
+ * is a part of the object, if that is not NULL. */
+void await_blocked(_Atomic pid_t *tid, long call, const void *object, size_t size);
+
 /* The exit status of a child, 256 more than the signal that ended it, or a negative errno. */
 long status_of(pid_t pid);
 
@@ -36,6 +40,9 @@ void tell_conditions(const char *self);
 void tell_semaphores(const char *self);
 void tell_rwlocks_and_barriers(const char *self);
 void tell_cancellation(const char *self);
+void tell_kept_and_times(const char *self);
+void tell_contexts(const char *self);
+void tell_cancellation_points(const char *self);
 void tell_threads(const char *self);
 void tell_signals(const char *self);
 void tell_crashes(const char *self);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/conformance/behaviour.h"
 
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -37,6 +41,35 @@ void *in_thread(void *(*function)(void *), void *argument)
     return value;
 }
 
+/* "NUMBER ARGUMENTS..." in /proc. A wait with a time that somebody looked at, stopped, goes on as
+ * restart_syscall. */
+static bool is_blocked(const char *state, long call, const void *object, size_t size)
+{
+    long present = -1;
+    unsigned long argument = 0;
+    if (sscanf(state, "%ld 0x%lx", &present, &argument) != 2 || /* else it runs */
+        (present != call && present != SYS_restart_syscall))
+        return false;
+    const uintptr_t begin = (uintptr_t)object;
+    return begin == 0 || (argument >= begin && argument < begin + size);
+}
+
+void await_blocked(_Atomic pid_t *tid, long call, const void *object, size_t size)
+{
+    char path[64], state[256];
+    while (*tid == 0)
+        sched_yield();
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", (int)*tid);
+    for (int calm = 0; calm < 20;) { /* not only for a moment, at a lock of the loader's or of stdio's */
+        int fd = open(path, O_RDONLY);
+        ssize_t length = read(fd, state, sizeof state - 1);
+        close(fd);
+        state[length > 0 ? length : 0] = '\0';
+        calm = is_blocked(state, call, object, size) ? calm + 1 : 0;
+        sched_yield();
+    }
+}
+
 long status_of(pid_t pid)
 {
     int status = 0;
@@ -69,6 +102,9 @@ static const struct group {
     {"semaphores", tell_semaphores},
     {"rwlocks", tell_rwlocks_and_barriers},
     {"cancellation", tell_cancellation},
+    {"points", tell_cancellation_points},
+    {"contexts", tell_contexts},
+    {"kept", tell_kept_and_times},
     {"threads", tell_threads},
     {"signals", tell_signals},
     {"crashes", tell_crashes},

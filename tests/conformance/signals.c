@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Signals to threads that wait: what is interrupted, what goes on. Each is sent when the thread is known to
  * be blocked, so nothing hangs on time. */
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -108,8 +107,9 @@ static void *wait_in_thread(void *which)
     return (void *)wait_for((enum wait)(intptr_t)which);
 }
 
-/* Whether a futex is a part of what is waited for. Of a join it is the thread's own. */
-static bool is_part(enum wait wait, uintptr_t address)
+/* Until the thread is in the system call in which it waits, and not on its way there. A join's futex is the
+ * thread's own. */
+static void wait_until_blocked(enum wait wait)
 {
     static const struct {
         const void *begin;
@@ -120,34 +120,11 @@ static bool is_part(enum wait wait, uintptr_t address)
         [MUTEX_TIMED] = {&mutex, sizeof mutex},        [COND] = {&condition, sizeof condition},
         [COND_TIMED] = {&condition, sizeof condition}, [READ_LOCK] = {&rwlock, sizeof rwlock},
     };
-    uintptr_t begin = (uintptr_t)objects[wait].begin;
-    return begin == 0 || (address >= begin && address < begin + objects[wait].size);
-}
-
-/* Until the thread is in the system call in which it waits, and not on its way there. */
-static void wait_until_blocked(enum wait wait)
-{
     const long call = wait == READ    ? SYS_read
                       : wait == POLL  ? SYS_poll
                       : wait == SLEEP ? SYS_clock_nanosleep
                                       : SYS_futex;
-    char path[64], state[256];
-    while (waiter_tid == 0)
-        sched_yield();
-    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", (int)waiter_tid);
-    for (int calm = 0; calm < 20;) { /* not only for a moment, at a lock of the loader's or of stdio's */
-        int fd = open(path, O_RDONLY);
-        ssize_t length = read(fd, state, sizeof state - 1);
-        close(fd);
-        state[length > 0 ? length : 0] = '\0';
-        long present = -1;
-        unsigned long argument = 0;
-        const bool is_known = sscanf(state, "%ld 0x%lx", &present, &argument) == 2; /* else it runs */
-        /* A wait with a time that somebody looked at, stopped, goes on as restart_syscall. */
-        const bool is_it = is_known && (present == call || present == SYS_restart_syscall);
-        calm = is_it && is_part(wait, argument) ? calm + 1 : 0;
-        sched_yield();
-    }
+    await_blocked(&waiter_tid, call, objects[wait].begin, objects[wait].size);
 }
 
 static void prepare(void)
