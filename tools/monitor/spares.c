@@ -13,6 +13,8 @@
 
 #include "shim/recording.h"
 
+#define ROOM_MAX (512 * 1024) /* bytes that one may keep; a recording of many threads has more */
+
 static void name_of(char *name, size_t size, const char *folder, unsigned number)
 {
     snprintf(name, size, "%s/%u" RW_SPARE_SUFFIX, folder, number);
@@ -49,14 +51,22 @@ static bool is_nobodys(const char *path)
 }
 
 /* The size is kept: whoever should have the file mapped after all reads zeros, and no access of its is beyond
- * the file's end, which would be a SIGBUS. */
-static bool make_hole(const char *path)
+ * the file's end, which would be a SIGBUS. Blocks that stay are neither freed, which is most of the work of
+ * making a hole, nor to be found again. */
+static int fill_with_zeros(int fd, off_t size, bool keeps_room)
+{
+    if (keeps_room && size <= ROOM_MAX &&
+        fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 0, size) == 0)
+        return 0;
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size);
+}
+
+static bool make_empty(const char *path, bool keeps_room)
 {
     struct stat status;
     int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     bool is_done = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1 &&
-                   status.st_size > 0 &&
-                   fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, status.st_size) == 0;
+                   status.st_size > 0 && fill_with_zeros(fd, status.st_size, keeps_room) == 0;
     if (fd >= 0)
         close(fd);
     return is_done;
@@ -85,7 +95,7 @@ bool rw_spares_add(const char *folder, const char *path)
     char name[PATH_MAX];
     unsigned number = first_free(folder);
     name_of(name, sizeof(name), folder, number);
-    return number < RW_SPARE_MAX && is_nobodys(path) && make_hole(path) &&
+    return number < RW_SPARE_MAX && is_nobodys(path) && make_empty(path, number < RW_SPARES_WITH_ROOM) &&
            renameat2(AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE) == 0;
 }
 

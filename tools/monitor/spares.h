@@ -9,8 +9,11 @@
 
 #include <stdbool.h>
 
+/* So many keep their blocks on the disk: 22 MiB. The others take no room. */
+#define RW_SPARES_WITH_ROOM 64u
+
 /*
- * Makes the recording `path` in `folder` a spare one, which takes no room on the disk. No process may have it
+ * Makes the recording `path` in `folder` a spare one. No process may have it
  * mapped, which the caller knows by the process; the file system is asked as well, for a child that its
  * parent made by a bare system call shares the mapping and may outlive it. False: it stays as it is, because
  * somebody has it, there are enough, or the file system cannot do it or does not know who has files mapped
