@@ -19,6 +19,16 @@ def count(out):
     return len(found["incidents"]) if found else 0
 
 
+def _unfold(process):
+    """Stacks that are written down with another thread, as docs/incident-json.md has it, are everybody's."""
+    threads = process.get("threads") or []
+    by_tid = {thread["tid"]: thread for thread in threads}
+    for thread in threads:
+        for name in ("native", "python"):
+            if thread.get(name + "_as"):
+                thread[name] = by_tid[thread[name + "_as"]][name]
+
+
 class Incident:
     """One incident: its row of the index, its JSON and its text."""
 
@@ -28,6 +38,8 @@ class Incident:
         self.row = row
         with open(os.path.join(self.folder, "incident.json"), encoding="utf-8") as f:
             self.json = json.load(f)
+        for process in self.json.get("processes") or []:
+            _unfold(process)
         with open(os.path.join(self.folder, "report.txt"), encoding="utf-8") as f:
             self.text = f.read()
 

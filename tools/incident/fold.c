@@ -31,27 +31,69 @@ static const struct told *tell(void *ctx, struct told **all, const void *key, si
     return NULL;
 }
 
+static void *need(void *memory)
+{
+    if (!memory)
+        abort();
+    return memory;
+}
+
 /* In one process the same places in the code are the same frames, but for where on the stack they lie. */
-static void fold_native(struct rw_process_info *process)
+static void fold_native(void *ctx, struct told **all, struct rw_thread *thread)
+{
+    uint64_t *places = need(talloc_array(ctx, uint64_t, (unsigned)thread->native_count + 1));
+
+    for (size_t i = 0; i < thread->native_count; i++)
+        places[i] = thread->native[i].pc;
+    if (thread->native_count == 0)
+        return;
+    const struct told *told =
+        tell(ctx, all, places, thread->native_count * sizeof *places, (struct told){.thread = thread});
+    thread->native_as = told ? told->thread->tid : 0;
+}
+
+/* All of a Python frame but its address. Frames of the same code share its strings. */
+struct python_place {
+    const char *function, *file, *kind;
+    int64_t interpreter, line, native_index, marks;
+};
+
+static void fold_python(void *ctx, struct told **all, struct rw_thread *thread)
+{
+    struct python_place *places =
+        need(talloc_array(ctx, struct python_place, (unsigned)thread->python_count + 1));
+
+    for (size_t i = 0; i < thread->python_count; i++) {
+        const struct rw_python_frame *frame = &thread->python[i];
+        places[i] = (struct python_place){frame->function,
+                                          frame->file,
+                                          frame->kind,
+                                          frame->interpreter,
+                                          frame->line,
+                                          frame->native_index,
+                                          frame->is_entry | frame->is_torn << 1};
+    }
+    if (thread->python_count == 0)
+        return;
+    const struct told *told =
+        tell(ctx, all, places, thread->python_count * sizeof *places, (struct told){.thread = thread});
+    thread->python_as = told ? told->thread->tid : 0;
+}
+
+static void fold_stacks(struct rw_process_info *process)
 {
     void *ctx = talloc_new(NULL);
-    struct told *all = NULL;
+    struct told *native = NULL, *python = NULL;
 
     for (size_t i = 0; process->thread_count > RW_FOLD_THREADS && i < process->thread_count; i++) {
         struct rw_thread *thread = &process->threads[i];
-        uint64_t *places = talloc_array(ctx, uint64_t, (unsigned)thread->native_count + 1);
-
-        if (!places)
-            abort();
-        for (size_t j = 0; j < thread->native_count; j++)
-            places[j] = thread->native[j].pc;
-        if (thread->native_count == 0 || thread->tid <= 0)
+        if (thread->tid <= 0)
             continue;
-        const struct told *told =
-            tell(ctx, &all, places, thread->native_count * sizeof *places, (struct told){.thread = thread});
-        thread->native_as = told ? told->thread->tid : 0;
+        fold_native(ctx, &native, thread);
+        fold_python(ctx, &python, thread);
     }
-    HASH_CLEAR(hh, all);
+    HASH_CLEAR(hh, native);
+    HASH_CLEAR(hh, python);
     talloc_free(ctx);
 }
 
@@ -91,7 +133,7 @@ void rw_incident_fold(struct rw_incident *incident)
     for (size_t i = 0; i < incident->process_count; i++) {
         struct rw_process_info *process = &incident->processes[i];
 
-        fold_native(process);
+        fold_stacks(process);
         for (size_t j = 0; j < process->thread_count; j++)
             fold_holders(ctx, &all, &process->threads[j]);
     }
@@ -117,6 +159,17 @@ static void unfold_native(const struct rw_process_info *process, struct rw_threa
         return;
     thread->native = other->native;
     thread->native_count = other->native_count;
+}
+
+static void unfold_python(const struct rw_process_info *process, struct rw_thread *thread)
+{
+    const struct rw_thread *other =
+        thread->python_as ? rw_process_find_thread(process, thread->python_as) : NULL;
+
+    if (!other || other->python_as)
+        return;
+    thread->python = other->python;
+    thread->python_count = other->python_count;
 }
 
 static void unfold_holders(const struct rw_incident *incident, struct rw_channel *channel)
@@ -146,6 +199,7 @@ void rw_incident_unfold(struct rw_incident *incident)
             struct rw_thread *thread = &process->threads[j];
 
             unfold_native(process, thread);
+            unfold_python(process, thread);
             for (size_t k = 0; thread->waits_on && k < thread->waits_on->channel_count; k++)
                 if (thread->waits_on->channels[k].holders_as)
                     unfold_holders(incident, &thread->waits_on->channels[k]);

@@ -11,11 +11,12 @@
 
 #include "tools/incident/incident.h"
 
-/* Processes of more threads than this have equal native stacks folded, and lists of more holders are. */
+/* Processes of more threads than this have equal stacks folded, and lists of more holders are. */
 #define RW_FOLD_THREADS 256u
 #define RW_FOLD_HOLDERS 16u
 
-/* Before an incident is written down: sets native_as and holders_as, and leaves the arrays as they are. */
+/* Before an incident is written down: sets native_as, python_as and holders_as, and leaves the arrays as they
+ * are. */
 void rw_incident_fold(struct rw_incident *incident);
 
 /* After it was read: fills the arrays that were left out. What leads nowhere stays empty, and a channel of

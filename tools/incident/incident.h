@@ -182,6 +182,7 @@ struct rw_thread {
     int native_as; /* fold.h: where they are written down, a thread of the process; 0: here */
     struct rw_python_frame *python;
     size_t python_count;
+    int python_as; /* the same of them */
     const char
         *stack_source; /* "ptrace" "handler" "recording" "memory" (as it lay there while blocked) "none" */
     const char *stack_note; /* what could not be had and why, for people; NULL if all was had */

@@ -4,8 +4,16 @@
 
 #define WORKERS 1000
 #define SHARERS 40
+#define ODD 3 /* a worker that is at another line */
 
 static const char *const functions[] = {"wait", "work", "start"};
+
+static void add_python(struct rw_incident *incident, struct rw_thread *thread, struct rw_python_frame frame)
+{
+    thread->python =
+        talloc_realloc(incident, thread->python, struct rw_python_frame, (unsigned)thread->python_count + 1);
+    thread->python[thread->python_count++] = frame;
+}
 
 /* A process whose main thread differs from its workers, and processes that share a piece of memory. */
 static struct rw_incident *crowd(size_t workers)
@@ -23,6 +31,10 @@ static struct rw_incident *crowd(size_t workers)
             rw_add_frame(
                 incident, thread,
                 &(struct rw_frame){.function = functions[j], .module = "/x/program", .pc = 10 + j, .cfa = i});
+        add_python(incident, thread,
+                   (struct rw_python_frame){.function = "work", .line = 5 + (i == ODD), .address = i});
+        add_python(incident, thread,
+                   (struct rw_python_frame){.function = "run", .line = 9, .address = i + 1});
     }
     for (int i = 0; i < SHARERS; i++)
         rw_channel_add_holder(incident, &found, 200 + i, -1, "sharer");
@@ -70,6 +82,11 @@ static void what_is_common_is_written_once_and_read_everywhere(void **state)
         assert_int_equal(thread->native_count, 3);
         for (size_t j = 0; j < 3; j++)
             assert_string_equal(thread->native[j].function, functions[j]);
+        assert_int_equal(thread->python_as, i == 1 || i == ODD + 1 ? 0 : 10000);
+        assert_int_equal(thread->python_count, 2);
+        assert_string_equal(thread->python[0].function, "work");
+        assert_int_equal(thread->python[0].line, i == ODD + 1 ? 6 : 5);
+        assert_int_equal(thread->python[1].line, 9);
     }
     for (int i = 0; i < SHARERS; i++) {
         const struct rw_channel *channel = again->processes[1 + i].threads[0].waits_on->channels;
@@ -90,7 +107,8 @@ static void few_threads_are_written_in_full(void **state)
     (void)state;
     rw_incident_fold(incident);
     for (size_t i = 0; i < incident->processes[0].thread_count; i++)
-        assert_int_equal(incident->processes[0].threads[i].native_as, 0);
+        assert_int_equal(
+            incident->processes[0].threads[i].native_as + incident->processes[0].threads[i].python_as, 0);
     talloc_free(incident);
 }
 
@@ -103,12 +121,16 @@ static void what_leads_nowhere_stays_empty(void **state)
 
     (void)state;
     incident->processes[0].threads[1].native_as = 4;
+    incident->processes[0].threads[1].python_as = 4;
     incident->processes[0].threads[2].native_as = 10002; /* itself */
+    incident->processes[0].threads[2].python_as = 10002;
     incident->processes[0].threads[3].native_as = 10001; /* which leads on */
-    channel->holders_as = 100;                           /* waits for nothing */
+    incident->processes[0].threads[3].python_as = 10001;
+    channel->holders_as = 100; /* waits for nothing */
     again = through_json(incident, &bytes);
     for (size_t i = 1; i <= 3; i++)
-        assert_int_equal(again->processes[0].threads[i].native_count, 0);
+        assert_int_equal(
+            again->processes[0].threads[i].native_count + again->processes[0].threads[i].python_count, 0);
     channel = again->processes[5].threads[0].waits_on->channels;
     assert_int_equal(channel->holder_count, 0);
     assert_int_equal(channel->is_complete, 0);
