@@ -69,28 +69,32 @@ static bool may_be_made_again(uint64_t number)
 
 /* Waits until the thread has stopped. Returns 0 with *status, event << 8 | signal; or a negative errno.
  * Nothing is consumed (WNOWAIT): the thread may be a child of this program, whose end somebody else waits
- * for. The wait sleeps, for the thread needs a processor to stop, and it is mostly this one. */
-static int wait_for_stop(int tid, unsigned timeout_ms, bool is_woken, int *status)
+ * for. After a short watch the wait sleeps, for the thread may need this processor to stop. */
+static int wait_for_stop(int tid, unsigned timeout_ms, struct rw_quick *quick, int *status)
 {
-    const int how = WSTOPPED | WEXITED | WNOWAIT | __WALL | (is_woken ? 0 : WNOHANG);
-    uint64_t begin = rw_now_ns();
+    const uint64_t begin = rw_now_ns(), watch_ns = rw_quick_watch_ns(quick);
+    uint64_t waited = 0;
 
     for (;;) {
         siginfo_t info = {0};
+        bool is_watching = waited < watch_ns;
+        int how = WSTOPPED | WEXITED | WNOWAIT | __WALL | (quick->is_woken && !is_watching ? 0 : WNOHANG);
         if (waitid(P_PID, (id_t)tid, &info, how) < 0 && errno != EINTR)
             return errno == ECHILD ? -ESRCH : -errno;
         if (info.si_pid == tid) {
+            if (watch_ns)
+                rw_quick_watched(quick, !is_watching);
             if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED)
                 return -ESRCH;
             *status = info.si_status;
             return 0;
         }
-        uint64_t waited = rw_now_ns() - begin;
+        waited = rw_now_ns() - begin;
         if (waited > timeout_ms * UINT64_C(1000000))
             return -ETIMEDOUT;
         /* Not sched_yield: on a machine that is busy it gives the processor away for milliseconds, and the
          * thread stands still meanwhile. */
-        if (!is_woken && waited > 20000)
+        if (!quick->is_woken && waited > 20000)
             nanosleep(&(struct timespec){.tv_nsec = waited < 1000000 ? 20000 : 200000}, NULL);
     }
 }
@@ -213,7 +217,7 @@ static int open_schedstat(int tid)
 
 /* What it waited for a processor before it could stop is no part of stopped_us: it went on sleeping
  * meanwhile, or stood in the queue with everybody else. */
-static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, bool is_woken, int schedstat,
+static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, struct rw_quick *quick, int schedstat,
                         uint8_t *buffer)
 {
     size_t length = 0;
@@ -231,7 +235,7 @@ static void copy_thread(struct rw_copy *copy, unsigned timeout_ms, bool is_woken
         copy->error = -ESRCH;
         return;
     }
-    copy->error = wait_for_stop(copy->tid, timeout_ms, is_woken, &status);
+    copy->error = wait_for_stop(copy->tid, timeout_ms, quick, &status);
     if (copy->error < 0)
         return;
     uint64_t seen = rw_now_ns();
@@ -271,7 +275,7 @@ static void *run(void *opaque)
         rw_quick_go_to(&quick, job->copies[i].cpu);
         uint64_t begin = rw_now_ns();
         int schedstat = open_schedstat(job->copies[i].tid);
-        copy_thread(&job->copies[i], timeout_ms, quick.is_woken, schedstat, buffer);
+        copy_thread(&job->copies[i], timeout_ms, &quick, schedstat, buffer);
         if (schedstat >= 0)
             close(schedstat);
         if (job->copies[i].error == -ETIMEDOUT) {

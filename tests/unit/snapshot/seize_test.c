@@ -58,6 +58,40 @@ static void comes_before_other_programs(void **state)
     assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
 }
 
+/* What it was told of the watches before is what it goes by. */
+static void *watches_of_a_quick_one(void *outcome)
+{
+    const char **wrong = outcome;
+    struct rw_quick quick;
+
+    rw_quick_begin(&quick);
+    bool is_first = sched_getscheduler(0) == SCHED_FIFO;
+    for (int i = 0; i < 3; i++) { /* as long as that helps */
+        *wrong = (rw_quick_watch_ns(&quick) > 0) != is_first ? "no watch" : *wrong;
+        rw_quick_watched(&quick, false);
+    }
+    rw_quick_watched(&quick, true);
+    unsigned without = 0;
+    while (without < 1000 && rw_quick_watch_ns(&quick) == 0)
+        without++;
+    *wrong = without == 0 ? "a watch right after one in vain" : *wrong;
+    *wrong = (without < 1000) != is_first ? "and never again, or not by one who comes first" : *wrong;
+    rw_quick_end(&quick);
+    return NULL;
+}
+
+static void watches_where_that_helps(void **state)
+{
+    (void)state;
+    const char *wrong = NULL;
+    pthread_t quick;
+
+    assert_int_equal(pthread_create(&quick, NULL, watches_of_a_quick_one, &wrong), 0);
+    pthread_join(quick, NULL);
+    if (wrong)
+        fail_msg("%s", wrong);
+}
+
 static long sleeps(void)
 {
     struct rusage usage;
@@ -98,6 +132,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comes_before_other_programs),
+        cmocka_unit_test(watches_where_that_helps),
         cmocka_unit_test(wakes_nobody_else),
     };
 
