@@ -5,6 +5,9 @@
     .hidden rw_dlsym_real
     .hidden rw_dlsym_seen
     .text
+#ifdef __SANITIZE_THREAD__ /* its runtime asks dlsym() before anything that it has instrumented can run */
+    .hidden dlsym
+#endif
     .globl dlsym
     .type dlsym, @function
     .p2align 4

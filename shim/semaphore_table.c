@@ -79,8 +79,9 @@ static inline struct rw_semaphore *free_of(struct rw_semaphore *set)
 
 static inline void write_down(struct rw_semaphore *entry, uint64_t address)
 {
-    entry->tid = rw_self.tid;
-    entry->thread_ms = rw_self.thread_ms;
+    /* One of more than 1 two threads may take at once: either of them will do. */
+    __atomic_store_n(&entry->tid, rw_self.tid, __ATOMIC_RELAXED);
+    __atomic_store_n(&entry->thread_ms, rw_self.thread_ms, __ATOMIC_RELAXED);
     __atomic_store_n(&entry->address, address, __ATOMIC_RELEASE);
 }
 

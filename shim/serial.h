@@ -82,14 +82,14 @@ struct rw_serial {
     uint32_t lock;                   /* futex; 0 free, 1 taken */
     struct rw_serial_thread *holder; /* of the token; NULL: nobody */
     bool is_idle;                    /* the holder waits for something to happen outside */
-    bool is_stuck;                   /* nobody can run, nor will by itself */
-    bool has_strangers;              /* threads that the model does not know */
-    uint64_t now;                    /* virtual ns of CLOCK_MONOTONIC */
-    uint64_t steps;                  /* points so far */
-    uint64_t moves; /* points of threads that did more than to wait for an interpreter's lock */
-    uint64_t asks;  /* times that one which waits for such a lock was let ask for it: no points */
-    uint32_t used;  /* entries ever used */
-    uint32_t alive; /* entries neither FREE nor ENDED */
+    bool is_stuck;      /* nobody can run, nor will by itself; atomic: who waits for its turn asks */
+    bool has_strangers; /* threads that the model does not know */
+    uint64_t now;       /* virtual ns of CLOCK_MONOTONIC */
+    uint64_t steps;     /* points so far */
+    uint64_t moves;     /* points of threads that did more than to wait for an interpreter's lock */
+    uint64_t asks;      /* times that one which waits for such a lock was let ask for it: no points */
+    uint32_t used;      /* entries ever used */
+    uint32_t alive;     /* entries neither FREE nor ENDED */
     struct rw_serial_thread threads[RW_SERIAL_THREADS];
 };
 

@@ -97,9 +97,9 @@ static void nap(struct rw_serial_thread *self, uint64_t ns, bool is_to_stay)
 static void be_stuck(struct rw_serial_thread *self)
 {
     static uint64_t since_ns;
-    bool is_new = !rw_serial.is_stuck;
+    bool is_new = !__atomic_load_n(&rw_serial.is_stuck, __ATOMIC_RELAXED);
     uint64_t now = rw_recorder_now();
-    rw_serial.is_stuck = true;
+    __atomic_store_n(&rw_serial.is_stuck, true, __ATOMIC_RELAXED);
     if (is_new)
         since_ns = now;
     if (is_anybody_up(self, is_new) && now - since_ns < LIE_DOWN_NS) {
@@ -131,7 +131,7 @@ void rw_serial_idle(struct rw_serial_thread *self)
 void rw_serial_idle_over(void)
 {
     nap_ns = FIRST_NAP_NS;
-    rw_serial.is_stuck = false;
+    __atomic_store_n(&rw_serial.is_stuck, false, __ATOMIC_RELAXED);
     tell_stuck(0);
 }
 

@@ -26,7 +26,8 @@ void rw_serial_unlock(void)
 int rw_serial_nap(struct rw_serial_thread *self, uint32_t go, uint64_t ns)
 {
     struct timespec length = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
-    if (!rw_serial.is_stuck || self->state != RW_SERIAL_BLOCKED || !self->word)
+    if (!__atomic_load_n(&rw_serial.is_stuck, __ATOMIC_RELAXED) || self->state != RW_SERIAL_BLOCKED ||
+        !self->word)
         return (int)rw_raw4(SYS_futex, (long)&self->go, FUTEX_WAIT_PRIVATE, go, (long)&length);
     __atomic_store_n(&self->is_on_word, true, __ATOMIC_SEQ_CST);
     int result = 0;
@@ -81,7 +82,7 @@ static void await(struct rw_serial_thread *self)
             self->state = RW_SERIAL_READY;
             if (rw_serial.is_idle)
                 rw_serial_tell(rw_serial.holder);
-        } else if (result == -EINTR && rw_serial.is_stuck) {
+        } else if (result == -EINTR && __atomic_load_n(&rw_serial.is_stuck, __ATOMIC_RELAXED)) {
             rw_serial.holder = self; /* a signal handler ran: look again whether somebody can run */
         } else if (result == -ETIMEDOUT) {
             rw_serial_watch_holder(self);

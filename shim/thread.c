@@ -104,7 +104,7 @@ void rw_thread_created(struct rw_launch *launch, uint64_t pthread, int error, co
     if (self) {
         rw_event_append(self, launch->area->slot.created_ns, RW_EVENT_THREAD_CREATE, pthread,
                         launch->slot | (uint64_t)launch->generation << 32, (uint64_t)return_address);
-        if (launch->steps & RW_STEP_REAPED)
+        if (__atomic_load_n(&launch->steps, __ATOMIC_ACQUIRE) & RW_STEP_REAPED)
             rw_reaped_note(self, pthread, RW_REAPED_DETACHED, return_address);
         rw_leave(self);
     }

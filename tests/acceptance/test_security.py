@@ -15,7 +15,7 @@ import tempfile
 
 from common import PATIENCE_S, Case, Seen, build_path, compiled, preload, scenario
 from support import incidents, machine, processes
-from test_adversity import NOBODY, as_nobody, readable_copy
+from test_adversity import NOBODY, readable_copy
 from test_post_mortem import racewatch, wait_until_blocked
 
 SECRET = "hunter2-the-secret"
@@ -262,7 +262,7 @@ class Privileges(Case):
         for how in ("preload", "run"):
             argv = [scenario("c_two_locks")]
             env = preload() if how == "preload" else {}
-            with self.subTest(how), hanging(argv if how == "preload" else [machine.program(), "run", "--", *argv], env) as program:
+            with self.subTest(how), hanging(argv if how == "preload" else [machine.program(), "run", "--", *argv], env):
                 monitors = processes.monitors()
                 self.assertEqual(len(monitors), 1)
                 with open("/proc/%d/status" % monitors[0], encoding="ascii") as f:

@@ -131,6 +131,20 @@ static void look_at_descriptors(void *scratch)
     rw_sockets_find(sockets, 456, &socket);
 }
 
+static void look_at_the_rest(void *scratch)
+{
+    char comm[RW_COMM_MAX];
+    const char *target;
+    uint64_t switches;
+    int status;
+    rw_proc_hides_processes();
+    rw_proc_ended_with(PID, -1, &status);
+    rw_proc_comm(PID, comm);
+    rw_proc_switches(PID, PID, &switches);
+    if (rw_proc_fd_target(scratch, PID, PID, 3, &target) == 0)
+        talloc_strdup(scratch, target);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     void *scratch = talloc_new(NULL);
@@ -144,6 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         for (size_t i = 0; i < maps->count; i++)
             if (rw_maps_find(maps, maps->items[i].start) != &maps->items[i])
                 abort(); /* out of order, or one over the other */
+    look_at_the_rest(scratch);
     talloc_free(scratch);
     return 0;
 }

@@ -143,7 +143,7 @@ static void begin_program(void)
     program = start_python(pythons[0], script, NULL, NULL);
     atexit(end_program);
     static struct rw_incident *incident;
-    const struct rw_snapshot_options options = {.native = false};
+    const struct rw_snapshot_options options = {.native = true};
     incident = rw_incident_new(NULL);
     seen = rw_incident_add_process(incident, program.pid);
     if (rw_image_open(incident, program.pid, NULL, &image) != 0 ||
@@ -158,10 +158,15 @@ static struct rw_process_info *add_seen(struct rw_incident *incident)
     *process = *seen;
     process->index = NULL;
     process->threads = talloc_memdup(incident, seen->threads, seen->thread_count * sizeof(*seen->threads));
-    for (size_t i = 0; i < seen->thread_count; i++)
-        if (seen->threads[i].waits_on != NULL)
-            process->threads[i].waits_on =
-                talloc_memdup(incident, seen->threads[i].waits_on, sizeof(*seen->threads[i].waits_on));
+    for (size_t i = 0; i < seen->thread_count; i++) {
+        const struct rw_thread *from = &seen->threads[i];
+        struct rw_thread *thread = &process->threads[i];
+        if (from->waits_on != NULL)
+            thread->waits_on = talloc_memdup(incident, from->waits_on, sizeof(*from->waits_on));
+        if (from->native_count > 0)
+            thread->native =
+                talloc_memdup(incident, from->native, from->native_count * sizeof(*from->native));
+    }
     return process;
 }
 

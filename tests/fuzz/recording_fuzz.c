@@ -82,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     static const char *path;
     if (path == NULL) {
         make_rich_recording(&made);
+        make_every_kind(&made);
         path = fuzz_patched_open(&file, "1.rec", made.bytes, made.size);
         fuzz_in_memory(&file);
     }

@@ -9,7 +9,6 @@ import queue
 import random
 import select
 import socket
-import sys
 import threading
 import time
 

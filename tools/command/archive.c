@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tools/basics/files.h"
+#include "tools/basics/need.h"
 
 #define LIBRARY "libarchive.so.13" /* the ABI of the header above: libarchive 3 */
 
@@ -101,7 +102,7 @@ struct rw_archive *rw_archive_open(const char *file, const char **error)
         unlink(file);
         return NULL;
     }
-    struct rw_archive *opened = malloc(sizeof(*opened));
+    struct rw_archive *opened = rw_need(malloc(sizeof(*opened)));
     opened->archive = archive;
     opened->fd = fd;
     return opened;

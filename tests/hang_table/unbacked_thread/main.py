@@ -1,6 +1,4 @@
 # SPDX-License-Identifier: MIT
-import sys
-
 try:
     import _interpreters as interpreters
 except ImportError:

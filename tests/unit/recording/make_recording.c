@@ -302,6 +302,34 @@ void make_rich_recording(struct made *made)
     made->header->progress = 5;
 }
 
+void make_every_kind(struct made *made)
+{
+    struct rw_slot *ended = &made->slots[2].slot;
+    const uint64_t pthread = made->slots[1].slot.pthread, at = MADE_START_NS + 3 * MADE_S;
+    for (uint32_t kind = RW_MISUSE_NONE + 1; kind < RW_MISUSE_KINDS; kind++) {
+        struct rw_misuse *misuse = &made->misuses[kind - 1];
+        *misuse = (struct rw_misuse){.sequence = 2,
+                                     .kind = kind,
+                                     .count = kind,
+                                     .outcome = kind % 3,
+                                     .time_ns = at + kind,
+                                     .object = kind == RW_MISUSE_LATE_THREAD ? 1 | UINT64_C(1) << 32 : 0x6000,
+                                     .arg = 1,
+                                     .return_address = 0x401250,
+                                     .other_ns = at,
+                                     .other_return_address = 0x401260,
+                                     .tid = MADE_PID,
+                                     .other_tid = 4001};
+        copy(misuse->name, sizeof(misuse->name), "doer");
+        copy(misuse->other_name, sizeof(misuse->other_name), "other");
+        made->header->misuses++;
+    }
+    for (uint32_t kind = RW_EVENT_NONE + 1; kind < RW_EVENT_WAIT; kind++)
+        make_event(ended, at + 1 + kind, kind, pthread, 1);
+    for (uint32_t kind = RW_WAIT_NONE + 1; kind <= RW_WAIT_FORK; kind++)
+        make_wait(ended, at + 1 + kind, at + 50 + kind * MADE_S / 10, kind, pthread, kind);
+}
+
 void write_recording(const struct made *made, const char *path, size_t size)
 {
     if (size > made->size)

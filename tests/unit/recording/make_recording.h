@@ -52,6 +52,10 @@ void make_left_thread(struct rw_account *account, const struct made *made, unsig
 /* A recording that uses every part: the seed of the mutation test, and of a fuzzer's corpus. */
 void make_rich_recording(struct made *made);
 
+/* Adds to it a misuse, a transition and a wait of each kind, for a fuzzer: no mutation makes a kind where
+ * there is none. */
+void make_every_kind(struct made *made);
+
 /* Writes the first `size` bytes (all with SIZE_MAX) to a file, mode 0600. */
 void write_recording(const struct made *made, const char *path, size_t size);
 
