@@ -52,6 +52,7 @@ void tell_forks(const char *self);
 void tell_children(const char *self);
 void tell_processes(const char *self);
 void tell_libraries(const char *self);
+void tell_namespaces(const char *self);
 void tell_limits(const char *self);
 void tell_confined(const char *self);
 

@@ -111,6 +111,7 @@ static const struct group {
     {"shared", tell_shared},
     {"destruction", tell_destruction},
     {"libraries", tell_libraries},
+    {"namespaces", tell_namespaces},
     {"limits", tell_limits},
     {"processes", tell_processes},
     {"confined", tell_confined},
