@@ -82,9 +82,13 @@ static void describe_process(void)
 
 static struct rw_shim_options options;
 
+/* A program that has changed its user, and executes another, is part of a session whose folder is closed to
+ * it: it may begin one of its own, but no line of ours is to be among its output where it cannot. */
+static bool is_session_closed;
+
 static void refuse_session(const char *what, const char *detail, int error)
 {
-    if (!rw_session_is_refused())
+    if (!rw_session_is_refused() && !is_session_closed)
         say(what, detail, error, "; the program runs unwatched");
     rw_session_refuse();
 }
@@ -136,7 +140,9 @@ static void leave_refusal(int error)
 /* The monitor of a session may take its folder away just before we record in it. */
 static bool begin(void)
 {
-    int result = rw_session_join() ? rw_begin_recording(&rw_self) : -ENOENT;
+    int joined = rw_session_join();
+    is_session_closed = joined == -EACCES;
+    int result = joined == 0 ? rw_begin_recording(&rw_self) : -ENOENT;
     if (result == 0 || result == -ENOENT)
         return result == 0 || begin_session();
     leave_refusal(-result);

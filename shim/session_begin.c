@@ -40,7 +40,7 @@ void rw_session_locate(void)
     rw_session.monitor_pid = 0;
 }
 
-bool rw_session_join(void)
+int rw_session_join(void)
 {
     const char *value = getenv(RW_SESSION_VARIABLE);
     uint64_t pid, pid_namespace = 0;
@@ -48,16 +48,18 @@ bool rw_session_join(void)
     if (colon && colon[0] == '@')
         colon = rw_text_read_decimal(colon + 1, &pid_namespace);
     if (!colon || colon[0] != ':' || colon[1] != '/' || rw_text_length(colon + 1) >= sizeof rw_session.folder)
-        return false;
+        return -ENOENT;
     struct stat status;
-    if (rw_raw4(SYS_newfstatat, AT_FDCWD, (long)(colon + 1), (long)&status, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !S_ISDIR(status.st_mode))
-        return false;
+    long result = rw_raw4(SYS_newfstatat, AT_FDCWD, (long)(colon + 1), (long)&status, AT_SYMLINK_NOFOLLOW);
+    if (result == -EACCES)
+        return -EACCES;
+    if (result != 0 || !S_ISDIR(status.st_mode))
+        return -ENOENT;
     rw_text_copy(rw_session.folder, sizeof rw_session.folder, colon + 1);
     rw_session.monitor_pid = pid <= INT32_MAX ? (int32_t)pid : 0;
     rw_session.pid_namespace = pid_namespace;
     rw_session_locate();
-    return true;
+    return 0;
 }
 
 static int make_absolute(const char *path)

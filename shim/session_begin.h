@@ -15,8 +15,9 @@
                           folder>", the namespace only where it is known; or "none:<path>"                   \
                           where a process above could not make it */
 
-/* Fills rw_session from the environment. False if there is no session, or its folder is gone. */
-bool rw_session_join(void);
+/* Fills rw_session from the environment. 0, or a negative errno: -ENOENT if there is no session, or its
+ * folder is gone; -EACCES if it is closed to this user. */
+int rw_session_join(void);
 
 /* Finds out whether this process is in another pid namespace than the session's monitor, whose pid then means
  * somebody else: rw_session forgets it. In a new process image, and in a fork child. */

@@ -52,6 +52,16 @@ class Folder(AdversityCase):
             self.assert_program_is_as_ever(Seen(as_nobody(SHELL), env, cwd="/"))
             self.assertFalse(os.path.exists(place.out))
 
+    def test_is_closed_to_a_child_of_another_user(self):
+        if os.getuid():
+            self.skipTest("only root can run a program as another user")
+        child = " ".join(as_nobody(["/bin/echo"]))
+        with processes.Program(["/bin/true"]) as place:
+            os.chmod(place.folder, 0o755)
+            env = preload(RACEWATCH_DIR=place.folder + "/out", LD_PRELOAD=readable_copy())
+            seen = Seen(["/bin/sh", "-c", "%s one; %s two" % (child, child)], env, cwd="/")
+        self.assertEqual((seen.status, seen.stdout, seen.stderr), (0, "one\ntwo\n", ""))
+
     def test_is_full(self):
         script = "mount -t tmpfs -o size=8k,mode=0777 none \"$1\" && shift && exec \"$@\""
         with processes.Program(["/bin/true"]) as place:
