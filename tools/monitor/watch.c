@@ -332,12 +332,12 @@ void rw_watched_save_maps(struct rw_watched *watched)
         close(in);
 }
 
-/* What stays is cut to the slots that were ever used. Only of a process that has ended: to one that has the
- * file mapped, what is beyond its end is a SIGBUS. */
+/* What stays is cut to the slots that were ever used. Only of a process that has surely ended: to one that
+ * has the file mapped, what is beyond its end is a SIGBUS. */
 static void cut_recording(const struct rw_watched *watched)
 {
     struct stat status;
-    if (watched->reader == NULL || !watched->is_over || watched->was_replaced)
+    if (watched->reader == NULL || has_surely_ended(watched) <= 0 || watched->was_replaced)
         return;
     rw_reader_refresh(watched->reader);
     const struct rw_header *header = rw_reader_header(watched->reader);

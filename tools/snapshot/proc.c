@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <talloc.h>
 #include <unistd.h>
 
@@ -148,6 +150,15 @@ int rw_proc_living_thread(int pid)
     return found;
 }
 
+/* Where there is no /proc, or one that hides it (hidepid), the kernel still knows it. */
+static bool is_out_of_sight(int pid)
+{
+    char path[64];
+    struct stat status;
+    snprintf(path, sizeof(path), "/proc/%d", pid);
+    return stat(path, &status) != 0 && (kill(pid, 0) == 0 || errno != ESRCH);
+}
+
 bool rw_proc_alive(int pid, uint64_t boottime_ns)
 {
     char path[64], text[1024];
@@ -155,7 +166,7 @@ bool rw_proc_alive(int pid, uint64_t boottime_ns)
 
     int living = rw_proc_living_thread(pid);
     if (living < 0)
-        return living != -ESRCH;
+        return living != -ESRCH || is_out_of_sight(pid);
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     ssize_t length = read_small(path, text, sizeof(text));
     if (length < 0)
