@@ -36,7 +36,7 @@ static void tell_accounts(int at)
 {
     struct rw_incident *incident = rw_incident_new(NULL);
     struct rw_process_info *all = rw_incident_add_process(incident, 0);
-    json_t *index = rw_index_read(at, "index.json"), *test;
+    json_t *index = rw_index_read(at, "index.json", NULL), *test;
     size_t i;
     json_array_foreach(json_object_get(index, "tests"), i, test)
     {
@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct rw_out *out = rw_out_new(NULL, at, folder, "run", NULL);
     assert(rw_out_write_index(out, 0) == 0);
     talloc_free(out);
-    json_t *index = rw_index_read(at, "index.json");
+    json_t *index = rw_index_read(at, "index.json", NULL);
     assert(json_is_array(json_object_get(index, "incidents")));
     json_decref(index);
     return 0;

@@ -33,7 +33,7 @@ int rw_open_regular(int folder, const char *path, int flags)
     if (error == 0) {
         snprintf(name, sizeof(name), "/proc/self/fd/%d", place);
         fd = openat(AT_FDCWD, name, O_RDONLY | O_CLOEXEC);
-        error = fd < 0 ? -errno : 0;
+        error = fd >= 0 ? 0 : errno == ENOENT ? -EIO /* no /proc: the file is there */ : -errno;
     }
     close(place);
     return error != 0 ? error : fd;

@@ -79,7 +79,7 @@ static bool is_ours(const char *path)
 
 static bool is_foreign_index(const char *path)
 {
-    json_t *index = ends_with(path, "/index.json") ? rw_index_read(AT_FDCWD, path) : NULL;
+    json_t *index = ends_with(path, "/index.json") ? rw_index_read(AT_FDCWD, path, NULL) : NULL;
     bool is_foreign = ends_with(path, "/index.json") && index == NULL;
     json_decref(index);
     return is_foreign;
@@ -109,7 +109,7 @@ static json_t *in_archive(const char *folder, int length, const char *inside)
 
 static void read_index(struct pack *pack, const char *path)
 {
-    json_t *index = rw_index_read(AT_FDCWD, path), *incident, *recording;
+    json_t *index = rw_index_read(AT_FDCWD, path, NULL), *incident, *recording;
     size_t i, j;
     if (index == NULL)
         return;

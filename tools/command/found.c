@@ -106,7 +106,7 @@ static void add_out(void *parent, const char *path, struct rw_found *found)
             add_incident(parent, found, incident);
     }
     const char *index_path = talloc_asprintf(parent, "%s/index.json", path);
-    json_t *index = rw_index_read(AT_FDCWD, index_path);
+    json_t *index = rw_index_read(AT_FDCWD, index_path, NULL);
     found->index = index != NULL ? index_path : NULL;
     /* A run that ended in its own time has told all there was: what it kept, it kept for keep=always. */
     bool has_ended = json_is_integer(json_object_get(index, "exit"));

@@ -121,7 +121,7 @@ static size_t print_accounts(const struct printer *printer, void *scratch, const
 {
     struct rw_incident *incident = rw_incident_new(scratch);
     struct rw_process_info *all = rw_incident_add_process(incident, 0);
-    json_t *index = rw_index_read(AT_FDCWD, index_path), *test;
+    json_t *index = rw_index_read(AT_FDCWD, index_path, NULL), *test;
     size_t i;
     json_array_foreach(json_object_get(index, "tests"), i, test)
     {

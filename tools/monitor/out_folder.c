@@ -102,7 +102,11 @@ static int write_file(int folder, const char *name, int (*write)(const void *wha
     /* The beginning of a report is worth more than none: what fitted takes the name, too. The index is
      * different: the old one is whole. */
     bool keep = error == 0 || strcmp(name, INDEX) != 0;
-    if (!keep || renameat(folder, temporary, folder, name) != 0)
+    if (keep && renameat(folder, temporary, folder, name) != 0) {
+        error = error != 0 ? error : -errno;
+        keep = false;
+    }
+    if (!keep)
         unlinkat(folder, temporary, 0);
     return error;
 }
@@ -206,7 +210,12 @@ int rw_out_write_index(struct rw_out *out, int exit_status)
             out,
             "the folder was locked by somebody else for two seconds: its index was written all the same");
     }
-    json_t *old_index = rw_index_read(out->fd, INDEX);
+    bool is_unknown;
+    json_t *old_index = rw_index_read(out->fd, INDEX, &is_unknown);
+    if (is_unknown) { /* what it tells of other runs is not ours to lose */
+        close(lock);
+        return -EIO;
+    }
     if (old_index == NULL)
         put_aside(out);
     json_t *index = json_object();
@@ -244,7 +253,7 @@ static int make_folder(struct rw_out *out, const char *class_name, char **name)
     /* Numbers go on over runs: 001 of any class taken means 002. Two runs that take the same number at once
      * differ in their class, or one of them goes on to the next. */
     int number = 1;
-    json_t *old_index = rw_index_read(out->fd, INDEX), *entry;
+    json_t *old_index = rw_index_read(out->fd, INDEX, NULL), *entry;
     size_t i;
     json_array_foreach(json_object_get(old_index, "incidents"), i, entry)
     {

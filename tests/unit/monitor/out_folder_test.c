@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -245,6 +246,30 @@ static void tests_stay_as_long_as_their_run_has_incidents(void **state)
     talloc_free(third);
 }
 
+/* It is there, but there is no descriptor left to read it with: that makes it nobody else's. */
+static void an_index_that_cannot_be_read_now_stays(void **state)
+{
+    struct folder *folder = *state;
+    struct rw_out *first = rw_out_new(NULL, folder->fd, folder->path, "run-1", "pytest");
+    struct rw_out *second = rw_out_new(NULL, folder->fd, folder->path, "run-2", "pytest");
+    struct rlimit before, few;
+    add(first, "cycle");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(folder->fd);
+    close(next);
+    few = (struct rlimit){(rlim_t)next + 1, before.rlim_max}; /* one is for the lock */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    int error = rw_out_write_index(second, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(error < 0);
+    assert_int_equal(faccessat(folder->fd, "index.json.1", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+    json_t *index = index_of(folder);
+    assert_int_equal(json_array_size(json_object_get(index, "incidents")), 1);
+    json_decref(index);
+    talloc_free(first);
+    talloc_free(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +280,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(words_from_elsewhere_do_no_harm, make, clear),
         cmocka_unit_test_setup_teardown(those_over_the_limit_are_counted, make, clear),
         cmocka_unit_test_setup_teardown(tests_stay_as_long_as_their_run_has_incidents, make, clear),
+        cmocka_unit_test_setup_teardown(an_index_that_cannot_be_read_now_stays, make, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
