@@ -88,9 +88,9 @@ static bool is_session_closed;
 
 static void refuse_session(const char *what, const char *detail, int error)
 {
-    if (!rw_session_is_refused() && !is_session_closed)
+    if (!rw_session_is_refused(options.dir) && !is_session_closed)
         say(what, detail, error, "; the program runs unwatched");
-    rw_session_refuse();
+    rw_session_refuse(options.dir);
 }
 
 static bool begin_session(void)

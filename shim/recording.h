@@ -41,6 +41,8 @@
 /* A symbolic link in the session's folder, left by a process of the run that could make no recording there:
  * it leads to the errno, in decimal. It takes no block of the disk. */
 #define RW_REFUSAL_NAME "refused"
+/* More than any path of a session's has behind OUT: "/recordings/", the session's name, a recording's. */
+#define RW_PATH_ROOM 128
 
 #define RW_RECORDING_MAGIC UINT64_C(0x31434552574b4352) /* "RCKWREC1", little endian */
 #define RW_RECORDING_VERSION 2u

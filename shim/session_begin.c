@@ -78,7 +78,8 @@ static int make_absolute(const char *path)
     rw_text_add(&text, path);
     while (text.length > 1 && out[text.length - 1] == '/')
         out[--text.length] = '\0';
-    return text.is_cut ? -ENAMETOOLONG : 0;
+    /* Told now, before what it begins with is made. */
+    return text.is_cut || text.length + RW_PATH_ROOM > sizeof out ? -ENAMETOOLONG : 0;
 }
 
 static int make_folder(const char *path, bool *is_made)
@@ -164,7 +165,7 @@ static int make_all(bool *is_made, const char **culprit)
     bool is_made_now;
     *culprit = out;
     int result = make_out(&is_made_now);
-    *is_made |= result == 0 && is_made_now;
+    *is_made |= is_made_now;
     if (result == 0) {
         *culprit = recordings;
         result = make_recordings();
@@ -224,13 +225,13 @@ void rw_session_export(void)
 
 static const char none[] = "none:";
 
-void rw_session_refuse(void)
+void rw_session_refuse(const char *dir)
 {
-    static char value[PATH_MAX + sizeof none];
+    static char value[PATH_MAX + 1 + sizeof none];
     struct rw_text text;
     rw_text_begin(&text, value, sizeof value);
     rw_text_add(&text, none);
-    rw_text_add(&text, out);
+    rw_text_add(&text, dir);
     RW_REAL_OF(setenv)(RW_SESSION_VARIABLE, value, 1);
 }
 
@@ -240,10 +241,10 @@ static const char *refused(void)
     return value ? rw_text_after(value, none) : NULL;
 }
 
-bool rw_session_is_refused(void)
+bool rw_session_is_refused(const char *dir)
 {
     const char *path = refused();
-    return path && rw_text_equal(path, out);
+    return path && rw_text_equal(path, dir);
 }
 
 bool rw_session_is_refused_anywhere(void)

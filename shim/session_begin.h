@@ -33,12 +33,12 @@ void rw_session_undo(bool is_made);
 /* Puts the session into the environment. */
 void rw_session_export(void);
 
-/* Puts there instead that there is none, so that of a whole tree of processes only the first one says so. */
-void rw_session_refuse(void);
+/* Puts there instead that there is none, so that of a whole tree of processes only the first one says so.
+ * `dir` as it was given, which is the same wherever a process of the tree has gone. */
+void rw_session_refuse(const char *dir);
 
-/* Whether a process above has said that nothing can be recorded; in the folder that was tried last, or
- * anywhere. */
-bool rw_session_is_refused(void);
+/* Whether a process above has said that nothing can be recorded; in this folder, or anywhere. */
+bool rw_session_is_refused(const char *dir);
 bool rw_session_is_refused_anywhere(void);
 
 /* Starts the monitor and fills rw_session.monitor_pid. Returns 0 or a negative errno. -EXDEV: the next child

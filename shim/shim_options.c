@@ -126,15 +126,17 @@ void rw_shim_options_print(void)
     }
 }
 
-/* SIGPIPE is held back and, if the write raised it, taken off again before it can be delivered. */
+/* What the write may raise, of a pipe that nobody reads or a file that may not grow, is held back, and taken
+ * off again before it can be delivered. */
 void rw_say(const char *line)
 {
     static const struct timespec at_once = {0, 0};
-    uint64_t pipe = UINT64_C(1) << (SIGPIPE - 1), before, pending = 0;
-    rw_raw4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&pipe, (long)&before, sizeof pipe);
+    uint64_t raised = UINT64_C(1) << (SIGPIPE - 1) | UINT64_C(1) << (SIGXFSZ - 1), before, pending = 0;
+    rw_raw4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&raised, (long)&before, sizeof raised);
     rw_raw3(SYS_rt_sigpending, (long)&pending, sizeof pending, 0);
     rw_raw3(SYS_write, 2, (long)line, (long)rw_text_length(line));
-    if (!(pending & pipe))
-        rw_raw4(SYS_rt_sigtimedwait, (long)&pipe, 0, (long)&at_once, sizeof pipe);
+    raised &= ~pending;
+    if (raised != 0)
+        rw_raw4(SYS_rt_sigtimedwait, (long)&raised, 0, (long)&at_once, sizeof raised);
     rw_raw4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before);
 }

@@ -20,7 +20,7 @@ struct rw_shim_options {
     uint64_t seed;
     char unknown[64];       /* the first key that is none, "" if all are known */
     char steer[256];        /* "" if it was not given */
-    char dir[PATH_MAX];     /* as it was given, or the default */
+    char dir[PATH_MAX + 1]; /* as it was given, or the default; longer than a path may be: cut */
     char monitor[PATH_MAX]; /* "" if it was not given */
     char replay[PATH_MAX];  /* the same */
 };
