@@ -78,7 +78,10 @@ void rw_parse(const struct argp *argp, int argc, char **argv, int usage_status, 
     name_for_usage = argv[0];
     status_for_usage = usage_status;
     argp_err_exit_status = usage_status;
-    if (argp_parse(&outer, argc, argv, ARGP_IN_ORDER, NULL, &quiet) != 0)
+    error_t error = argp_parse(&outer, argc, argv, ARGP_IN_ORDER, NULL, &quiet);
+    if (error == ENOMEM)
+        abort(); /* as all of tools/ does without memory; `racewatch run` has a last resort */
+    if (error != 0)
         exit(usage_status);
 }
 

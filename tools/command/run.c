@@ -6,11 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +17,7 @@
 
 #include "tools/command/command_name.h"
 #include "tools/command/commands.h"
+#include "tools/command/last_resort.h"
 #include "tools/command/library.h"
 #include "tools/command/tell.h"
 #include "tools/monitor/monitor.h"
@@ -76,20 +75,45 @@ static const struct argp_option *flags(void *parent)
     return list;
 }
 
-/* Under a limit of file sizes a recording or a report that is too large is an error to be told, not a signal
- * that ends us. The program gets back what we found. */
-static void (*file_size_handler)(int);
+/* What the program gets back of what we found, before we changed it. */
+static struct {
+    char **environment;
+    void (*file_size_handler)(int);
+    void (*child_handler)(int);
+    void (*pipe_handler)(int);
+} before_us;
 
-static void ignore_file_size_signal(void)
+/* Under a limit of file sizes a recording or a report that is too large is an error to be told, not a signal
+ * that ends us; nor does a message that nobody reads. And of children whose ends are ignored there is no exit
+ * status. */
+static void change_signals(void)
 {
-    file_size_handler = signal(SIGXFSZ, SIG_IGN);
+    before_us.file_size_handler = signal(SIGXFSZ, SIG_IGN);
+    before_us.pipe_handler = signal(SIGPIPE, SIG_IGN);
+    before_us.child_handler = signal(SIGCHLD, SIG_DFL);
+}
+
+static void restore_signals(void)
+{
+    signal(SIGXFSZ, before_us.file_size_handler);
+    signal(SIGPIPE, before_us.pipe_handler);
+    signal(SIGCHLD, before_us.child_handler);
+}
+
+/* setenv() leaves the strings alone that it replaces. */
+static void keep_environment(void *parent)
+{
+    size_t count = 0;
+    while (environ[count] != NULL)
+        count++;
+    before_us.environment = talloc_memdup(parent, environ, (count + 1) * sizeof(char *));
 }
 
 /* The program without us, in our place. */
 static int run_alone(char **command)
 {
-    signal(SIGXFSZ, file_size_handler);
-    execvp(command[0], command);
+    restore_signals();
+    execvpe(command[0], command, before_us.environment);
     int error = errno;
     fprintf(stderr, "racewatch run: %s: %s\n", command[0], strerror(error));
     return error == ENOENT ? RW_EXIT_NOT_FOUND : RW_EXIT_NOT_RUN;
@@ -133,26 +157,30 @@ static void prepare_replay(struct rw_options *options)
 
 static void signals_to_take(sigset_t *set)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD};
     sigemptyset(set);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         sigaddset(set, numbers[i]);
 }
 
-static int spawn(char **command, const sigset_t *mask, pid_t *child)
+/* posix_spawn() could not give back a signal that was ignored. The child has dispositions of its own, and our
+ * memory until it has become the program. */
+static pid_t spawn(char **command, const sigset_t *mask, int *error)
 {
-    posix_spawnattr_t attributes;
-    sigset_t to_default;
-    sigemptyset(&to_default);
-    if (file_size_handler != SIG_IGN)
-        sigaddset(&to_default, SIGXFSZ);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, mask);
-    posix_spawnattr_setsigdefault(&attributes, &to_default);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int error = posix_spawnp(child, command[0], NULL, &attributes, command, environ);
-    posix_spawnattr_destroy(&attributes);
-    return error;
+    *error = 0;
+    pid_t child = vfork();
+    if (child == 0) {
+        restore_signals();
+        sigprocmask(SIG_SETMASK, mask, NULL);
+        execvp(command[0], command);
+        *error = errno;
+        _exit(RW_EXIT_NOT_RUN);
+    }
+    if (child < 0)
+        *error = errno;
+    else if (*error != 0)
+        waitpid(child, NULL, 0);
+    return child;
 }
 
 /* A path as the user would type it: relative where it lies below the working directory. */
@@ -205,33 +233,30 @@ static int watch(void *scratch, const struct arguments *arguments, struct rw_ses
     signals_to_take(&taken);
     sigprocmask(SIG_BLOCK, &taken, &before);
     set_environment(scratch, arguments->options, session, library);
-    pid_t child;
-    int error = spawn(command, &before, &child);
+    int error;
+    pid_t child = spawn(command, &before, &error);
     if (error != 0) {
-        fprintf(stderr, "racewatch run: %s: %s\n", command[0], strerror(error));
         rw_session_remove(session);
         rw_session_close(session);
-        return error == ENOENT ? RW_EXIT_NOT_FOUND : RW_EXIT_NOT_RUN;
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        if (child < 0) /* no room for one process more: ours has to do */
+            fprintf(stderr, "racewatch run: nothing is watched: cannot make a process: %s\n",
+                    strerror(error));
+        return run_alone(command);
     }
-    signal(SIGPIPE, SIG_IGN);
+    rw_last_resort_child(child, &taken);
     struct rw_monitor_setup setup = {
         .options = arguments->options,
         .session = session,
         .command = rw_command_name(scratch, command),
         .child = child,
+        .child_ended = rw_last_resort_status,
         .first = child,
-        .signal_fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK),
+        .signals = &taken,
         .log = arguments->options->verbose ? stderr : NULL,
     };
     struct rw_monitor_result result;
-    error = rw_monitor_run(scratch, &setup, &result);
-    if (error != 0) {
-        fprintf(stderr, "racewatch run: nothing is watched: %s\n", strerror(-error));
-        sigprocmask(SIG_SETMASK, &before, NULL);
-        result = (struct rw_monitor_result){.has_seen = true};
-        while (waitpid(child, &result.wait_status, 0) < 0 && errno == EINTR)
-            ;
-    }
+    rw_monitor_run(scratch, &setup, &result);
     say(&result, command);
     if (result.told > 0 && arguments->options->error_exitcode > 0)
         return (int)(arguments->options->error_exitcode & 0xff);
@@ -239,8 +264,22 @@ static int watch(void *scratch, const struct arguments *arguments, struct rw_ses
                                            : WEXITSTATUS(result.wait_status);
 }
 
+/* Before anything is allocated: the command is not known yet, but where only flags and "--" stand before it.
+ */
+static void begin_last_resort(char **argv)
+{
+    char **at = argv + 1;
+    while (*at != NULL && (*at)[0] == '-' && strcmp(*at, "--") != 0)
+        at++;
+    if (*at != NULL && strcmp(*at, "--") == 0 && at[1] != NULL)
+        rw_last_resort_begin(at + 1, environ, restore_signals);
+}
+
 int rw_command_run(int argc, char **argv)
 {
+    change_signals();
+    before_us.environment = environ;
+    begin_last_resort(argv);
     void *scratch = talloc_new(NULL);
     struct arguments arguments = {.options = rw_options_new(scratch)};
     struct argp argp = {.options = flags(scratch),
@@ -249,7 +288,6 @@ int rw_command_run(int argc, char **argv)
                         .doc =
                             "Run a program and watch it. Its exit status is the program's own.\v"
                             "Flags win over RACEWATCH_OPTIONS=\"key=value:...\", which has the same names."};
-    ignore_file_size_signal();
     rw_options_from_environment(arguments.options, stderr);
     rw_parse(&argp, argc, argv, RW_EXIT_OWN, &arguments);
     if (arguments.options->help) {
@@ -259,6 +297,8 @@ int rw_command_run(int argc, char **argv)
     prepare_replay(arguments.options);
     if (arguments.command == NULL)
         rw_usage_error("which command? (racewatch run [OPTION...] [--] COMMAND...)");
+    keep_environment(scratch);
+    rw_last_resort_begin(arguments.command, before_us.environment, restore_signals);
     const char *is_on = getenv("RACEWATCH");
     if (is_on != NULL && strcmp(is_on, "0") == 0)
         return run_alone(arguments.command);

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include "tools/monitor/privileges.h"
 #include "tools/monitor/progress.h"
 #include "tools/monitor/publish.h"
+#include "tools/monitor/reached.h"
 #include "tools/monitor/schedules.h"
 #include "tools/monitor/spares.h"
 #include "tools/monitor/thread_names.h"
@@ -53,7 +53,7 @@ struct monitor {
     struct rw_looks *looks;
     struct rw_thread_names *names; /* NULL: nobody asks for accounts where nothing hangs */
     struct rw_schedules *schedules;
-    int child_fd;
+    int signal_fd; /* only wakes: signals are taken from those that wait; -1 none */
     bool child_ended;
     bool is_asked_to_end;
     bool was_signalled; /* somebody ends the run: its processes' ends are no riddle any more */
@@ -188,12 +188,12 @@ static void tick(struct monitor *monitor, uint64_t now_ns)
 
 static void pass_signal(struct monitor *monitor, int number)
 {
-    if (monitor->child_fd >= 0 && number != 0)
-        syscall(SYS_pidfd_send_signal, monitor->child_fd, number, NULL, 0);
+    if (monitor->setup->child != 0 && !monitor->child_ended && number != 0)
+        kill(monitor->setup->child, number); /* nobody else reaps it, so the number is its own */
 }
 
 /* A signal that is about to end the program: look first, for it may take the evidence along. */
-static void look_before_signal(struct monitor *monitor, const struct signalfd_siginfo *info, uint64_t now_ns)
+static void look_before_signal(struct monitor *monitor, const siginfo_t *info, uint64_t now_ns)
 {
     struct rw_want want = {.trigger = RW_TRIGGER_SIGNAL, .pid = monitor->setup->first};
     tick(monitor, now_ns); /* it may be younger than the last one */
@@ -204,26 +204,27 @@ static void look_before_signal(struct monitor *monitor, const struct signalfd_si
         want.pid = watched->pid;
         want.is_explicit = true;
     }
-    snprintf(want.detail, sizeof(want.detail), "the run got SIG%s", sigabbrev_np((int)info->ssi_signo));
+    snprintf(want.detail, sizeof(want.detail), "the run got SIG%s", sigabbrev_np(info->si_signo));
     begin_look(monitor, &want, now_ns);
-    /* From the terminal it has reached the program already: the whole foreground process group gets it. */
-    monitor->signal_to_pass = info->ssi_code == SI_KERNEL ? 0 : (int)info->ssi_signo;
+    monitor->signal_to_pass = rw_signal_has_reached_program(info) ? 0 : info->si_signo;
     monitor->pass_ns = now_ns + SIGNAL_LOOK_NS;
 }
 
 static void take_signals(struct monitor *monitor, uint64_t now_ns)
 {
-    struct signalfd_siginfo info;
-    while (read(monitor->setup->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-        int number = (int)info.ssi_signo;
+    const struct timespec at_once = {0, 0};
+    siginfo_t info;
+    int number;
+    while (monitor->setup->signals != NULL &&
+           (number = sigtimedwait(monitor->setup->signals, &info, &at_once)) > 0) {
         bool ends = number == SIGTERM || number == SIGINT || number == SIGHUP || number == SIGQUIT;
         if (!ends) {
-            pass_signal(monitor, number);
-        } else if (monitor->pass_ns != 0) { /* once more: no patience left */
+            pass_signal(monitor, number == SIGCHLD ? 0 : number); /* that only wakes */
+        } else if (monitor->pass_ns != 0) {                       /* once more: no patience left */
             monitor->was_signalled = true;
             pass_signal(monitor, monitor->signal_to_pass);
             monitor->signal_to_pass = 0;
-            if (info.ssi_code != SI_KERNEL)
+            if (!rw_signal_has_reached_program(&info))
                 pass_signal(monitor, number);
         } else {
             look_before_signal(monitor, &info, now_ns);
@@ -248,8 +249,7 @@ static void wait_for_something(struct monitor *monitor)
     due_ns = looks_ns < due_ns ? looks_ns : due_ns;
     due_ns = monitor->sweep_ns < due_ns ? monitor->sweep_ns : due_ns;
     struct pollfd fds[] = {
-        {.fd = monitor->child_fd, .events = POLLIN},
-        {.fd = monitor->setup->signal_fd, .events = POLLIN},
+        {.fd = monitor->signal_fd, .events = POLLIN},
         {.fd = rw_looks_fd(monitor->looks), .events = POLLIN},
     };
     struct timespec wait = {0, 0};
@@ -257,18 +257,15 @@ static void wait_for_something(struct monitor *monitor)
         wait.tv_sec = (time_t)((due_ns - now_ns) / SECOND);
         wait.tv_nsec = (long)((due_ns - now_ns) % SECOND);
     }
-    int ready = ppoll(fds, sizeof(fds) / sizeof(fds[0]), &wait, NULL);
-    if (ready == 0)
-        return;
-    if (ready < 0 && errno != EINTR) { /* a filter refuses ppoll: sleep, and ask each of them */
-        nanosleep(&wait, NULL);
-        fds[0].revents = fds[1].revents = POLLIN;
-    }
-    if (fds[0].revents != 0 &&
-        waitpid(monitor->setup->child, &monitor->wait_status, WNOHANG) == monitor->setup->child)
+    if (ppoll(fds, sizeof(fds) / sizeof(fds[0]), &wait, NULL) < 0 && errno != EINTR)
+        nanosleep(&wait, NULL); /* a filter refuses ppoll */
+    if (monitor->setup->child != 0 &&
+        waitpid(monitor->setup->child, &monitor->wait_status, WNOHANG) == monitor->setup->child) {
         monitor->child_ended = true;
-    if (fds[1].revents != 0)
-        take_signals(monitor, rw_now_ns());
+        if (monitor->setup->child_ended != NULL)
+            monitor->setup->child_ended(monitor->wait_status);
+    }
+    take_signals(monitor, rw_now_ns());
 }
 
 static bool is_over(const struct monitor *monitor, uint64_t now_ns)
@@ -305,11 +302,10 @@ static void loop(struct monitor *monitor)
     }
 }
 
-/* What is left in the session's folder belongs to processes that go on without us, or ended in order.
- * -ENOTEMPTY: somebody new has come. */
-static int clear_away(struct monitor *monitor)
+/* All processes; what is left in the session's folder belongs to such as go on without us, or ended in order.
+ * False: somebody new has come. */
+static bool forget_all(struct monitor *monitor, bool keeps)
 {
-    bool keeps = strcmp(monitor->setup->options->keep, "always") == 0;
     uint64_t now_ns = rw_now_ns();
     if (monitor->setup->child != 0)
         rw_watch_ends(monitor->watch);
@@ -317,8 +313,7 @@ static int clear_away(struct monitor *monitor)
     monitor->has_seen |= rw_watch_count(monitor->watch) > 0;
     settle_ended(monitor, now_ns);
     if (monitor->setup->child == 0 && !monitor->is_asked_to_end && rw_watch_living(monitor->watch) > 0)
-        return -ENOTEMPTY;
-    bool has_kept = keeps || monitor->publisher->told > 0;
+        return false;
     rw_accounts_count(monitor->publisher->accounts); /* with the processes that go on without us */
     while (rw_watch_count(monitor->watch) > 0) {
         struct rw_watched *watched = rw_watch_at(monitor->watch, 0);
@@ -329,9 +324,25 @@ static int clear_away(struct monitor *monitor)
     if (!keeps)
         rw_watch_clear_elsewhere(monitor->watch);
     rw_spares_clear(monitor->setup->session->path);
-    monitor->refused = rw_session_take_refusal(monitor->setup->session);
-    int error = rw_session_remove(monitor->setup->session);
-    return has_kept ? 0 : error;
+    return true;
+}
+
+/* -ENOTEMPTY: somebody new has come. */
+static int clear_away(struct monitor *monitor)
+{
+    bool keeps = strcmp(monitor->setup->options->keep, "always") == 0;
+    int error = -ENOTEMPTY;
+    /* A file that could not be listed, read or removed once may be the second time. */
+    for (int tries = 0; tries < 2 && error != 0; tries++) {
+        if (!forget_all(monitor, keeps))
+            return -ENOTEMPTY;
+        int refused = rw_session_take_refusal(monitor->setup->session);
+        monitor->refused = refused != 0 ? refused : monitor->refused;
+        error = rw_session_remove(monitor->setup->session);
+        if (keeps || monitor->publisher->told > 0)
+            return 0;
+    }
+    return error;
 }
 
 static void finish(struct monitor *monitor)
@@ -365,7 +376,7 @@ static void finish(struct monitor *monitor)
     rw_out_write_index(monitor->out, status);
 }
 
-static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
+static void set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
 {
     const char *command = setup->command;
     monitor->setup = setup;
@@ -373,9 +384,8 @@ static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
     monitor->start_ns = monitor->last_tick_ns = rw_now_ns();
     monitor->interval_ns = TICK_MIN_NS;
     monitor->sweep_interval_ns = SWEEP_MIN_NS / 2;
-    monitor->child_fd = setup->child != 0 ? (int)syscall(SYS_pidfd_open, setup->child, 0) : -1;
-    if (setup->child != 0 && monitor->child_fd < 0)
-        return -errno;
+    monitor->signal_fd =
+        setup->signals != NULL ? signalfd(-1, setup->signals, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
     if (command == NULL && rw_proc_command(monitor, setup->first, &command) != 0)
         command = NULL;
     monitor->watch = rw_watch_new(monitor, setup->session->path);
@@ -396,7 +406,6 @@ static int set_up(struct monitor *monitor, const struct rw_monitor_setup *setup)
     if (setup->options->accounts && setup->options->python)
         monitor->names = rw_thread_names_new(monitor);
     monitor->looks = rw_looks_new(monitor, monitor->publisher, &monitor->triggers, command);
-    return 0;
 }
 
 /* A process that is watched takes two descriptors, and 1,024 are the usual limit: 500 processes would be too
@@ -410,20 +419,14 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw_monitor_result *result)
+void rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw_monitor_result *result)
 {
     struct monitor *monitor = talloc_zero(parent, struct monitor);
     rw_privileges_drop(); /* the program has been started, where we are the ones who do */
     raise_descriptor_limit();
     signal(SIGIO, SIG_IGN); /* of leases: spares.h */
-    int error = set_up(monitor, setup);
+    set_up(monitor, setup);
     memset(result, 0, sizeof(*result));
-    if (error != 0) {
-        if (monitor->child_fd >= 0)
-            close(monitor->child_fd);
-        talloc_free(monitor);
-        return error;
-    }
     do
         loop(monitor);
     while (clear_away(monitor) == -ENOTEMPTY && setup->child == 0 && rw_watch_living(monitor->watch) > 0);
@@ -439,9 +442,8 @@ int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw
         result->tests_told = rw_accounts_count(monitor->publisher->accounts);
     result->trouble = talloc_strdup(parent, monitor->publisher->trouble);
     result->schedules_said = talloc_strdup(parent, rw_schedules_said(monitor->schedules));
-    if (monitor->child_fd >= 0)
-        close(monitor->child_fd);
+    if (monitor->signal_fd >= 0)
+        close(monitor->signal_fd);
     rw_session_close(setup->session);
     talloc_free(monitor);
-    return 0;
 }

@@ -7,6 +7,7 @@
 #ifndef RACEWATCH_TOOLS_MONITOR_MONITOR_H
 #define RACEWATCH_TOOLS_MONITOR_MONITOR_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,13 +18,14 @@
 
 struct rw_monitor_setup {
     const struct rw_options *options;
-    struct rw_session *session; /* closed and freed at the end */
-    const char *command;        /* NULL: as the first process tells */
-    pid_t child;                /* the program of `racewatch run`, which is to be reaped; 0: none */
-    pid_t first;                /* the first process of the session */
-    int signal_fd;              /* signals to the run, or -1 */
-    const char *notes;          /* lines about the run for the index and the reports, or NULL */
-    FILE *log;                  /* what it does, or NULL */
+    struct rw_session *session;           /* closed and freed at the end */
+    const char *command;                  /* NULL: as the first process tells */
+    pid_t child;                          /* the program of `racewatch run`, which is to be reaped; 0: none */
+    void (*child_ended)(int wait_status); /* called at once; NULL: nobody asks */
+    pid_t first;                          /* the first process of the session */
+    const sigset_t *signals; /* to the run, and SIGCHLD where there is a child; all blocked. NULL: none */
+    const char *notes;       /* lines about the run for the index and the reports, or NULL */
+    FILE *log;               /* what it does, or NULL */
 };
 
 struct rw_monitor_result {
@@ -39,8 +41,7 @@ struct rw_monitor_result {
     char *schedules_said; /* of a run in serial mode: lines for people, "" if there is nothing to say */
 };
 
-/* Runs until the child has ended, or, without one, the last watched process has. 0 or a negative errno where
- * it could not even begin (the child goes on, and is not waited for). */
-int rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw_monitor_result *result);
+/* Runs until the child has ended, or, without one, the last watched process has. */
+void rw_monitor_run(void *parent, const struct rw_monitor_setup *setup, struct rw_monitor_result *result);
 
 #endif

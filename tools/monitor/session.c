@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,14 @@
 #define ROOM_BYTES (1024 * 1024)
 
 #define MADE_MARK ".made"
+#define ROOM ".room"
 
 static int destroy(struct rw_session *session)
 {
     if (session->fd >= 0)
         close(session->fd);
+    if (session->recordings_fd >= 0)
+        close(session->recordings_fd);
     if (session->out_fd >= 0)
         close(session->out_fd);
     return 0;
@@ -37,7 +41,7 @@ static int destroy(struct rw_session *session)
 static struct rw_session *new_session(void *parent)
 {
     struct rw_session *session = talloc_zero(parent, struct rw_session);
-    session->fd = session->out_fd = -1;
+    session->fd = session->recordings_fd = session->out_fd = -1;
     talloc_set_destructor(session, destroy);
     return session;
 }
@@ -51,12 +55,12 @@ static int open_folder(int at, const char *name)
 /* A full file system takes a folder and no data: ask for the room now, while it can still be said. */
 static int check_room(int fd)
 {
-    int file = openat(fd, ".room", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int file = openat(fd, ROOM, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
         return -errno;
     int error = posix_fallocate(file, 0, ROOM_BYTES);
     close(file);
-    unlinkat(fd, ".room", 0);
+    unlinkat(fd, ROOM, 0);
     return error == ENOSPC || error == EDQUOT ? -error : 0;
 }
 
@@ -74,16 +78,15 @@ static int make_session_folder(struct rw_session *session)
     if (mkdirat(session->out_fd, "recordings", 0700) != 0 && errno != EEXIST)
         return -errno;
     struct stat status;
-    int recordings = open_folder(session->out_fd, "recordings");
-    if (recordings < 0)
-        return recordings;
+    int recordings = session->recordings_fd = open_folder(session->out_fd, "recordings");
+    int error = recordings < 0                    ? recordings
+                : fstat(recordings, &status) != 0 ? -errno
+                : status.st_uid != geteuid()      ? -EPERM
+                                                  : -EEXIST;
     /* Whoever it belongs to could change what is recorded (shim/session_begin.c refuses it, too). */
-    int error = fstat(recordings, &status) != 0 ? -errno : status.st_uid != geteuid() ? -EPERM : -EEXIST;
-    if (error != -EEXIST) {
-        close(recordings);
+    if (error == -EPERM)
         return error;
-    }
-    if (session->made_out)
+    if (session->made_out && recordings >= 0)
         mark_made(recordings);
     for (int tries = 0; tries < 16 && error == -EEXIST; tries++) {
         unsigned short number = 0;
@@ -103,7 +106,6 @@ static int make_session_folder(struct rw_session *session)
             unlinkat(recordings, MADE_MARK, 0);
         unlinkat(session->out_fd, "recordings", AT_REMOVEDIR);
     }
-    close(recordings);
     return error;
 }
 
@@ -114,6 +116,8 @@ int rw_session_create(void *parent, const char *dir, struct rw_session **result,
     *why = NULL;
     char *out = rw_absolute_path(session, dir);
     int error = out == NULL ? -errno : 0;
+    if (error == 0 && strlen(out) + RW_PATH_ROOM > PATH_MAX) /* before what it begins with is made */
+        error = -ENAMETOOLONG;
     if (error == 0)
         error = rw_make_folders(out, &session->made_out);
     if (error == 0) {
@@ -161,13 +165,10 @@ int rw_session_open(void *parent, const char *path, bool made_out, struct rw_ses
                 error = -errno;
         }
     }
-    if (error == 0 && made_out) {
-        int recordings = open_folder(session->out_fd, "recordings");
-        if (recordings >= 0) {
-            mark_made(recordings);
-            close(recordings);
-        }
-    }
+    if (error == 0)
+        session->recordings_fd = open_folder(session->out_fd, "recordings");
+    if (made_out && session->recordings_fd >= 0)
+        mark_made(session->recordings_fd);
     if (error != 0) {
         *why = talloc_asprintf(parent, "no session at %s: %s", path, strerror(-error));
         talloc_free(session);
@@ -180,16 +181,22 @@ int rw_session_open(void *parent, const char *path, bool made_out, struct rw_ses
 
 int rw_session_remove(struct rw_session *session)
 {
-    return rmdir(session->path) != 0 ? -errno : 0;
+    if (rmdir(session->path) == 0)
+        return 0;
+    int error = -errno;
+    if (error == -ENOTEMPTY)
+        unlinkat(session->fd, ROOM, 0); /* could not be removed in the beginning */
+    return error;
 }
 
+/* What cannot be listed may be: its removal will tell. */
 static bool is_empty(int folder)
 {
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
-    bool found = list == NULL;
-    while (!found && (entry = readdir(list)) != NULL)
+    bool found = false;
+    while (list != NULL && !found && (entry = readdir(list)) != NULL)
         found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
                 strcmp(entry->d_name, MADE_MARK) != 0;
     if (list != NULL)
@@ -209,17 +216,15 @@ int rw_session_take_refusal(const struct rw_session *session)
 
 void rw_session_close(struct rw_session *session)
 {
-    int recordings = open_folder(session->out_fd, "recordings");
+    int recordings = session->recordings_fd;
     rw_lock(session->out_fd); /* without it, only what is empty goes: rmdir() sees to that */
     if (recordings >= 0 && is_empty(recordings)) {
-        bool is_ours = unlinkat(recordings, MADE_MARK, 0) == 0;
+        bool is_ours = unlinkat(recordings, MADE_MARK, 0) == 0 || session->made_out;
         if (unlinkat(session->out_fd, "recordings", AT_REMOVEDIR) != 0 && is_ours)
             mark_made(recordings); /* somebody came in between */
         else if (is_ours)
             rmdir(session->out);
     }
-    if (recordings >= 0)
-        close(recordings);
     talloc_free(session);
 }
 

@@ -18,6 +18,7 @@ struct rw_session {
     const char *name; /* last part of path */
     bool made_out;    /* OUT did not exist before */
     int out_fd;
+    int recordings_fd; /* -1: it could not be opened */
     int fd;
 };
 
