@@ -74,8 +74,6 @@ def processes_are_few(random):
     library, program = trials.product()
     count = random.choice([1, 8, 20])
     watched = random.choice([["env", "LD_PRELOAD=" + library, *steps()], [program, "run", "--", *steps()]])
-    if count == 1:
-        watched = watched if watched[0] == "env" else ["env", "LD_PRELOAD=" + library, *steps()]
     yield from _limited(as_nobody(["prlimit", "--nproc=%d" % count, *watched]), "inside",
                         bare_argv=as_nobody(["prlimit", "--nproc=%d" % count, *steps()]), cwd="/", folder_mode=0o777,
                         about=("Resource temporarily unavailable",))
@@ -127,8 +125,9 @@ def calls_are_refused(random):
     bare = Bare(filtered)
     if bare.stderr:  # the loader or libc needed it, too
         return
-    library, _ = trials.product()
-    watched = [*filtered[:filtered.index("--") + 1], "env", "LD_PRELOAD=" + library, *steps()]
+    library, program = trials.product()
+    inside = random.choice([["env", "LD_PRELOAD=" + library], [program, "run", "--"]])
+    watched = [*filtered[:filtered.index("--") + 1], *inside, *steps()]
     for wrong in _limited(watched, "inside", bare_argv=filtered, about=("racewatch",)):
         yield Wrong(wrong.kind, "without %s: %s" % (" ".join(names), wrong.what))
 

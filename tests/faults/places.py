@@ -127,6 +127,34 @@ def disk_is_full_when_it_is_to_be_reported(random):
         program.watch = trials.processes.FolderWatch(program.folder)
 
 
+def disk_fills_up_under_a_second_report(random):
+    """However little room there is left: the index is one that can be read, and the first run's incident is in it."""
+    with small_disk("size=4m") as folder:
+        env = {"RACEWATCH_DIR": folder + "/out"}
+        with Watched(two_locks(), env=env) as first:
+            _await(lambda: incidents.count(first.out))
+            first.kill()
+            yield from judge_end(first)
+        with Watched(two_locks(), env=env) as second:
+            _await(lambda: len(os.listdir(folder + "/out/recordings")) > 1 and len(second.recordings()) > 1)
+            with contextlib.suppress(OSError), open(os.path.join(folder, "other"), "wb", buffering=0) as f:
+                while True:
+                    f.write(b"x" * 4096)
+            with contextlib.suppress(OSError):
+                other = os.path.join(folder, "other")
+                os.truncate(other, os.path.getsize(other) - random.randint(0, 12) * 4096)
+            _await(lambda: len([n for n in os.listdir(second.out) if n.endswith("-cycle")]) > 1, for_s=15)
+            second.kill()
+            yield from judge_end(second)
+        index = incidents.index(folder + "/out")
+        classes = [row["class"] for row in index["incidents"]] if index else []
+        if classes not in (["cycle"], ["cycle", "cycle"]):
+            yield Wrong("lost", "the index: %s" % classes)
+        odd = [n for n in os.listdir(folder + "/out") if n.startswith((".index", "index.json."))]
+        if odd:
+            yield Wrong("left", "%s" % odd)
+
+
 def _await(predicate, for_s=trials.PATIENCE_S):
     """A mounted folder tells no inotify of ours; so it is asked again and again."""
     end = trials.time.monotonic() + for_s
@@ -226,4 +254,5 @@ def two_runs_in_one_folder(random):
 
 
 FAULTS = (disk_is_small, disk_is_an_overlay, inodes_are_few, disk_fills_up, disk_is_full_when_threads_come,
-          disk_is_full_when_it_is_to_be_reported, disk_is_read_only, folder_vanishes, disk_vanishes, folder_may_not_be_entered, links_lie_in_wait, two_runs_in_one_folder)
+          disk_is_full_when_it_is_to_be_reported, disk_fills_up_under_a_second_report, disk_is_read_only, folder_vanishes,
+          disk_vanishes, folder_may_not_be_entered, links_lie_in_wait, two_runs_in_one_folder)

@@ -175,9 +175,9 @@ def racewatch(*arguments):
                           text=True, errors="replace", timeout=PATIENCE_S, check=False)
 
 
-def wait_until_it_hangs(program):
+def wait_until_it_hangs(program, patience_s=PATIENCE_S):
     """Until two threads of two_locks() are recorded as waiting for a mutex, and there is a monitor. Nothing tells but a look."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while time.monotonic() < end and program.child.poll() is None:
         shown = [racewatch("recording", path).stdout for path in program.recordings()]
         if program.monitors() and any(len(re.findall(r"^  waits mutex ", text, re.MULTILINE)) == 2 for text in shown):
