@@ -143,10 +143,14 @@ uint32_t rw_lock_stack_record(uint64_t key)
         return 0;
     }
     number = find_free();
-    if (!copy_whole(&rw_lock_stacks[number], site) || rw_lock_stacks[number].key != key) {
-        rw_lock_stacks[number].key = 0;
+    struct rw_lock_stack *entry = &rw_lock_stacks[number];
+    rw_write_begin(&entry->sequence); /* a free entry may have been another one's, and be read */
+    const bool is_whole = copy_whole(entry, site) && entry->key == key;
+    if (!is_whole)
+        entry->key = 0;
+    rw_write_end(&entry->sequence);
+    if (!is_whole)
         return 0;
-    }
     users[number] = 1;
     if (number < recorded)
         free_count--;
