@@ -213,6 +213,21 @@ static bool unpack_string(struct unpacker *unpacker, const char **text)
     return true;
 }
 
+/* The bytes of a member that goes as it is, if a member of its type can have them. */
+static bool unpack_plain(struct unpacker *unpacker, enum rw_field_type type, void *member, size_t size)
+{
+    unsigned char bytes[sizeof(uint64_t)] = {0};
+    unsigned certainty;
+
+    if (!take(unpacker, bytes, size))
+        return false;
+    memcpy(&certainty, bytes, sizeof certainty);
+    if ((type == RW_FIELD_BOOL && bytes[0] > 1) || (type == RW_FIELD_CERTAINTY && certainty > RW_EXACT))
+        return false;
+    memcpy(member, bytes, size);
+    return true;
+}
+
 static bool unpack_record(struct unpacker *unpacker, const struct rw_record *record, void *structure);
 
 static bool unpack_array(struct unpacker *unpacker, const struct rw_field *field, void *structure)
@@ -264,7 +279,7 @@ static bool unpack_record(struct unpacker *unpacker, const struct rw_record *rec
         bool is_read;
 
         if (size)
-            is_read = take(unpacker, member, size);
+            is_read = unpack_plain(unpacker, field->type, member, size);
         else if (field->type == RW_FIELD_STRING)
             is_read = unpack_string(unpacker, member);
         else if (field->type == RW_FIELD_RECORD)
