@@ -12,8 +12,9 @@
 #include "tools/incident/packed.h"
 #include "tools/report/report.h"
 
-#define FIXTURE "tests/unit/incident/fixtures/interpreter_destroy.json" /* in the folder that tests run in   \
-                                                                         */
+#define FIXTURE                                                                                              \
+    "tests/unit/incident/fixtures/interpreter_destroy.json" /* in the folder that tests run in               \
+                                                             */
 
 static void open_packed(struct fuzz_patched *file)
 {

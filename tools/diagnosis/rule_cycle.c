@@ -11,26 +11,38 @@
 /* Members that a sentence names before it loses its reader; the culprits name all. */
 #define NAMED_MEMBERS 5
 
-/* The ring begins where a person looks first: at the main thread, else at who waits longest. */
+/* Unknown times last. */
+static bool is_earlier(uint64_t time_ns, uint64_t other_ns)
+{
+    return time_ns && (!other_ns || time_ns < other_ns);
+}
+
+/* Where a person looks first: at a main thread, that of the process which began first, for a child's pid may
+ * be the lower one; else at who waits longest. */
+static bool is_seen_before(const struct rw_incident *incident, const struct rw_node *node,
+                           const struct rw_node *other)
+{
+    if (node->thread->is_main != other->thread->is_main)
+        return node->thread->is_main;
+    if (node->thread->is_main)
+        return is_earlier(node->process->started_ns, other->process->started_ns);
+    return is_earlier(rw_waits_since(incident, node->thread), rw_waits_since(incident, other->thread));
+}
+
 static void rotate(void *ctx, const struct rw_incident *incident, const struct rw_graph *graph,
                    struct rw_cycle *cycle)
 {
     size_t *edges = talloc_array(ctx, size_t, (unsigned)cycle->length);
+    const struct rw_node *first = NULL;
     size_t best = 0;
-    uint64_t best_since = 0;
 
     for (size_t i = 0; i < cycle->length; i++) {
-        const struct rw_edge *edge = &graph->edges[cycle->edges[i]];
-        uint64_t since = rw_waits_since(incident, graph->nodes[edge->from].thread);
+        const struct rw_node *node = &graph->nodes[graph->edges[cycle->edges[i]].from];
 
-        if (graph->nodes[edge->from].thread->is_main) {
-            best = i;
-            break;
-        }
-        if (since && (!best_since || since < best_since)) {
-            best = i;
-            best_since = since;
-        }
+        if (first && !is_seen_before(incident, node, first))
+            continue;
+        first = node;
+        best = i;
     }
     for (size_t i = 0; i < cycle->length; i++)
         edges[i] = cycle->edges[(best + i) % cycle->length];

@@ -64,6 +64,25 @@ static void a_child_that_fills_the_pipe_of_its_waiting_parent(void **state)
     talloc_free(incident);
 }
 
+/* Numbers of processes begin again. */
+static void a_ring_begins_with_the_process_that_did(void **state)
+{
+    static const uint64_t started_s[][2] = {{10, 20}, {20, 10}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct rw_channel *pipe;
+        struct rw_incident *incident = parent_and_child(&pipe);
+
+        rw_incident_find_process(incident, PARENT)->started_ns = started_s[i][0] * 1000000000;
+        rw_incident_find_process(incident, CHILD)->started_ns = started_s[i][1] * 1000000000;
+        rw_diagnose(incident);
+        expect(incident, "cycle", RW_EXACT);
+        assert_int_equal(incident->verdict.culprits[0].pid, i == 0 ? PARENT : CHILD);
+        talloc_free(incident);
+    }
+}
+
 static void who_is_not_seen_may_read(void **state)
 {
     struct rw_channel *pipe;
@@ -378,6 +397,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_that_fills_the_pipe_of_its_waiting_parent),
+        cmocka_unit_test(a_ring_begins_with_the_process_that_did),
         cmocka_unit_test(who_is_not_seen_may_read),
         cmocka_unit_test(who_was_not_looked_at_may_read),
         cmocka_unit_test(who_has_moved_may_read),
