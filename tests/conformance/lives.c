@@ -222,6 +222,14 @@ static void tell_thousands(void)
     tell(" joined", joined);
 }
 
+/* Whoever waits for the same semaphore later must not get what was meant for it. */
+static void *wait_and_say_so(void *unused)
+{
+    sem_wait(&never);
+    sem_post(&ready);
+    return unused;
+}
+
 static void *leave_early(void *unused)
 {
     pthread_detach(pthread_self());
@@ -236,11 +244,12 @@ static void tell_detached(void)
     sem_init(&ready, 0, 0);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    tell("detached from the beginning", pthread_create(&thread, &attributes, wait_for_never, NULL));
+    tell("detached from the beginning", pthread_create(&thread, &attributes, wait_and_say_so, NULL));
     tell(" join", pthread_join(thread, NULL));
     tell(" detach", pthread_detach(thread));
     tell(" tryjoin", pthread_tryjoin_np(thread, NULL));
     sem_post(&never);
+    sem_wait(&ready);
     for (int i = 0; i < 100; i++) {
         pthread_create(&thread, NULL, leave_early, NULL);
         sem_wait(&ready);
