@@ -159,9 +159,12 @@ class FolderWatch:
 
 
 class Program:
-    """A program under test with a folder of its own; `with` sees to it that everything has ended afterwards."""
+    """
+    A program under test with a folder of its own; `with` sees to it that everything has ended afterwards. With
+    has_tmp it has its temporary files there, too: what it does not remove because it is killed.
+    """
 
-    def __init__(self, argv, env=None, cwd=None, folder_mode=0o700, **more):
+    def __init__(self, argv, env=None, cwd=None, folder_mode=0o700, has_tmp=False, **more):
         self.folder = tempfile.mkdtemp(prefix="racewatch-test-")
         os.chmod(self.folder, folder_mode)
         self.stdout_path = os.path.join(self.folder, "stdout")
@@ -169,6 +172,9 @@ class Program:
         self.out = os.path.join(self.folder, "out")
         environment = clean_environment()
         environment["RACEWATCH_DIR"] = self.out
+        if has_tmp:
+            environment["TMPDIR"] = os.path.join(self.folder, "tmp")
+            os.mkdir(environment["TMPDIR"])
         environment.update(env or {})
         for key in [k for k, v in environment.items() if v is None]:
             del environment[key]

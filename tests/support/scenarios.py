@@ -242,7 +242,7 @@ def run_one(scenario, python, keep):
 
 def run_once(scenario, python, keep):
     argv, env = scenario.command(python)
-    with processes.Program(argv, env) as program:
+    with processes.Program(argv, env, has_tmp=True) as program:
         if "tries" in scenario.manifest:
             program.wait_until(lambda: incidents.count(program.out) or program.child.poll() is not None, PATIENCE_S)
             if program.child.poll() is not None and not incidents.count(program.out):
@@ -259,7 +259,7 @@ def run_once(scenario, python, keep):
 
 def run_bare(scenario, python, for_s=4):
     """Without racewatch: a hanging program is still there, a silent one ends well."""
-    with processes.Program(scenario.argv(python), scenario.environment(python)) as program:
+    with processes.Program(scenario.argv(python), scenario.environment(python), has_tmp=True) as program:
         if scenario.expect == "silent":
             status = program.wait(PATIENCE_S)
             return [] if status == 0 else ["exit status %s: %s" % (status, program.stderr()[-300:])]
