@@ -91,8 +91,9 @@ static char *native_place(void *ctx, const struct rw_frame *frame)
     if (frame->function)
         return rw_words(ctx, "%s+0x%llx (%s)", frame->function, (unsigned long long)frame->offset,
                         frame->module ? rw_base_name(frame->module) : "?");
-    return rw_words(ctx, "%s+0x%llx", frame->module ? rw_base_name(frame->module) : "?",
-                    (unsigned long long)frame->module_offset);
+    if (!frame->module)
+        return rw_words(ctx, "0x%llx", (unsigned long long)frame->pc);
+    return rw_words(ctx, "%s+0x%llx", rw_base_name(frame->module), (unsigned long long)frame->module_offset);
 }
 
 bool rw_is_in_no_file(const char *place)

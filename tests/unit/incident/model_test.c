@@ -286,6 +286,18 @@ static struct rw_thread *in_functions(struct rw_incident *incident, int tid, con
     return thread;
 }
 
+/* Where nothing says what is mapped, as of a program that may not be looked into. */
+static void a_place_in_no_file_is_its_address(void **state)
+{
+    void *ctx = talloc_new(NULL);
+    struct rw_frame frame = {.pc = 0x55e11fce4182};
+    struct rw_thread thread = {.native = &frame, .native_count = 1};
+
+    (void)state;
+    assert_string_equal(rw_place(ctx, &thread), "0x55e11fce4182");
+    talloc_free(ctx);
+}
+
 static void a_loop_is_one_place_whatever_it_calls_of_a_library(void **state)
 {
     (void)state;
@@ -305,6 +317,7 @@ static void a_loop_is_one_place_whatever_it_calls_of_a_library(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_place_in_no_file_is_its_address),
         cmocka_unit_test(a_loop_is_one_place_whatever_it_calls_of_a_library),
         cmocka_unit_test(what_a_toolchain_brings_along_is_called_by_the_users_code),
         cmocka_unit_test(what_a_test_left_is_told_of_all_sorts),
