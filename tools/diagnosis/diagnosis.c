@@ -228,14 +228,16 @@ static bool names_process(void *ctx, const char *sentence, int pid)
 }
 
 /* "In process 12 (python3), a child of process 10: ", of a process that another one of the incident began,
- * where the sentence does not say which one it is about: every process has a MainThread. */
+ * where the sentence does not say which one it is about: every process has a MainThread. Nobody takes it for
+ * timeout(1) or a shell. */
 static void tell_process(struct rw_incident *incident, struct rw_verdict *finding)
 {
     const struct rw_process_info *process =
         finding->culprit_count ? rw_incident_find_process(incident, finding->culprits[0].pid) : NULL;
     const struct rw_process_info *parent = process ? rw_incident_find_process(incident, process->ppid) : NULL;
 
-    if (!parent || names_process(incident, finding->sentence, process->pid))
+    if (!parent || (!parent->python && rw_is_supervisor(incident, parent)) ||
+        names_process(incident, finding->sentence, process->pid))
         return;
     finding->sentence = rw_words(incident, "In process %d%s%s%s, a child of process %d: %s", process->pid,
                                  process->name ? " (" : "", process->name ? process->name : "",

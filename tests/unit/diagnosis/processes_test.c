@@ -41,6 +41,20 @@ static void expect_about(const struct rw_incident *incident, const char *class_n
     assert_int_equal(incident->verdict.culprits[0].pid, pid);
 }
 
+static void it_is_said_which_process_where_two_could_be_meant(void **state)
+{
+    (void)state;
+    for (int is_python = 0; is_python <= 1; is_python++) {
+        struct rw_incident *incident = run_of("process", "event");
+
+        incident->processes[0].python = is_python ? "3.11.2" : NULL;
+        rw_diagnose(incident);
+        expect_about(incident, "no-signaller", 60);
+        assert_int_equal(strncmp(incident->verdict.sentence, "In process 60", 13) == 0, is_python);
+        talloc_free(incident);
+    }
+}
+
 static void who_waits_for_a_child_never_comes_before_it(void **state)
 {
     static const struct {
@@ -109,6 +123,7 @@ static void a_ring_in_the_parent_comes_before_what_its_child_does(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_said_which_process_where_two_could_be_meant),
         cmocka_unit_test(who_waits_for_a_child_never_comes_before_it),
         cmocka_unit_test(an_idle_controller_is_no_answer_while_its_worker_tests),
         cmocka_unit_test(who_runs_is_the_answer_also_if_it_has_children),
